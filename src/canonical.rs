@@ -1,0 +1,189 @@
+//! RFC 8785 canonical JSON, the form of everything that is hashed.
+//!
+//! Integers beyond ±(2^53-1) would lose digits in RFC 8785's number form: they are tagged `{"$int": "…"}` first
+//! (bundle format, "The bag"). Duplicate keys are refused when read.
+
+use std::fmt;
+
+use serde::{
+    Serialize,
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Number, Value};
+
+/// The greatest integer that every JSON reader keeps exactly: 2^53 - 1.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// What made a value impossible to write or read canonically.
+#[derive(Debug, thiserror::Error)]
+#[error("canonical JSON: {0}")]
+pub struct CanonicalError(#[from] serde_json::Error);
+
+/// The canonical bytes of anything that serialises.
+///
+/// # Errors
+/// Values that JSON cannot hold, such as maps with keys that are not strings.
+pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalError> {
+    value_to_vec(&serde_json::to_value(value)?)
+}
+
+/// The canonical bytes of a JSON value.
+///
+/// # Errors
+/// None in practice; `serde_json`'s writer reports through the same type.
+pub fn value_to_vec(value: &Value) -> Result<Vec<u8>, CanonicalError> {
+    // serde_json's own writer is canonical, and ten times faster, where keys are ASCII and numbers are safe integers.
+    match survey(value) {
+        Survey::Plain => Ok(serde_json::to_vec(value)?),
+        Survey::Canonicalise => Ok(serde_json_canonicalizer::to_vec(value)?),
+        Survey::Tag => {
+            let mut tagged = value.clone();
+            tag(&mut tagged);
+            Ok(serde_json_canonicalizer::to_vec(&tagged)?)
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Survey {
+    Plain,
+    Canonicalise,
+    Tag,
+}
+
+fn is_safe(number: &Number) -> bool {
+    number.as_i64().is_some_and(|n| n.unsigned_abs() <= MAX_SAFE_INTEGER)
+}
+
+fn survey(value: &Value) -> Survey {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => Survey::Plain,
+        Value::Number(n) if is_safe(n) => Survey::Plain,
+        Value::Number(n) if n.is_f64() => Survey::Canonicalise,
+        Value::Number(_) => Survey::Tag,
+        Value::Array(items) => items.iter().map(survey).max().unwrap_or(Survey::Plain),
+        Value::Object(map) => {
+            let keys = if map.keys().all(|k| k.is_ascii()) { Survey::Plain } else { Survey::Canonicalise };
+            map.values().map(survey).max().unwrap_or(Survey::Plain).max(keys)
+        }
+    }
+}
+
+fn tag(value: &mut Value) {
+    match value {
+        Value::Number(n) if !n.is_f64() && !is_safe(n) => *value = serde_json::json!({"$int": n.to_string()}),
+        Value::Array(items) => items.iter_mut().for_each(tag),
+        Value::Object(map) => map.values_mut().for_each(tag),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Reads JSON strictly: one document, no duplicate keys.
+///
+/// # Errors
+/// Invalid JSON, a duplicate key (named), or anything after the document; with line and column.
+pub fn parse(bytes: &[u8]) -> Result<Value, CanonicalError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
+        Number::from_f64(v).map(Value::Number).ok_or_else(|| E::custom("number is not finite"))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(Strict)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            let value = access.next_value_seed(Strict)?;
+            if map.insert(key.clone(), value).is_some() {
+                return Err(de::Error::custom(format!("duplicate key '{key}'")));
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_beyond_2_53_are_tagged_not_rounded() {
+        let value = serde_json::json!({"b": 9_007_199_254_740_993_i64, "a": 1.5, "c": -9_007_199_254_740_991_i64});
+        let bytes = value_to_vec(&value).unwrap();
+        assert_eq!(bytes, br#"{"a":1.5,"b":{"$int":"9007199254740993"},"c":-9007199254740991}"#);
+    }
+
+    #[test]
+    fn keys_sort_by_utf16_not_by_bytes() {
+        let value = serde_json::json!({"\u{10000}": 1, "\u{ff61}": 2});
+        assert_eq!(value_to_vec(&value).unwrap(), "{\"\u{10000}\":1,\"\u{ff61}\":2}".as_bytes());
+    }
+
+    #[test]
+    fn duplicate_keys_are_refused() {
+        let error = parse(br#"{"a": 1, "a": 2}"#).unwrap_err().to_string();
+        assert!(error.contains("duplicate key 'a'"), "{error}");
+        assert!(parse(b"{} {}").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_fast_path_equals_the_canonicaliser(keys in proptest::collection::vec("[ -~]{0,6}", 0..6), n in -9_007_199_254_740_991_i64..9_007_199_254_740_991, text in ".{0,12}") {
+            let map: Map<String, Value> = keys.into_iter().map(|k| (k, serde_json::json!([n, text, null, true]))).collect();
+            let value = Value::Object(map);
+            proptest::prop_assert_eq!(value_to_vec(&value).unwrap(), serde_json_canonicalizer::to_vec(&value).unwrap());
+        }
+    }
+}

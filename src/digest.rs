@@ -1,0 +1,79 @@
+//! SHA-256 digests.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest; shown and serialised as `sha256:<64 lower-case hex digits>`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(bytes.as_ref()).into())
+    }
+
+    /// The 64 hex digits without the algorithm's name, as manifests write it.
+    pub fn hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// The first `digits` hex digits, for people.
+    pub fn short(&self, digits: usize) -> String {
+        let mut hex = self.hex();
+        hex.truncate(digits);
+        hex
+    }
+
+    /// Reads 64 lower-case hex digits.
+    ///
+    /// # Errors
+    /// Anything but exactly 64 lower-case hex digits.
+    pub fn from_hex(hex: &str) -> Result<Self, InvalidDigest> {
+        let lower = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let mut out = [0; 32];
+        if !lower || hex::decode_to_slice(hex, &mut out).is_err() {
+            return Err(InvalidDigest(hex.chars().take(80).collect()));
+        }
+        Ok(Self(out))
+    }
+}
+
+/// A text that is not a SHA-256 digest.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is not a SHA-256 digest (64 lower-case hex digits)")]
+pub struct InvalidDigest(String);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        Self::from_hex(text.strip_prefix("sha256:").unwrap_or(text))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

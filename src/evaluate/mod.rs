@@ -1,0 +1,259 @@
+//! Stage 3: checks to findings to requirements.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    digest::Digest,
+    framework::{RowCoverage, Severity},
+    resource::ResourceRef,
+};
+
+/// What a check says of one place. Closed, without a default: a check that errs is not-evaluated, never pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// As expected.
+    Pass,
+    /// Not as expected.
+    Fail,
+    /// The question does not arise.
+    NotApplicable,
+    /// It could not be decided; the reason says why.
+    NotEvaluated,
+    /// A person decides.
+    Manual,
+}
+
+/// What is known of a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// A deciding check failed in scope.
+    Fail,
+    /// A deciding check could not run.
+    NotEvaluated,
+    /// Partial or manual, with a live attestation.
+    Attested,
+    /// The provider's side, with a declared document.
+    Inherited,
+    /// All that was decided passed; a person must add the rest.
+    Partial,
+    /// A person decides.
+    Manual,
+    /// Benchmarks and guides only: every deciding check passed.
+    Pass,
+    /// The question does not arise.
+    NotApplicable,
+}
+
+/// `data/evaluation.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evaluation {
+    /// `kubeproof.dev/evaluation/v1`.
+    pub schema: String,
+    /// kubeproof's version: another one may judge differently.
+    pub engine: String,
+    /// Outcomes over every place of every check.
+    pub counts: Counts,
+    /// Everything but passes (with `keep_passes`, those too), sorted by severity (worst first), check, resource, place.
+    pub findings: Vec<Finding>,
+    /// One row per check, sorted by id.
+    pub checks: Vec<CheckResult>,
+    /// One row per requirement of each selected framework, in the framework's order.
+    pub requirements: Vec<RequirementResult>,
+    /// Frameworks selected, and those left out with the reason.
+    pub frameworks: Vec<FrameworkResult>,
+    /// Waivers and attestations: used, unmatched, expired, soon to expire.
+    pub declarations: Vec<Declaration>,
+}
+
+/// Counts by outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Counts {
+    /// Passes.
+    pub pass: u64,
+    /// Failures, waived and expected ones included.
+    pub fail: u64,
+    /// Not applicable.
+    pub not_applicable: u64,
+    /// Not evaluated.
+    pub not_evaluated: u64,
+    /// For a person.
+    pub manual: u64,
+}
+
+/// One check at one place (`--format json`, `findings`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finding {
+    /// First 16 hex of SHA-256 over RFC 8785 of `[check, group, kind, namespace, name, stable place]`.
+    pub id: String,
+    /// Check id.
+    pub check: String,
+    /// Severity of the check.
+    pub severity: Severity,
+    /// What the check says.
+    pub outcome: Outcome,
+    /// Why it was not evaluated or not applicable.
+    pub reason: Option<String>,
+    /// The object; for a question about a whole list that was not seen, the list itself (kind `List`).
+    pub resource: ResourceRef,
+    /// Where in it.
+    pub place: Place,
+    /// What was found; `null` when unset.
+    pub observed: Value,
+    /// What was expected, in words.
+    pub expected: Value,
+    /// One sentence.
+    pub message: String,
+    /// Objects that it rests on, with the digests under which the snapshot holds them.
+    pub evidence: Vec<Evidence>,
+    /// File and line, for manifests.
+    pub file: Option<FilePosition>,
+    /// `cis-kubernetes/5.2.2`: requirements of selected frameworks that this check decides or supports.
+    pub requirements: Vec<String>,
+    /// Team that owns it.
+    pub owner: Option<String>,
+    /// Waiver id, when waived: the outcome stays.
+    pub waiver: Option<String>,
+    /// Entry that makes it a system item: the outcome stays.
+    pub expected_by: Option<String>,
+}
+
+impl Finding {
+    /// A failure that somebody must act on: not waived, not expected.
+    pub fn is_open_failure(&self) -> bool {
+        self.outcome == Outcome::Fail && self.waiver.is_none() && self.expected_by.is_none()
+    }
+}
+
+/// Where in an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Place {
+    /// Container, where the check walks containers.
+    pub container: Option<String>,
+    /// JSON Pointer (RFC 6901) into the stored object.
+    pub path: String,
+    /// The same with list items by name or value, so that order does not matter.
+    pub stable: String,
+}
+
+/// An object that a finding rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evidence {
+    /// `Deployment/shop/cart`.
+    pub resource: String,
+    /// Digest of the stored object.
+    pub digest: Digest,
+}
+
+/// A place in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FilePosition {
+    /// Path as given.
+    pub path: String,
+    /// 1-based line.
+    pub line: u32,
+}
+
+/// One check over everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckResult {
+    /// Check id.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Severity.
+    pub severity: Severity,
+    /// fail if any fails, else not-evaluated if any could not be, else pass; no object: not-applicable.
+    pub outcome: Outcome,
+    /// Places where it passed or failed.
+    pub evaluated: u64,
+    /// Places where it failed, waived and expected ones included.
+    pub failed: u64,
+    /// Failures that are waived.
+    pub waived: u64,
+    /// Failures that are expected of the system.
+    pub expected: u64,
+    /// Places where it could not be evaluated.
+    pub not_evaluated: u64,
+    /// Why it was not evaluated.
+    pub reason: Option<String>,
+}
+
+/// One requirement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequirementResult {
+    /// Framework id.
+    pub framework: String,
+    /// Framework version.
+    pub version: String,
+    /// Requirement id.
+    pub id: String,
+    /// What is known.
+    pub status: Status,
+    /// How much a cluster can answer.
+    pub coverage: RowCoverage,
+    /// Deciding checks.
+    pub decides: Vec<String>,
+    /// Supporting checks.
+    pub supports: Vec<String>,
+    /// The status in one sentence: failures, gaps, who must act.
+    pub reason: Option<String>,
+    /// Open failures of deciding checks in scope.
+    pub failures: u64,
+    /// Some of its failures are waived.
+    pub waived: u64,
+    /// Attestation in force.
+    pub attestation: Option<String>,
+    /// The company's own control id.
+    pub company_control: Option<String>,
+    /// Owner of the requirement.
+    pub owner: Option<String>,
+}
+
+/// A framework that was looked at, or why it was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FrameworkResult {
+    /// Framework id.
+    pub id: String,
+    /// Version.
+    pub version: String,
+    /// Title.
+    pub title: String,
+    /// Evaluated in this run.
+    pub selected: bool,
+    /// Why it was left out, or a remark ("outside its stated versions").
+    pub note: Option<String>,
+    /// Scope id that a regulation was evaluated in.
+    pub scope: Option<String>,
+}
+
+/// A waiver or an attestation and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Declaration {
+    /// `waiver`, `attestation` or `expected`.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// `file:line` of the entry.
+    pub at: String,
+    /// `in force`, `unmatched`, `expired`, `ends soon`, `not yet`.
+    pub state: String,
+    /// Last day, as written (`2026-11-29`).
+    pub until: Option<String>,
+    /// Findings or requirements that it applies to.
+    pub applies_to: Vec<String>,
+    /// One sentence for people; for waivers with "approver as written; identity not verified".
+    pub note: String,
+}

@@ -1,0 +1,1 @@
+//! One run: the seven stages strung together.

@@ -1,0 +1,1 @@
+//! Schedules: the cron loop, missed runs, and the Kubernetes manifests' contract.

@@ -1,0 +1,1 @@
+//! Stage 7: create-only objects, the commit last.
