@@ -246,6 +246,10 @@ pub struct Selector {
     pub name: Option<String>,
     /// Container.
     pub container: Option<String>,
+    /// Labels of the object, all of which must match.
+    pub labels: BTreeMap<String, String>,
+    /// Stable place in the object (`stock`: what stock roles give a subject).
+    pub place: Option<String>,
 }
 
 /// attestations.yaml.
@@ -298,7 +302,11 @@ pub struct ExpectedItem {
     /// `X-kube-proxy`.
     pub id: String,
     /// Check id.
-    pub check: String,
+    #[serde(default)]
+    pub check: Option<String>,
+    /// Several check ids, instead of `check`.
+    #[serde(default)]
+    pub checks: Vec<String>,
     /// Which resources; globs (`*`) allowed in each.
     pub resources: Selector,
     /// Why.

@@ -54,3 +54,46 @@ pub struct Dangling {
     /// `ClusterRole/foo`.
     pub role: String,
 }
+
+/// One subject with everything it may do: what checks `on: subject` see as `subject`. Grants that stock roles give
+/// through stock bindings stand in a list of their own, so that "expected of the system" is a place, not a guess.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subject {
+    /// `User`, `Group` or `ServiceAccount`.
+    pub kind: String,
+    /// Subject name.
+    pub name: String,
+    /// Namespace of a service account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// What people gave it.
+    pub grants: Vec<SubjectGrant>,
+    /// What Kubernetes itself gave it ([`Grant::stock`]).
+    pub stock: Vec<SubjectGrant>,
+}
+
+/// One permission of a [`Subject`]; absent fields are absent keys, so that checks can ask `has(g.name)`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubjectGrant {
+    /// Verb, or `*`.
+    pub verb: String,
+    /// API group, or `*`; empty for core and for non-resource URLs.
+    pub group: String,
+    /// Resource with subresource, or `*`; empty for non-resource URLs.
+    pub resource: String,
+    /// Object name that it is limited to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it applies; absent for the whole cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Non-resource URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `ClusterRoleBinding/ci -> ClusterRole/admin`, in the words of the report.
+    pub via: String,
+    /// Name of the role (`cluster-admin`).
+    pub role: String,
+}
