@@ -1,0 +1,28 @@
+//! Judges that nobody here wrote.
+
+use std::{path::Path, process::Command};
+
+use super::tools;
+
+/// The text of a PDF, as a reader would copy it.
+pub fn pdf_text(pdf: &Path) -> String {
+    tools::run(Command::new(tools::need("pdftotext")).arg("-layout").arg(pdf).arg("-"))
+        .expect("pdftotext reads the PDF")
+}
+
+/// veraPDF's judgement of every flavour that the file claims, `Err` with its findings.
+pub fn verapdf(pdf: &Path) -> Result<String, String> {
+    let mut java = Command::new(tools::need("java"));
+    java.arg("-cp").arg(tools::verapdf()).arg("org.verapdf.apps.GreenfieldCliWrapper");
+    tools::run(java.args(["-f", "0", "--format", "text", "-v"]).arg(pdf))
+}
+
+/// Runs a Python program with `bagit`, `securesystemslib` and `duckdb` at hand.
+pub fn python(program: &str, arguments: &[&Path]) -> Result<String, String> {
+    tools::run(Command::new(tools::python()).arg("-c").arg(program).args(arguments))
+}
+
+/// Runs a shell script (bash, strict) in a folder: the commands that the documentation tells auditors to type.
+pub fn shell(script: &str, folder: &Path) -> Result<String, String> {
+    tools::run(Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(folder))
+}

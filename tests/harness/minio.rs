@@ -1,0 +1,108 @@
+//! A real S3 server.
+
+use std::{
+    net::SocketAddr,
+    process::Command,
+    sync::{Mutex, OnceLock},
+};
+
+use object_store::{
+    aws::{AwsAuthorizer, AwsCredential},
+    client::{HttpRequest, HttpRequestBody},
+};
+use tempfile::TempDir;
+
+use super::{
+    supervised::{Supervised, free_port, http_status},
+    tools,
+};
+
+const USER: &str = "kubeproof";
+const PASSWORD: &str = "kubeproof-tests";
+const REGION: &str = "us-east-1";
+
+/// A running MinIO, alone on its port and its folder.
+pub struct Minio {
+    address: SocketAddr,
+    // Held, never read: the server and its folder live as long as these.
+    _server: Mutex<Supervised>,
+    _folder: TempDir,
+}
+
+/// The MinIO that all tests share; each makes a bucket of its own.
+pub fn minio() -> &'static Minio {
+    static MINIO: OnceLock<Minio> = OnceLock::new();
+    MINIO.get_or_init(Minio::start)
+}
+
+impl Minio {
+    /// Starts another server, for tests that stop theirs.
+    pub fn start() -> Self {
+        let folder = TempDir::with_prefix("kubeproof-minio-").expect("a temporary folder");
+        let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = Command::new(tools::minio());
+        command.args(["server", "--quiet", "--address", &address.to_string()]).arg(&data);
+        command.envs([("MINIO_ROOT_USER", USER), ("MINIO_ROOT_PASSWORD", PASSWORD)]);
+        command.envs([("MINIO_UPDATE", "off"), ("MINIO_BROWSER", "off")]);
+        let mut server = Supervised::start(&mut command, &log);
+        server.wait(&log, || http_status(address, "/minio/health/ready") == Some(200));
+        Self { address, _server: Mutex::new(server), _folder: folder }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What a user would have in the environment to reach it.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("AWS_ENDPOINT", self.endpoint()),
+            ("AWS_ALLOW_HTTP", "true".into()),
+            ("AWS_REGION", REGION.into()),
+            ("AWS_ACCESS_KEY_ID", USER.into()),
+            ("AWS_SECRET_ACCESS_KEY", PASSWORD.into()),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    /// Makes an empty bucket.
+    pub async fn make_bucket(&self, name: &str) {
+        let answer = self.send("PUT", &format!("/{name}"), &[], "").await;
+        assert_eq!(answer.0, 200, "bucket {name}: {}", answer.1);
+    }
+
+    /// Makes an empty bucket with Object Lock.
+    pub async fn make_locked_bucket(&self, name: &str) {
+        let lock = [("x-amz-bucket-object-lock-enabled", "true")];
+        let answer = self.send("PUT", &format!("/{name}"), &lock, "").await;
+        assert_eq!(answer.0, 200, "bucket {name}: {}", answer.1);
+    }
+
+    /// Sets a bucket's policy (the JSON that `s3:PutBucketPolicy` takes).
+    pub async fn set_policy(&self, bucket: &str, policy: &str) {
+        let answer = self.send("PUT", &format!("/{bucket}?policy="), &[], policy).await;
+        assert_eq!(answer.0, 204, "policy of {bucket}: {}", answer.1);
+    }
+
+    /// One signed request: status and body.
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let credential = AwsCredential { key_id: USER.into(), secret_key: PASSWORD.into(), token: None };
+        let mut request: HttpRequest = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.endpoint()))
+            .body(HttpRequestBody::from(body.to_owned()))
+            .expect("a request");
+        for (name, value) in headers {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+            request.headers_mut().insert(name, value.parse().expect("a header value"));
+        }
+        AwsAuthorizer::new(&credential, "s3", REGION).try_authorize(&mut request, None).expect("a signature");
+        let (parts, _) = request.into_parts();
+        let client = reqwest::Client::builder().build().expect("a client");
+        let sent = client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body.to_owned());
+        let answer = sent.send().await.expect("MinIO answers");
+        (answer.status().as_u16(), answer.text().await.unwrap_or_default())
+    }
+}

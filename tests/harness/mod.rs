@@ -1,0 +1,12 @@
+//! Real servers and independent judges, built once for each user and started by the tests that need them.
+//!
+//! Nothing here is optional: a missing prerequisite fails the test with one sentence that says what to install.
+
+pub mod cache;
+pub mod cluster;
+pub mod judges;
+pub mod minio;
+pub mod supervised;
+pub mod tools;
+
+pub use minio::minio;
