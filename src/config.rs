@@ -1,13 +1,148 @@
 //! Configuration files (formats.md): kubeproof.yaml, scope, owners, waivers, attestations, expected.
 //! Unknown keys are errors with file:line and the nearest key.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 /// `apiVersion` of every definition and configuration file.
 pub const API_VERSION: &str = "kubeproof.dev/v1";
+
+/// A definition or configuration file that is wrong, with the place and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct LoadError {
+    /// Path as given, or below the rules' root.
+    pub file: String,
+    /// 1-based; 0 when the file as a whole is meant.
+    pub line: u32,
+    /// 1-based; 0 when the line as a whole is meant.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What to do, such as the nearest name.
+    pub hint: Option<String>,
+}
+
+impl LoadError {
+    /// An error about a whole file.
+    pub fn file(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { file: file.into(), line: 0, column: 0, message: message.into(), hint: None }
+    }
+
+    /// An error at a line.
+    pub fn line(file: impl Into<String>, line: u32, message: impl Into<String>) -> Self {
+        Self { file: file.into(), line, column: 0, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the nearest of `known` to `wrong` as a hint, if one is near.
+    pub fn nearest<'a>(mut self, wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        self.hint = nearest(wrong, known).map(|name| format!("did you mean '{name}'?"));
+        self
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if self.column > 0 {
+            write!(f, ":{}", self.column)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// The name of `known` that is nearest to `wrong`, if it is near enough to be a slip.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
+        .map(|(_, name)| name)
+}
+
+/// A parsed file and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Located<T> {
+    /// Path as given.
+    pub file: String,
+    /// The content.
+    pub value: T,
+}
+
+/// A list entry that remembers its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At<T> {
+    /// 1-based line; 0 for entries that were not read from a file.
+    pub line: u32,
+    /// The entry.
+    pub value: T,
+}
+
+impl<T> Deref for At<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
+        Ok(Self { line: u32::try_from(spanned.referenced.line()).unwrap_or(0), value: spanned.value })
+    }
+}
+
+impl<T: Serialize> Serialize for At<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+/// Reads one YAML document strictly: unknown and duplicate keys are errors with their place and the nearest key.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse_yaml<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<Located<T>, LoadError> {
+    serde_saphyr::from_slice(bytes)
+        .map(|value| Located { file: file.into(), value })
+        .map_err(|error| yaml_error(file, &error))
+}
+
+/// A YAML error with its place; for unknown names, the nearest known one.
+pub fn yaml_error(file: &str, error: &serde_saphyr::Error) -> LoadError {
+    let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+    let text = error.without_snippet().to_string();
+    // The reader repeats the position at the end of its sentence, and names an option that is ours to set.
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message).to_string();
+    let error = LoadError {
+        file: file.into(),
+        line: u32::try_from(line).unwrap_or(0),
+        column: u32::try_from(column).unwrap_or(0),
+        message: message.clone(),
+        hint: None,
+    };
+    let named = message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `"));
+    match named.and_then(|(_, rest)| rest.split_once("`, expected ")) {
+        Some((wrong, expected)) => {
+            let expected = expected.trim_start_matches("one of ");
+            error.nearest(wrong, expected.split(", ").map(|name| name.trim_matches('`')))
+        }
+        None => error,
+    }
+}
 
 /// kubeproof.yaml.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,7 +173,7 @@ pub struct Config {
     /// Marking on every page.
     pub confidentiality: Option<String>,
     /// Gaps in coverage that are known and accepted.
-    pub expected_gaps: Vec<ExpectedGap>,
+    pub expected_gaps: Vec<At<ExpectedGap>>,
 }
 
 /// The cluster's names.
@@ -91,7 +226,7 @@ pub struct ScopeFile {
     #[serde(default)]
     pub api_version: Option<String>,
     /// Declared scopes.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<At<Scope>>,
 }
 
 /// What a regulation is about.
@@ -186,7 +321,7 @@ pub struct WaiversFile {
     #[serde(default)]
     pub api_version: Option<String>,
     /// Waivers.
-    pub waivers: Vec<Waiver>,
+    pub waivers: Vec<At<Waiver>>,
 }
 
 /// A failure that somebody accepts for a while. It stays a failure, marked waived.
@@ -260,7 +395,7 @@ pub struct AttestationsFile {
     #[serde(default)]
     pub api_version: Option<String>,
     /// Attestations.
-    pub attestations: Vec<Attestation>,
+    pub attestations: Vec<At<Attestation>>,
 }
 
 /// What a person says of a requirement.
@@ -292,7 +427,7 @@ pub struct ExpectedFile {
     #[serde(default)]
     pub api_version: Option<String>,
     /// Entries.
-    pub expected: Vec<ExpectedItem>,
+    pub expected: Vec<At<ExpectedItem>>,
 }
 
 /// One thing that is as it is by design.
@@ -311,4 +446,32 @@ pub struct ExpectedItem {
     pub resources: Selector,
     /// Why.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_names_its_place_and_the_nearest_key() {
+        let error = parse_yaml::<Config>("kubeproof.yaml", b"apiVersion: kubeproof.dev/v1\nstore: [a]\n").unwrap_err();
+        assert_eq!(error.to_string().split(", expected").next(), Some("kubeproof.yaml:2:1: unknown field `store`"));
+        assert_eq!(error.hint.as_deref(), Some("did you mean 'stores'?"));
+    }
+
+    #[test]
+    fn a_duplicate_key_is_an_error() {
+        let error = parse_yaml::<Config>("k.yaml", b"scope: a\nscope: b\n").unwrap_err();
+        assert_eq!(error.to_string(), "k.yaml:2:1: duplicate mapping key: scope");
+    }
+
+    #[test]
+    fn entries_remember_their_lines() {
+        let text = b"waivers:\n  - {id: W-1, kind: risk-accepted, check: c, resources: {}, reason: r, approver: a, until: 2026-12-01}\n  - id: W-2\n    kind: out-of-scope\n    check: c\n    resources: {kind: Pod}\n    reason: r\n    approver: a\n    until: 2026-12-01\n";
+        let file = parse_yaml::<WaiversFile>("w.yaml", text).unwrap();
+        assert_eq!(
+            file.value.waivers.iter().map(|w| (w.line, w.id.as_str())).collect::<Vec<_>>(),
+            [(2, "W-1"), (3, "W-2")]
+        );
+    }
 }

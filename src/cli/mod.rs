@@ -1,9 +1,17 @@
 //! The command line: the only module that prints, reads the environment and decides the exit code.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's task")]
 
-use std::{fmt, process::ExitCode};
+use std::{collections::BTreeMap, fmt, io::IsTerminal as _, process::ExitCode};
 
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    clock::{Clock, FixedClock, SystemClock},
+    config::LoadError,
+};
+
+mod completions;
 
 /// Exit codes (the contract of the command line).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,11 +89,84 @@ enum LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Write the completion script of a shell to standard output
+    Completions(completions::Args),
+}
 
 /// Parses the command line, runs the command and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let _ = cli.log_format;
-    match cli.command {}
+    start_log(cli.log_format);
+    let outcome = match cli.command {
+        Command::Completions(args) => completions::run(&args),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            report_failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn report_failure(failure: &Failure) {
+    let bold_red = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{bold_red}error:{bold_red:#} {}", failure.message);
+    if let Some(hint) = &failure.hint {
+        let cyan = anstyle::AnsiColor::Cyan.on_default();
+        anstream::eprintln!(" {cyan}hint:{cyan:#} {hint}");
+    }
+}
+
+/// Logs go to standard error: quiet unless `KUBEPROOF_LOG` says otherwise, one line per stage in a pod.
+fn start_log(format: LogFormat) {
+    let quiet = std::io::stderr().is_terminal() && format == LogFormat::Text;
+    let default = if quiet { "warn" } else { "warn,kubeproof=info" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KUBEPROOF_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// An environment variable, when it is set and not empty. The only reader of the environment.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The whole environment, for clients that take their options from it.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn env_all() -> BTreeMap<String, String> {
+    std::env::vars().collect()
+}
+
+/// The clock of this process: the machine's, or `KUBEPROOF_NOW` (RFC 3339) for runs that must be repeatable.
+///
+/// # Errors
+/// `KUBEPROOF_NOW` is not an RFC 3339 time.
+pub fn clock() -> Result<Box<dyn Clock>, Failure> {
+    match env("KUBEPROOF_NOW") {
+        None => Ok(Box::new(SystemClock)),
+        Some(text) => match DateTime::parse_from_rfc3339(&text) {
+            Ok(at) => Ok(Box::new(FixedClock(at.with_timezone(&Utc)))),
+            Err(error) => Err(Failure::usage(format!("KUBEPROOF_NOW '{text}' is not a time: {error}"))
+                .hint("write it as 2026-11-23T06:00:00Z")),
+        },
+    }
+}
+
+/// Definition errors as one failure: every one of them on its own line.
+pub fn load_failure(errors: &[LoadError]) -> Failure {
+    let lines: Vec<String> = errors
+        .iter()
+        .map(|error| match &error.hint {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        })
+        .collect();
+    Failure::usage(lines.join("\n       "))
 }
