@@ -3,6 +3,8 @@
 //! Every source (a live cluster, manifests, a recorded cluster) gives a [`Collected`]; objects are sealed by
 //! [`crate::snapshot::Sealer`] page by page, so that nothing unredacted outlives its page.
 
+pub mod yaml;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,274 @@
+//! Events to values: a stack of open collections, never recursion, so that no input can exhaust the stack.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use granit_parser::{Event, ScalarStyle, Tag};
+use serde_json::{Map, Value};
+
+use super::{
+    Document, FNV_OFFSET, MAX_DEPTH, child_hash,
+    resolve::{self, Scalar},
+    too_deep,
+};
+
+/// What aliases may add to one document, in nodes and 64-byte pieces of text: "a billion laughs" ends here.
+const MAX_ALIASED: usize = 400_000;
+
+const COMPLEX_KEY: &str = "a list or a mapping cannot be a key";
+const MERGE_NEEDS_MAP: &str = "<< needs a mapping or a list of mappings";
+
+/// Builds one document.
+#[derive(Default)]
+pub(super) struct Builder {
+    stack: Vec<Frame>,
+    root: Option<Value>,
+    line: Option<u32>,
+    lines: Vec<(u64, u32)>,
+    anchors: BTreeMap<usize, Anchored>,
+    aliased: usize,
+}
+
+struct Anchored {
+    value: Value,
+    cost: usize,
+    depth: usize,
+}
+
+struct Frame {
+    node: Node,
+    anchor: usize,
+    hash: u64,
+}
+
+enum Node {
+    Sequence(Vec<Value>),
+    Mapping(Mapping),
+}
+
+#[derive(Default)]
+struct Mapping {
+    map: Map<String, Value>,
+    key: Option<Key>,
+    /// Keys that came from `<<` and may be given again.
+    merged: BTreeSet<String>,
+}
+
+enum Key {
+    Text(String, u32),
+    Merge,
+}
+
+impl Builder {
+    /// Takes the next event, which begins on `line`.
+    pub(super) fn event(&mut self, event: Event<'_>, line: u32) -> Result<(), String> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag.as_deref(), line),
+            Event::SequenceStart(_, anchor, _) => self.open(Node::Sequence(Vec::new()), anchor, line),
+            Event::MappingStart(_, anchor, _) => self.open(Node::Mapping(Mapping::default()), anchor, line),
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => self.alias(anchor, line),
+            _ => Ok(()),
+        }
+    }
+
+    /// The document; an empty one is null.
+    pub(super) fn finish(mut self) -> Document {
+        self.lines.sort_unstable();
+        Document { value: self.root.unwrap_or(Value::Null), line: self.line.unwrap_or(1), lines: self.lines }
+    }
+
+    fn scalar(
+        &mut self,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        line: u32,
+    ) -> Result<(), String> {
+        let plain = style == ScalarStyle::Plain;
+        if self.awaits_key() {
+            let merge = text == "<<" && (tag.is_none() && plain || tag.is_some_and(|tag| is_yaml(tag, "merge")));
+            let scalar = scalar(text, plain, tag)?;
+            let key = scalar.into_key()?;
+            if anchor > 0 {
+                self.remember(anchor, &Value::String(key.clone()))?;
+            }
+            return self.set_key(if merge { Key::Merge } else { Key::Text(key, line) });
+        }
+        self.begin(line);
+        let value = scalar(text, plain, tag)?.into_value()?;
+        self.put(value, anchor)
+    }
+
+    /// The innermost open collection is a mapping between two entries.
+    fn awaits_key(&self) -> bool {
+        matches!(self.stack.last(), Some(Frame { node: Node::Mapping(Mapping { key: None, .. }), .. }))
+    }
+
+    fn set_key(&mut self, key: Key) -> Result<(), String> {
+        if let Some(Frame { node: Node::Mapping(mapping), .. }) = self.stack.last_mut() {
+            if let Key::Text(name, _) = &key
+                && mapping.map.contains_key(name)
+                && !mapping.merged.remove(name)
+            {
+                return Err(format!("key '{name}' is given twice"));
+            }
+            mapping.key = Some(key);
+        }
+        Ok(())
+    }
+
+    /// Notes the line of the value that begins here and returns the hash of its pointer.
+    fn begin(&mut self, line: u32) -> u64 {
+        let (hash, line) = match self.stack.last() {
+            None => {
+                self.line = Some(line);
+                (FNV_OFFSET, line)
+            }
+            Some(Frame { node: Node::Sequence(items), hash, .. }) => {
+                (child_hash(*hash, items.len().to_string().as_str()), line)
+            }
+            Some(Frame { node: Node::Mapping(mapping), hash, .. }) => match &mapping.key {
+                Some(Key::Text(key, line)) => (child_hash(*hash, key), *line),
+                // Merged content has no pointer of its own.
+                Some(Key::Merge) | None => return child_hash(*hash, "<<"),
+            },
+        };
+        self.lines.push((hash, line));
+        hash
+    }
+
+    fn open(&mut self, node: Node, anchor: usize, line: u32) -> Result<(), String> {
+        if self.awaits_key() {
+            return Err(COMPLEX_KEY.into());
+        }
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        let hash = self.begin(line);
+        self.stack.push(Frame { node, anchor, hash });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        let Some(frame) = self.stack.pop() else { return Ok(()) };
+        let value = match frame.node {
+            Node::Sequence(items) => Value::Array(items),
+            Node::Mapping(mapping) => Value::Object(mapping.map),
+        };
+        self.put(value, frame.anchor)
+    }
+
+    fn alias(&mut self, anchor: usize, line: u32) -> Result<(), String> {
+        let found = self.anchors.get(&anchor).ok_or("an anchor contains itself")?;
+        self.aliased = self.aliased.saturating_add(found.cost);
+        if self.aliased > MAX_ALIASED {
+            return Err("aliases expand to more than this document may hold".into());
+        }
+        if self.stack.len() + found.depth > MAX_DEPTH {
+            return Err(too_deep());
+        }
+        let value = found.value.clone();
+        if self.awaits_key() {
+            return self.set_key(Key::Text(key_of(value)?, line));
+        }
+        self.begin(line);
+        self.put(value, 0)
+    }
+
+    fn put(&mut self, value: Value, anchor: usize) -> Result<(), String> {
+        if anchor > 0 {
+            self.remember(anchor, &value)?;
+        }
+        match self.stack.last_mut().map(|frame| &mut frame.node) {
+            None => self.root = Some(value),
+            Some(Node::Sequence(items)) => items.push(value),
+            Some(Node::Mapping(mapping)) => match mapping.key.take() {
+                Some(Key::Text(key, _)) => drop(mapping.map.insert(key, value)),
+                Some(Key::Merge) => mapping.merge(value)?,
+                None => return Err(COMPLEX_KEY.into()),
+            },
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, anchor: usize, value: &Value) -> Result<(), String> {
+        let (cost, depth) = measure(value);
+        // The copy counts too: nested anchors would otherwise store a deep document once for each level.
+        self.aliased = self.aliased.saturating_add(cost);
+        if self.aliased > MAX_ALIASED {
+            return Err("anchors hold more than this document may".into());
+        }
+        self.anchors.insert(anchor, Anchored { value: value.clone(), cost, depth });
+        Ok(())
+    }
+}
+
+impl Mapping {
+    /// `<<`: in a list the first mapping wins; against keys of our own the later one does.
+    fn merge(&mut self, value: Value) -> Result<(), String> {
+        let sources = match value {
+            Value::Object(map) => vec![Value::Object(map)],
+            Value::Array(items) => items,
+            _ => return Err(MERGE_NEEDS_MAP.into()),
+        };
+        for source in sources.into_iter().rev() {
+            let Value::Object(source) = source else { return Err(MERGE_NEEDS_MAP.into()) };
+            for (key, value) in source {
+                if self.map.insert(key.clone(), value).is_none() {
+                    self.merged.insert(key);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn scalar<'a>(text: Cow<'a, str>, plain: bool, tag: Option<&Tag>) -> Result<Scalar<'a>, String> {
+    match tag {
+        None if plain => Ok(resolve::plain(text)),
+        None => Ok(Scalar::Text(text)),
+        Some(tag) if is_yaml(tag, "binary") => {
+            let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| "!!binary holds no base64")?;
+            let text = String::from_utf8(bytes).map_err(|_| "!!binary holds no text")?;
+            Ok(Scalar::Text(text.into()))
+        }
+        Some(tag) => resolve::tagged(tag.core_suffix().unwrap_or(""), text),
+    }
+}
+
+fn is_yaml(tag: &Tag, suffix: &str) -> bool {
+    tag.suffix_in_namespace("tag:yaml.org,2002:").is_some_and(|found| found == suffix)
+}
+
+fn key_of(value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err("an alias used as a key must stand for a scalar".into())
+        }
+    }
+}
+
+/// What copying `value` costs, and how deep it nests. Depth is bounded by [`MAX_DEPTH`] already.
+fn measure(value: &Value) -> (usize, usize) {
+    let (cost, depth) = match value {
+        Value::Array(items) => items.iter().map(measure).fold((0, 0), widen),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| widen((key.len() / 64, 0), measure(value))).fold((0, 0), widen)
+        }
+        Value::String(text) => return (1 + text.len() / 64, 0),
+        Value::Null | Value::Bool(_) | Value::Number(_) => return (1, 0),
+    };
+    (cost + 1, depth + 1)
+}
+
+fn widen((cost, depth): (usize, usize), (more, deep): (usize, usize)) -> (usize, usize) {
+    (cost.saturating_add(more), depth.max(deep))
+}
