@@ -1,5 +1,9 @@
 //! Stage 2: redacted, canonical, sorted, digested.
 
+mod redact;
+mod seal;
+mod status;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +15,9 @@ use crate::{
     rbac::Grant,
     resource::{Gvk, ResourceRef},
 };
+
+pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
+pub use seal::{SealError, Sealer};
 
 /// A cluster's state at one moment, as it is stored.
 #[derive(Debug, Clone)]
