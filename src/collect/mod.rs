@@ -3,12 +3,17 @@
 //! Every source (a live cluster, manifests, a recorded cluster) gives a [`Collected`]; objects are sealed by
 //! [`crate::snapshot::Sealer`] page by page, so that nothing unredacted outlives its page.
 
+pub mod manifests;
+pub mod resources;
 pub mod yaml;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{digest::Digest, snapshot::Object};
+
+/// The schema of `data/coverage.json`.
+pub const SCHEMA: &str = "kubeproof.dev/coverage/v1";
 
 /// Everything one collection brought back.
 #[derive(Debug, Clone)]

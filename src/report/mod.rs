@@ -8,12 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    collect::Coverage,
-    config::Scope,
-    digest::Digest,
-    drift::Drift,
-    evaluate::Evaluation,
-    framework::Framework,
+    collect::Coverage, config::Scope, digest::Digest, drift::Drift, evaluate::Evaluation, framework::Framework,
     snapshot::Snapshot,
 };
 

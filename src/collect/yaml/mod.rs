@@ -118,6 +118,25 @@ pub fn line_of(lines: &[(u64, u32)], pointer: &str) -> Option<u32> {
     }
 }
 
+/// The lines of the subtree `value` at `pointer`, with pointers that begin at the subtree.
+pub fn lines_below(lines: &[(u64, u32)], pointer: &str, value: &Value) -> Vec<(u64, u32)> {
+    let mut below = Vec::new();
+    let mut open = vec![(pointer_hash(pointer), FNV_OFFSET, value)];
+    while let Some((from, to, value)) = open.pop() {
+        if let Ok(index) = lines.binary_search_by_key(&from, |(hash, _)| *hash) {
+            below.extend(lines.get(index).map(|(_, line)| (to, *line)));
+        }
+        let mut child = |key: &str, value| open.push((child_hash(from, key), child_hash(to, key), value));
+        match value {
+            Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| child(&index.to_string(), item)),
+            Value::Object(map) => map.iter().for_each(|(key, value)| child(key, value)),
+            _ => {}
+        }
+    }
+    below.sort_unstable();
+    below
+}
+
 /// FNV-1a 64 of a JSON Pointer.
 pub fn pointer_hash(pointer: &str) -> u64 {
     pointer.bytes().fold(FNV_OFFSET, fnv)

@@ -79,6 +79,15 @@ fn lines_are_those_of_keys_and_items() {
 }
 
 #[test]
+fn the_lines_of_a_subtree_begin_at_it() {
+    let document = all("kind: List\nitems:\n- a: 1\n- kind: Pod\n  spec: {x: [1]}\n").remove(0).unwrap();
+    let lines = lines_below(&document.lines, "/items/1", &document.value["items"][1]);
+    assert_eq!(line_of(&lines, ""), Some(4));
+    assert_eq!(line_of(&lines, "/spec/x/0"), Some(5));
+    assert_eq!(lines.len(), 5);
+}
+
+#[test]
 fn the_lines_of_an_alias_are_where_it_is_used() {
     let document = all("a: &a\n  x: 1\nb:\n  <<: *a\nc: *a\n").remove(0).unwrap();
     assert_eq!(line_of(&document.lines, "/c/x"), Some(5));
