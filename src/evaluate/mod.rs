@@ -1,7 +1,20 @@
 //! Stage 3: checks to findings to requirements.
 
+pub mod cel;
+pub mod documents;
+pub mod engine;
+pub mod fixtures;
+pub mod judge;
+pub mod kinds;
+pub mod references;
+pub mod related;
+pub mod selector;
+pub mod sight;
+pub mod target;
+pub mod value;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     digest::Digest,
@@ -256,4 +269,12 @@ pub struct Declaration {
     pub applies_to: Vec<String>,
     /// One sentence for people; for waivers with "approver as written; identity not verified".
     pub note: String,
+}
+
+/// The identity of a finding over time: first 16 hex of SHA-256 over RFC 8785 of
+/// `[check, group, kind, namespace, name, stable place]`.
+pub fn finding_id(check: &str, resource: &ResourceRef, stable: &str) -> String {
+    // An array of texts and null is canonical as serde_json writes it.
+    let identity = json!([check, resource.group(), resource.kind, resource.namespace, resource.name, stable]);
+    Digest::of(identity.to_string()).short(16)
 }

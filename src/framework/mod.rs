@@ -1,8 +1,19 @@
 //! Definitions: checks and frameworks, loaded and validated. They are data; this module never evaluates.
 
+pub mod check;
+pub mod embedded;
+pub mod library;
+pub mod path;
+pub mod position;
+pub mod template;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use check::Minor;
+pub use embedded::{embedded, folder};
+pub use library::{Check, Library};
 
 /// How bad a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,227 @@
+//! Expressions: the one module around the `cel` crate.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
+
+use cel::{
+    Context, Env, ExecutionError, Program, Value,
+    common::{
+        types::{CelBool, CelOptional, DYN_TYPE},
+        value::{CowVal, Val},
+    },
+    context::VariableResolver,
+};
+use serde_json::Value as Json;
+
+use super::{
+    references,
+    selector,
+    value::{Node, json_of},
+};
+
+/// Longest expression that is compiled: the crate has no cost limit, so a stranger's check is bounded by its size.
+const MAX_EXPRESSION: usize = 4096;
+
+/// The environment: the standard library, optionals, the string and list extensions, and our own functions. What an
+/// expression may use of it is decided at load, by [`references::check`].
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib().with_optional_support(true);
+    let extended = [
+        env.add_extension(cel::extensions::strings),
+        env.add_extension(cel::extensions::lists),
+        env.add_overload("selects", "selects_dyn_dyn", vec![DYN_TYPE, DYN_TYPE], selects),
+        env.add_overload("modeWithin", "mode_within_dyn_dyn", vec![DYN_TYPE, DYN_TYPE], mode_within),
+    ];
+    assert!(extended.iter().all(Result::is_ok), "each name is declared once: {extended:?}");
+    Arc::new(env)
+});
+
+/// A compiled expression.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    program: Arc<Program>,
+    text: Arc<str>,
+    names: BTreeSet<String>,
+}
+
+/// What an expression may refer to.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary<'a> {
+    /// Variables.
+    pub names: &'a BTreeSet<String>,
+    /// Must stay within what every API server's admission understands.
+    pub admission: bool,
+}
+
+/// Why an expression was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Character offset in the expression.
+    pub offset: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Expression {
+    /// Compiles `text` and refuses what it must not refer to.
+    ///
+    /// # Errors
+    /// What cannot be parsed, unknown names and functions, and forms that would silently say something else.
+    pub fn compile(text: &str, vocabulary: Vocabulary<'_>) -> Result<Self, Refused> {
+        if text.len() > MAX_EXPRESSION {
+            let message = format!("the expression has {} bytes, more than {MAX_EXPRESSION}", text.len());
+            return Err(Refused { offset: 0, message, hint: Some("split the check in two".into()) });
+        }
+        let program = ENVIRONMENT.compile(text).map_err(|errors| syntax_error(text, &errors))?;
+        let names = references::check(&program, vocabulary)?;
+        Ok(Self { program: Arc::new(program), text: text.into(), names })
+    }
+
+    /// The expression as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The expression refers to nothing but these names.
+    pub fn only_mentions(&self, names: &[&str]) -> bool {
+        self.names.iter().all(|name| names.contains(&name.as_str()))
+    }
+
+    /// The expression refers to this name.
+    pub fn mentions(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Evaluates to a boolean.
+    ///
+    /// # Errors
+    /// The error of the evaluation, or that the result is no boolean: never a verdict.
+    pub fn test(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        self.evaluate(scope, |value| match value.downcast_ref::<CelBool>() {
+            Some(bool) => Ok(*bool.inner()),
+            None => Err(format!("'{}' gave {} instead of true or false", self.text, value.get_type().name())),
+        })
+    }
+
+    /// Evaluates to JSON; `None` for an empty optional.
+    ///
+    /// # Errors
+    /// The error of the evaluation.
+    pub fn json(&self, scope: &Scope<'_>) -> Result<Option<Json>, String> {
+        self.evaluate(scope, |value| Ok(json_of(value)))
+    }
+
+    fn evaluate<T>(&self, scope: &Scope<'_>, read: impl FnOnce(&dyn Val) -> Result<T, String>) -> Result<T, String> {
+        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        context.set_variable_resolver(scope);
+        let result = Value::resolve_val(self.program.expression(), &context);
+        result.map_err(|error| format!("'{}': {}", self.text, describe(&error))).and_then(|value| read(value.as_ref()))
+    }
+}
+
+/// The crate's words without its debugging output.
+fn describe(error: &ExecutionError) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+fn syntax_error(text: &str, errors: &cel::ParseErrors) -> Refused {
+    let Some(error) = errors.errors.first() else {
+        return Refused { offset: 0, message: "the expression cannot be read".into(), hint: None };
+    };
+    let (line, column) = (usize::try_from(error.pos.0).unwrap_or(1), usize::try_from(error.pos.1).unwrap_or(1));
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(|line| line.chars().count()).sum();
+    let message = error.msg.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ").to_string();
+    Refused { offset: before + column.saturating_sub(1), message, hint: None }
+}
+
+/// The variables of one evaluation.
+#[derive(Debug, Default)]
+pub struct Scope<'a> {
+    names: Vec<(&'a str, Bound<'a>)>,
+}
+
+#[derive(Debug)]
+enum Bound<'a> {
+    Node(&'a Node),
+    Optional(CelOptional<'static>),
+}
+
+impl<'a> Scope<'a> {
+    /// Binds a name; a later binding of the same name wins.
+    pub fn bind(&mut self, name: &'a str, node: &'a Node) {
+        self.names.push((name, Bound::Node(node)));
+    }
+
+    /// Binds a name to a field that may be absent.
+    pub fn bind_optional(&mut self, name: &'a str, node: Option<&Node>) {
+        let optional = node.map_or_else(CelOptional::none, |node| CelOptional::of(node.val().clone_as_boxed()));
+        self.names.push((name, Bound::Optional(optional)));
+    }
+
+    /// How many bindings there are, for [`Scope::truncate`].
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// No bindings.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Drops the bindings after the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.names.truncate(len);
+    }
+
+    /// The value of a name, where it is bound and present.
+    pub fn get(&self, name: &str) -> Option<&'a Node> {
+        self.names.iter().rev().find(|(bound, _)| *bound == name).and_then(|(_, bound)| match bound {
+            Bound::Node(node) => Some(*node),
+            Bound::Optional(_) => None,
+        })
+    }
+}
+
+impl VariableResolver for Scope<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        self.names.iter().rev().find(|(bound, _)| *bound == variable).map(|(_, bound)| match bound {
+            Bound::Node(node) => CowVal::Borrowed(node.val()),
+            Bound::Optional(optional) => CowVal::Borrowed(optional),
+        })
+    }
+}
+
+/// `selects(selector, labels)`: a label selector, with the API server's meaning.
+fn selects<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [selector, labels] = arguments("selects", &args)?;
+    Ok(CowVal::owned(CelBool::from(selector::matches(&selector, &labels))))
+}
+
+/// `modeWithin(mode, '0600')`: no permission bit beyond the limit.
+fn mode_within<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [mode, limit] = arguments("modeWithin", &args)?;
+    let bits = |node: &Node| match node {
+        Node::Text(octal) => i64::from_str_radix(octal.inner(), 8).ok(),
+        node => node.as_i64(),
+    };
+    match (bits(&mode), bits(&limit)) {
+        (Some(mode), Some(limit)) => Ok(CowVal::owned(CelBool::from(mode & !limit == 0))),
+        _ => Err(ExecutionError::function_error("modeWithin", "a mode is an integer or octal text such as '0600'")),
+    }
+}
+
+fn arguments(function: &str, args: &[CowVal<'_, '_>]) -> Result<[Node; 2], ExecutionError> {
+    let [a, b] = args else { return Err(ExecutionError::invalid_argument_count(2, args.len())) };
+    let node = |value: &CowVal<'_, '_>| {
+        json_of(value.as_ref())
+            .map(|json| Node::from(&json))
+            .ok_or_else(|| ExecutionError::function_error(function, "an argument is absent or not a JSON value"))
+    };
+    Ok([node(a)?, node(b)?])
+}

@@ -1,0 +1,383 @@
+//! All checks over a snapshot. Each object is parsed, judged and dropped; only what checks are related to is kept.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use rayon::prelude::*;
+
+use super::{
+    CheckResult, Counts, Evidence, Finding, Outcome, Place, documents,
+    documents::Document,
+    finding_id,
+    judge::{Memo, Ready, Subject},
+    kinds,
+    related::{Entry, Index, document},
+    sight::{self, Unseen},
+    target::{Judged, Pod, Target, Workloads, judged, workload},
+    value::Node,
+};
+use crate::{
+    collect::Coverage,
+    framework::{
+        check::{Minor, On},
+        library::{Check, Library},
+    },
+    resource::ResourceRef,
+    snapshot::{Object, Snapshot},
+};
+
+/// Objects judged in one go by one thread.
+const BATCH: usize = 256;
+
+/// What is asked of the engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The objects.
+    pub snapshot: &'a Snapshot,
+    /// What was seen.
+    pub coverage: &'a Coverage,
+    /// The checks.
+    pub library: &'a Library,
+    /// Minor version of the cluster; without one, the newest variant of each check decides.
+    pub kubernetes: Option<Minor>,
+    /// Keep passes among the findings.
+    pub keep_passes: bool,
+}
+
+/// What the checks say, before waivers, owners and requirements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Sorted by severity (worst first), check, resource, place.
+    pub findings: Vec<Finding>,
+    /// One row per check, by id.
+    pub checks: Vec<CheckResult>,
+    /// Outcomes over every place of every check.
+    pub counts: Counts,
+}
+
+/// Judges everything.
+pub fn run(input: &Input<'_>) -> Judgement {
+    let params = BTreeMap::new();
+    let ready = input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params))).collect();
+    judge(input, ready, &documents::of(input.snapshot))
+}
+
+/// Judges prepared checks over the snapshot's objects and over `documents`, which are no objects.
+pub fn judge(input: &Input<'_>, ready: Vec<Ready<'_>>, documents: &[Document]) -> Judgement {
+    let engine = Engine::new(input, ready, documents);
+    let chunks: Vec<Batch> = input.snapshot.objects.par_chunks(BATCH).map(|objects| engine.objects(objects)).collect();
+    let mut total = engine.batch();
+    for batch in chunks.into_iter().chain([engine.documents(documents)]) {
+        total.add(batch);
+    }
+    total.findings.extend(engine.unseen());
+    engine.result(total)
+}
+
+struct Engine<'a> {
+    input: &'a Input<'a>,
+    ready: Vec<Ready<'a>>,
+    pods: Vec<usize>,
+    kinds: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    others: Vec<usize>,
+    unseen: Vec<Vec<Unseen>>,
+    workloads: Workloads<'a>,
+    index: Index<'a>,
+}
+
+/// What some objects gave.
+struct Batch {
+    findings: Vec<Finding>,
+    passes: Vec<u64>,
+    /// Findings under the name of a controller that is not here, passes included: replicas say the same several times.
+    adopted: Vec<Finding>,
+}
+
+impl Batch {
+    fn add(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.adopted.extend(other.adopted);
+        for (total, more) in self.passes.iter_mut().zip(other.passes) {
+            *total += more;
+        }
+    }
+}
+
+impl<'a> Engine<'a> {
+    fn new(input: &'a Input<'a>, ready: Vec<Ready<'a>>, documents: &[Document]) -> Self {
+        let objects = &input.snapshot.objects;
+        let (mut pods, mut kinds, mut others) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new(), Vec::new());
+        let mut unseen = Vec::new();
+        for (at, check) in ready.iter().map(|ready| ready.check).enumerate() {
+            let exists = exists(check, objects) || documents.iter().any(|document| document.on == check.on);
+            let mut blind = sight::unseen_related(check, input.coverage);
+            // Without a target nothing rests on what is related; with one, nothing can be said of it.
+            if !exists {
+                blind.clear();
+            }
+            if blind.is_empty() {
+                match &check.on {
+                    On::Pod => pods.push(at),
+                    On::Kind { group, kind } => kinds.entry((group.as_str(), kind.as_str())).or_default().push(at),
+                    _ => others.push(at),
+                }
+            }
+            if !exists || blind.is_empty() || check.on.is_admission() {
+                blind.extend(sight::unseen_targets(check, input.coverage, documents));
+            }
+            unseen.push(blind);
+        }
+        let seeing = ready.iter().zip(&unseen).map(|(ready, _)| ready.check);
+        let resources: BTreeSet<&str> =
+            seeing.flat_map(|check| check.related.values()).map(|related| related.resource.as_str()).collect();
+        let index = Index::build(objects, &resources);
+        Self { input, ready, pods, kinds, others, unseen, workloads: Workloads::of(objects), index }
+    }
+
+    fn batch(&self) -> Batch {
+        Batch { findings: Vec::new(), passes: vec![0; self.ready.len()], adopted: Vec::new() }
+    }
+
+    fn objects(&self, objects: &[Object]) -> Batch {
+        let mut batch = self.batch();
+        let mut memos: Vec<Memo> = self.ready.iter().map(|_| Memo::default()).collect();
+        for object in objects {
+            let of_kind = self.kinds.get(&(object.gvk.group.as_str(), object.gvk.kind.as_str()));
+            let workload = workload(object).filter(|_| !self.pods.is_empty());
+            if of_kind.is_none() && workload.is_none() {
+                continue;
+            }
+            let document = document(object);
+            if let Some(workload) = workload {
+                let pod = Pod::of(&document, workload);
+                let target = Target::pod(&document, &pod);
+                self.pod(object, &document, &target, &mut memos, &mut batch);
+            }
+            let target = Target::document(&document, None);
+            for at in of_kind.into_iter().flatten() {
+                let subject = subject(object, object.reference());
+                let related = self.related(*at, Some((object, &document)));
+                let keep = self.input.keep_passes;
+                let (findings, passes) = self.ready[*at].judge(&target, &subject, &related, &mut memos[*at], keep);
+                batch.findings.extend(findings);
+                batch.passes[*at] += passes;
+            }
+        }
+        batch
+    }
+
+    fn pod(&self, object: &Object, document: &Node, target: &Target<'_>, memos: &mut [Memo], batch: &mut Batch) {
+        let (resource, adopted) = match judged(object, document, &self.workloads) {
+            Judged::ByController => return,
+            Judged::Itself => (object.reference(), false),
+            Judged::As(controller) => (controller, true),
+        };
+        let subject = subject(object, resource);
+        for at in self.pods.iter().copied() {
+            let related = self.related(at, Some((object, document)));
+            let keep = adopted || self.input.keep_passes;
+            let (findings, passes) = self.ready[at].judge(target, &subject, &related, &mut memos[at], keep);
+            if adopted { batch.adopted.extend(findings) } else { batch.findings.extend(findings) }
+            batch.passes[at] += passes;
+        }
+    }
+
+    fn related(&self, at: usize, target: Option<(&Object, &Node)>) -> Vec<(&'a str, Vec<&Entry<'a>>)> {
+        let related = self.ready[at].check.related.iter();
+        related.map(|(name, related)| (name.as_str(), self.index.find(related, target))).collect()
+    }
+
+    fn documents(&self, documents: &[Document]) -> Batch {
+        let mut batch = self.batch();
+        for at in self.others.iter().copied() {
+            let mut memo = Memo::default();
+            let on = &self.ready[at].check.on;
+            for document in documents.iter().filter(|document| document.on == *on) {
+                let target = Target::document(&document.node, documents::alias(on));
+                let subject =
+                    Subject { resource: document.resource.clone(), evidence: document.evidence.clone(), origin: None };
+                let related = self.related(at, None);
+                let keep = self.input.keep_passes;
+                let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
+                batch.findings.extend(findings);
+                batch.passes[at] += passes;
+            }
+        }
+        batch
+    }
+
+    /// One finding per check and list that was not seen.
+    fn unseen(&self) -> Vec<Finding> {
+        let each = self.ready.iter().zip(&self.unseen);
+        each.flat_map(|(ready, unseen)| unseen.iter().map(|unseen| not_seen(ready.check, unseen))).collect()
+    }
+
+    fn result(&self, total: Batch) -> Judgement {
+        let mut passes: BTreeMap<&str, u64> =
+            self.ready.iter().zip(&total.passes).map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
+        let mut findings = total.findings;
+        for finding in merge(total.adopted) {
+            if finding.outcome == Outcome::Pass && !self.input.keep_passes {
+                *passes.entry(self.id(&finding.check)).or_default() += 1;
+            } else {
+                findings.push(finding);
+            }
+        }
+        findings.sort_by(|a, b| order(a).cmp(&order(b)));
+        let mut checks: BTreeMap<&str, CheckResult> =
+            self.ready.iter().map(|ready| (ready.check.id.as_str(), row(ready.check))).collect();
+        let mut counts = Counts { pass: passes.values().sum(), ..Counts::default() };
+        for finding in &findings {
+            count(&mut counts, finding.outcome);
+            if let Some(row) = checks.get_mut(finding.check.as_str()) {
+                tally(row, finding);
+            }
+        }
+        for (id, row) in &mut checks {
+            let passed = passes.get(id).copied().unwrap_or_default();
+            row.evaluated += passed;
+            row.outcome = overall(row);
+        }
+        Judgement { checks: checks.into_values().collect(), findings, counts }
+    }
+
+    fn id(&self, check: &str) -> &str {
+        self.ready.iter().map(|ready| ready.check.id.as_str()).find(|id| *id == check).unwrap_or_default()
+    }
+}
+
+fn exists(check: &Check, objects: &[Object]) -> bool {
+    match &check.on {
+        On::Pod => objects.iter().any(|object| workload(object).is_some()),
+        On::Kind { group, kind } => {
+            objects.iter().any(|object| object.gvk.group == *group && object.gvk.kind == *kind)
+        }
+        _ => false,
+    }
+}
+
+fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
+    let evidence = vec![Evidence { resource: object.reference().to_string(), digest: object.digest }];
+    Subject { resource, evidence, origin: object.origin.as_deref() }
+}
+
+fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
+    let api_version = kinds::by_resource(&unseen.what).map_or_else(|| "v1".to_string(), kinds::Kind::api_version);
+    let resource =
+        ResourceRef { api_version, kind: "List".into(), namespace: None, name: unseen.what.clone(), uid: None };
+    let reason = format!("{} {}", unseen.what, unseen.why);
+    Finding {
+        id: finding_id(&check.id, &resource, ""),
+        check: check.id.clone(),
+        severity: check.severity,
+        outcome: Outcome::NotEvaluated,
+        message: format!("not evaluated: {reason}"),
+        reason: Some(reason),
+        resource,
+        place: Place::default(),
+        observed: serde_json::Value::Null,
+        expected: check.expected.fill(|_| None).into(),
+        evidence: Vec::new(),
+        file: None,
+        requirements: Vec::new(),
+        owner: None,
+        waiver: None,
+        expected_by: None,
+    }
+}
+
+/// One finding per id: the worst outcome, resting on every replica.
+fn merge(adopted: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: BTreeMap<String, Finding> = BTreeMap::new();
+    for mut finding in adopted {
+        let Some(known) = merged.get_mut(&finding.id) else {
+            merged.insert(finding.id.clone(), finding);
+            continue;
+        };
+        if badness(finding.outcome) > badness(known.outcome) {
+            std::mem::swap(known, &mut finding);
+        }
+        known.evidence.append(&mut finding.evidence);
+        known.evidence.sort();
+        known.evidence.dedup();
+    }
+    merged.into_values().collect()
+}
+
+fn badness(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::NotApplicable => 0,
+        Outcome::Manual => 1,
+        Outcome::Pass => 2,
+        Outcome::NotEvaluated => 3,
+        Outcome::Fail => 4,
+    }
+}
+
+type Order<'a> = (Reverse<crate::framework::Severity>, &'a str, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, &'a str);
+
+fn order(finding: &Finding) -> Order<'_> {
+    let resource = &finding.resource;
+    (
+        Reverse(finding.severity),
+        &finding.check,
+        resource.group(),
+        &resource.kind,
+        resource.namespace.as_deref(),
+        &resource.name,
+        &finding.place.path,
+        &finding.id,
+    )
+}
+
+fn row(check: &Check) -> CheckResult {
+    CheckResult {
+        id: check.id.clone(),
+        title: check.title.clone(),
+        severity: check.severity,
+        outcome: Outcome::NotApplicable,
+        evaluated: 0,
+        failed: 0,
+        waived: 0,
+        expected: 0,
+        not_evaluated: 0,
+        reason: None,
+    }
+}
+
+fn tally(row: &mut CheckResult, finding: &Finding) {
+    match finding.outcome {
+        Outcome::Pass => row.evaluated += 1,
+        Outcome::Fail => {
+            row.evaluated += 1;
+            row.failed += 1;
+        }
+        Outcome::NotEvaluated => {
+            row.not_evaluated += 1;
+            row.reason = row.reason.take().or_else(|| finding.reason.clone());
+        }
+        Outcome::NotApplicable | Outcome::Manual => {}
+    }
+}
+
+/// fail if any fails, else not-evaluated if any could not be, else pass; nothing judged: not-applicable.
+fn overall(row: &CheckResult) -> Outcome {
+    match row {
+        CheckResult { failed: 1.., .. } => Outcome::Fail,
+        CheckResult { not_evaluated: 1.., .. } => Outcome::NotEvaluated,
+        CheckResult { evaluated: 1.., .. } => Outcome::Pass,
+        _ => Outcome::NotApplicable,
+    }
+}
+
+fn count(counts: &mut Counts, outcome: Outcome) {
+    match outcome {
+        Outcome::Pass => counts.pass += 1,
+        Outcome::Fail => counts.fail += 1,
+        Outcome::NotApplicable => counts.not_applicable += 1,
+        Outcome::NotEvaluated => counts.not_evaluated += 1,
+        Outcome::Manual => counts.manual += 1,
+    }
+}

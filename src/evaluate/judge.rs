@@ -1,0 +1,290 @@
+//! One check on one target: walk to the places, evaluate at each.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use super::{
+    Evidence, FilePosition, Finding, Outcome, Place as FindingPlace,
+    cel::Scope,
+    finding_id,
+    related::Entry,
+    target::Target,
+    value::Node,
+};
+use crate::{
+    collect::yaml,
+    framework::{
+        library::{Check, List, Policy},
+        path::Place,
+    },
+    resource::ResourceRef,
+    snapshot::Origin,
+};
+
+/// Verdicts remembered per check; values are many only where they are names, and those are cheap to judge again.
+const REMEMBERED: usize = 4096;
+
+/// A check prepared for one run.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    /// The check.
+    pub check: &'a Check,
+    policy: Policy<'a>,
+    /// The verdict is a function of the value alone.
+    by_value: bool,
+    /// `when` asks about the target, not about a value or an item.
+    when_once: bool,
+}
+
+/// Who is judged, and what findings say of it.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The name that findings carry.
+    pub resource: ResourceRef,
+    /// The objects that the document is of, with their digests.
+    pub evidence: Vec<Evidence>,
+    /// Where it was read.
+    pub origin: Option<&'a Origin>,
+}
+
+/// Verdicts by value, one table per check.
+#[derive(Debug, Default)]
+pub struct Memo {
+    absent: Option<bool>,
+    values: HashMap<Node, bool>,
+}
+
+/// What a check says at one place.
+struct Verdict<'a> {
+    outcome: Outcome,
+    reason: Option<String>,
+    place: Place<'a>,
+    container: Option<String>,
+}
+
+impl<'a> Ready<'a> {
+    /// Prepares `check` under `policy`.
+    pub fn new(check: &'a Check, policy: Policy<'a>) -> Self {
+        let item = check.each.as_ref().map(|each| each.name.as_str());
+        let when_once = check
+            .when
+            .as_ref()
+            .is_some_and(|when| !when.mentions("value") && item.is_none_or(|item| !when.mentions(item)));
+        let by_value = !check.fields.is_empty() && policy.pass.only_mentions(&["value", "params"]);
+        Self { check, policy, by_value, when_once }
+    }
+
+    /// Every finding of this check on `target`, passes included where `keep_passes`; `count` hears of every outcome.
+    pub fn judge(
+        &self,
+        target: &Target<'_>,
+        subject: &Subject<'_>,
+        related: &[(&str, Vec<&Entry<'_>>)],
+        memo: &mut Memo,
+        keep_passes: bool,
+    ) -> (Vec<Finding>, u64) {
+        let lists: Vec<(&str, Node)> = related
+            .iter()
+            .map(|(name, entries)| (*name, Node::list(entries.iter().map(|entry| entry.document.clone()))))
+            .collect();
+        let mut scope = Scope::default();
+        for (name, node) in target.names.iter().copied() {
+            scope.bind(name, node);
+        }
+        scope.bind("params", &self.policy.params);
+        for (name, list) in &lists {
+            scope.bind(name, list);
+        }
+        let mut run = Run { ready: self, target, subject, related, memo, keep_passes, findings: Vec::new(), passes: 0 };
+        run.items(&mut scope);
+        (run.findings, run.passes)
+    }
+}
+
+struct Run<'r, 'a> {
+    ready: &'r Ready<'a>,
+    target: &'r Target<'r>,
+    subject: &'r Subject<'r>,
+    related: &'r [(&'r str, Vec<&'r Entry<'r>>)],
+    memo: &'r mut Memo,
+    keep_passes: bool,
+    findings: Vec<Finding>,
+    passes: u64,
+}
+
+impl<'r> Run<'r, '_> {
+    fn items(&mut self, scope: &mut Scope<'r>) {
+        let when = if self.ready.when_once { self.when(scope) } else { Ok(true) };
+        let Some(each) = &self.ready.check.each else {
+            let whole = self.target.whole();
+            return self.fields(scope, &when, &whole, None);
+        };
+        let items: Vec<Place<'r>> = match &each.list {
+            List::Containers => self.target.containers().to_vec(),
+            List::At(path) => {
+                let start = self.target.place(&path.root).unwrap_or_default();
+                path.walk(start).iter().flat_map(Place::items).collect()
+            }
+        };
+        for item in items {
+            let Some(node) = item.node else { continue };
+            let depth = scope.len();
+            scope.bind(&each.name, node);
+            let name = node.get("name").and_then(Node::as_str).map(str::to_string);
+            self.fields(scope, &when, &item, name.filter(|_| matches!(each.list, List::Containers)));
+            scope.truncate(depth);
+        }
+    }
+
+    fn fields(&mut self, scope: &mut Scope<'r>, when: &Result<bool, String>, item: &Place<'r>, container: Option<String>) {
+        let check = self.ready.check;
+        if check.fields.is_empty() {
+            let (outcome, reason) = self.outcome(scope, when, None);
+            return self.say(scope, Verdict { outcome, reason, place: item.clone(), container });
+        }
+        for field in &check.fields {
+            let start = match &check.each {
+                Some(each) if each.name == field.root => item.clone(),
+                _ => self.target.place(&field.root).unwrap_or_default(),
+            };
+            // Settings have effective values: one that is absent is unknown, not unset.
+            let settings = field.root == "settings";
+            for place in field.walk(start) {
+                let depth = scope.len();
+                let (outcome, reason) = match place.node {
+                    Some(node) if settings || field.ends_in_elements() => {
+                        scope.bind("value", node);
+                        self.outcome(scope, when, Some(place.node))
+                    }
+                    None if settings => (Outcome::NotEvaluated, Some("the setting is not known".into())),
+                    node => {
+                        scope.bind_optional("value", node);
+                        self.outcome(scope, when, Some(node))
+                    }
+                };
+                self.say(scope, Verdict { outcome, reason, place, container: container.clone() });
+                scope.truncate(depth);
+            }
+        }
+    }
+
+    fn when(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        self.ready.check.when.as_ref().map_or(Ok(true), |when| when.test(scope))
+    }
+
+    fn outcome(
+        &mut self,
+        scope: &Scope<'_>,
+        when: &Result<bool, String>,
+        value: Option<Option<&Node>>,
+    ) -> (Outcome, Option<String>) {
+        let applies = if self.ready.when_once { when.clone() } else { self.when(scope) };
+        match applies {
+            Err(error) => return (Outcome::NotEvaluated, Some(error)),
+            Ok(false) => {
+                let condition = self.ready.check.when.as_ref().map_or("", |when| when.text());
+                return (Outcome::NotApplicable, Some(format!("does not hold here: {}", condition.trim())));
+            }
+            Ok(true) => {}
+        }
+        match self.pass(scope, value) {
+            Ok(true) => (Outcome::Pass, None),
+            Ok(false) => (Outcome::Fail, None),
+            Err(error) => (Outcome::NotEvaluated, Some(error)),
+        }
+    }
+
+    fn pass(&mut self, scope: &Scope<'_>, value: Option<Option<&Node>>) -> Result<bool, String> {
+        let pass = self.ready.policy.pass;
+        let Some(value) = value.filter(|_| self.ready.by_value) else { return pass.test(scope) };
+        let known = match value {
+            None => self.memo.absent,
+            Some(node) => self.memo.values.get(node).copied(),
+        };
+        if let Some(verdict) = known {
+            return Ok(verdict);
+        }
+        let verdict = pass.test(scope)?;
+        match value {
+            None => self.memo.absent = Some(verdict),
+            Some(node) if self.memo.values.len() < REMEMBERED => {
+                self.memo.values.insert(node.clone(), verdict);
+            }
+            Some(_) => {}
+        }
+        Ok(verdict)
+    }
+
+    fn say(&mut self, scope: &Scope<'_>, verdict: Verdict<'_>) {
+        if verdict.outcome == Outcome::Pass && !self.keep_passes {
+            self.passes += 1;
+            return;
+        }
+        let check = self.ready.check;
+        let (path, stable) = self.place(&verdict.place);
+        let value_of = |name: &str| if name == "value" { verdict.place.node } else { scope.get(name) };
+        let message = match (&verdict.outcome, &verdict.reason) {
+            (Outcome::NotEvaluated, Some(reason)) => format!("not evaluated: {reason}"),
+            (Outcome::NotApplicable, Some(reason)) => format!("not applicable: {reason}"),
+            (Outcome::Pass, _) => check.title.clone(),
+            _ => check.message.fill(value_of),
+        };
+        self.findings.push(Finding {
+            id: finding_id(&check.id, &self.subject.resource, &stable),
+            check: check.id.clone(),
+            severity: check.severity,
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+            resource: self.subject.resource.clone(),
+            file: self.file(&path),
+            place: FindingPlace { container: verdict.container, path, stable },
+            observed: self.observed(scope, verdict.place.node),
+            expected: check.expected.fill(value_of).into(),
+            message,
+            evidence: self.evidence(),
+            requirements: Vec::new(),
+            owner: None,
+            waiver: None,
+            expected_by: None,
+        });
+    }
+
+    /// Pointer and stable place; a setting stands where its value was written (`at`).
+    fn place(&self, place: &Place<'_>) -> (String, String) {
+        let stable = place.stable();
+        let at = stable.starts_with("settings").then(|| place.node?.get("at")?.as_str()).flatten();
+        (at.map_or_else(|| place.pointer(), str::to_string), stable)
+    }
+
+    fn observed(&self, scope: &Scope<'_>, node: Option<&Node>) -> Json {
+        match &self.ready.check.observed {
+            Some(observed) => match observed.json(scope) {
+                Ok(found) => found.unwrap_or(Json::Null),
+                Err(error) => format!("not known: {error}").into(),
+            },
+            None if self.ready.check.fields.is_empty() => Json::Null,
+            None => node.map_or(Json::Null, Node::json),
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let entries = self.related.iter().flat_map(|(_, entries)| entries);
+        let related = entries.map(|entry| Evidence {
+            resource: entry.object.reference().to_string(),
+            digest: entry.object.digest,
+        });
+        let mut evidence: Vec<Evidence> = self.subject.evidence.iter().cloned().chain(related).collect();
+        // The judged object stands first; the rest is sorted, each once.
+        let own = self.subject.evidence.len().min(evidence.len());
+        evidence[own..].sort();
+        evidence.dedup();
+        evidence
+    }
+
+    fn file(&self, pointer: &str) -> Option<FilePosition> {
+        let origin = self.subject.origin?;
+        let line = yaml::line_of(&origin.lines, pointer).unwrap_or(origin.line);
+        Some(FilePosition { path: origin.file.clone(), line })
+    }
+}

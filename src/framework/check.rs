@@ -1,0 +1,314 @@
+//! The check format: one check per file, with its tests inside.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{
+    Deserialize,
+    de::{self, Deserializer, SeqAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+
+use super::{Severity, path::Path};
+use crate::evaluate::value::Node;
+
+/// A check file as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckFile {
+    /// `kubeproof.dev/v1`, when written.
+    #[serde(default)]
+    pub api_version: Option<Spanned<String>>,
+    /// The file's name without `.yaml`.
+    pub id: Spanned<String>,
+    /// What holds when it passes.
+    pub title: String,
+    /// How bad a failure is.
+    pub severity: Severity,
+    /// What is judged.
+    pub on: On,
+    /// One name and the list that it walks: `{container: containers}`, `{rule: object.rules}`.
+    #[serde(default)]
+    pub each: BTreeMap<String, Spanned<String>>,
+    /// Fields to judge; without any, the object (or each item) as a whole.
+    #[serde(default)]
+    pub field: Fields,
+    /// The expression that holds when all is well.
+    pub pass: Spanned<String>,
+    /// The expression that says whether the question arises.
+    #[serde(default)]
+    pub when: Option<Spanned<String>>,
+    /// Values for expressions and texts.
+    #[serde(default)]
+    pub params: BTreeMap<String, Node>,
+    /// The expression for what was found; the field's value without it.
+    #[serde(default)]
+    pub observed: Option<Spanned<String>>,
+    /// What was expected, in words; `{params.x}` is filled in.
+    pub expected: Spanned<String>,
+    /// One sentence for a failure; `{container.name}` is filled in: paths only.
+    pub message: Spanned<String>,
+    /// Why it matters.
+    pub why: String,
+    /// What to do.
+    pub remediation: String,
+    /// Where to read more.
+    #[serde(default)]
+    pub references: Vec<String>,
+    /// Other objects that the verdict rests on, by name.
+    #[serde(default)]
+    pub related: BTreeMap<String, Related>,
+    /// Other parameters or another `pass` from a Kubernetes version on.
+    #[serde(default)]
+    pub variants: Vec<Variant>,
+    /// Good practice beyond what any framework asks: not part of the gate that every check is mapped.
+    #[serde(default)]
+    pub hygiene: bool,
+    /// Cases: at least one that fails and one that passes.
+    #[serde(default)]
+    pub tests: Vec<Test>,
+}
+
+/// What a check judges.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum On {
+    /// Bare pods and the pod templates of every workload kind.
+    Pod,
+    /// Objects of one kind, whatever their version.
+    Kind {
+        /// API group, empty for core.
+        group: String,
+        /// Kind.
+        kind: String,
+    },
+    /// Users, groups and service accounts with what they may do.
+    Subject,
+    /// A control-plane component's instances.
+    Component(String),
+    /// Each kubelet's configuration.
+    Kubelet,
+    /// Each node's files.
+    Node,
+    /// Each image in use.
+    Image,
+    /// The cluster as a whole: one evaluation over `related`.
+    Cluster,
+    /// A cloud provider's account.
+    Cloud(String),
+}
+
+impl On {
+    /// Renders to an admission policy: `pass` must stay within what the API server understands.
+    pub fn is_admission(&self) -> bool {
+        matches!(self, Self::Pod | Self::Kind { .. })
+    }
+
+    /// The names that expressions and paths start at, beside `params`, `value`, `each` and `related`.
+    pub fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Pod => &["object", "pod", "podMeta", "variables"],
+            Self::Kind { .. } => &["object"],
+            Self::Subject => &["object", "subject"],
+            Self::Component(_) | Self::Kubelet => &["object", "settings"],
+            Self::Node => &["object", "node"],
+            Self::Image => &["object", "image"],
+            Self::Cluster => &["cluster"],
+            Self::Cloud(_) => &["object", "cloud"],
+        }
+    }
+}
+
+impl FromStr for On {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "pod" => Self::Pod,
+            "subject" => Self::Subject,
+            "kubelet" => Self::Kubelet,
+            "node" => Self::Node,
+            "image" => Self::Image,
+            "cluster" => Self::Cluster,
+            _ => match text.split('/').collect::<Vec<_>>().as_slice() {
+                ["component", name] if !name.is_empty() => Self::Component((*name).into()),
+                ["cloud", name] if !name.is_empty() => Self::Cloud((*name).into()),
+                [version, kind] if is_version(version) && is_kind(kind) => {
+                    Self::Kind { group: String::new(), kind: (*kind).into() }
+                }
+                [group, version, kind] if is_version(version) && is_kind(kind) && !group.is_empty() => {
+                    Self::Kind { group: (*group).into(), kind: (*kind).into() }
+                }
+                _ => {
+                    return Err(format!(
+                        "'{text}' is nothing to judge: write pod, group/version/Kind (apps/v1/Deployment, v1/Namespace), \
+                         subject, component/<name>, kubelet, node, image, cluster or cloud/<provider>"
+                    ));
+                }
+            },
+        })
+    }
+}
+
+fn is_version(text: &str) -> bool {
+    text.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn is_kind(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pod => f.write_str("pod"),
+            Self::Kind { group, kind } if group.is_empty() => f.write_str(kind),
+            Self::Kind { group, kind } => write!(f, "{kind}.{group}"),
+            Self::Subject => f.write_str("subject"),
+            Self::Component(name) => write!(f, "component/{name}"),
+            Self::Kubelet => f.write_str("kubelet"),
+            Self::Node => f.write_str("node"),
+            Self::Image => f.write_str("image"),
+            Self::Cluster => f.write_str("cluster"),
+            Self::Cloud(name) => write!(f, "cloud/{name}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for On {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Field paths: one, or a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields(pub Vec<Path>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a field path or a list of them")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Fields, E> {
+                Path::parse(text).map(|path| Fields(vec![path])).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Fields, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(text) = access.next_element::<String>()? {
+                    paths.push(Path::parse(&text).map_err(de::Error::custom)?);
+                }
+                Ok(Fields(paths))
+            }
+        }
+
+        deserializer.deserialize_any(FieldsVisitor)
+    }
+}
+
+/// Other objects that a verdict rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Related {
+    /// `networkpolicies.networking.k8s.io`.
+    pub resource: String,
+    /// How they belong to the judged object.
+    pub by: By,
+}
+
+/// How related objects are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// In the same namespace; for a Namespace, those in it.
+    Namespace,
+    /// One of the two selects the other by labels, in the same namespace.
+    Selector,
+    /// One of the two names the other.
+    Reference,
+    /// All of the cluster.
+    Cluster,
+}
+
+/// What differs from a Kubernetes version on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// First minor version that it is for.
+    pub since: Minor,
+    /// Replaces parameters of the same name.
+    #[serde(default)]
+    pub params: BTreeMap<String, Node>,
+    /// Replaces `pass`.
+    #[serde(default)]
+    pub pass: Option<Spanned<String>>,
+}
+
+/// A minor version of Kubernetes: the number after `1.`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minor(pub u32);
+
+impl FromStr for Minor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.strip_prefix('v')
+            .unwrap_or(text)
+            .strip_prefix("1.")
+            .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+            .map(Self)
+            .ok_or_else(|| format!("'{text}' is not a Kubernetes version: write it as 1.31"))
+    }
+}
+
+impl fmt::Display for Minor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Minor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// One case inside a check file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Test {
+    /// What it shows.
+    pub name: Spanned<String>,
+    /// The judged object.
+    #[serde(default)]
+    pub object: Option<serde_json::Value>,
+    /// Or several.
+    #[serde(default)]
+    pub objects: Vec<serde_json::Value>,
+    /// Related objects by name; `null` stands for a list that was refused.
+    #[serde(default)]
+    pub related: BTreeMap<String, Option<Vec<serde_json::Value>>>,
+    /// Minor version of the cluster.
+    #[serde(default)]
+    pub kubernetes: Option<Minor>,
+    /// Replaces parameters of the same name.
+    #[serde(default)]
+    pub params: BTreeMap<String, Node>,
+    /// Everything passes, and something was looked at.
+    #[serde(default)]
+    pub pass: Option<bool>,
+    /// JSON Pointers of exactly the places that fail.
+    #[serde(default)]
+    pub fail: Option<Vec<String>>,
+    /// Nothing passes or fails: the question does not arise.
+    #[serde(default)]
+    pub not_applicable: Option<bool>,
+    /// Something cannot be decided, and nothing fails.
+    #[serde(default)]
+    pub not_evaluated: Option<bool>,
+}

@@ -1,0 +1,344 @@
+//! Every check, parsed and compiled. What is wrong in a check file is found here, with its place, and never at
+//! evaluation.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
+
+use serde_saphyr::Spanned;
+
+use super::{
+    RuleFiles, Severity,
+    check::{By, CheckFile, Minor, On, Related, Test},
+    path::Path,
+    position::position,
+    template::Template,
+};
+use crate::{
+    config::{API_VERSION, LoadError, parse_yaml},
+    evaluate::{
+        cel::{Expression, Vocabulary},
+        value::Node,
+    },
+};
+
+/// Largest check file: a stranger's check must not cost more than reading it.
+const MAX_FILE: usize = 256 * 1024;
+
+/// Names that a check may not give away.
+const RESERVED: &[&str] = &["object", "params", "value"];
+
+/// Every loaded check, by id.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    checks: BTreeMap<String, Arc<Check>>,
+}
+
+/// A check, ready to run.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Id: the file's name.
+    pub id: String,
+    /// What holds when it passes.
+    pub title: String,
+    /// How bad a failure is.
+    pub severity: Severity,
+    /// What is judged.
+    pub on: On,
+    /// The list that it walks, with the name of its items.
+    pub each: Option<Each>,
+    /// Fields to judge; without any, the object or the item as a whole.
+    pub fields: Vec<Path>,
+    /// Whether the question arises.
+    pub when: Option<Expression>,
+    /// What was found.
+    pub observed: Option<Expression>,
+    /// What was expected, in words.
+    pub expected: Template,
+    /// One sentence for a failure.
+    pub message: Template,
+    /// Related objects by name.
+    pub related: BTreeMap<String, Related>,
+    /// Why it matters.
+    pub why: String,
+    /// What to do.
+    pub remediation: String,
+    /// Where to read more.
+    pub references: Vec<String>,
+    /// Good practice beyond what any framework asks.
+    pub hygiene: bool,
+    /// Cases.
+    pub tests: Vec<Test>,
+    /// Path of the file.
+    pub file: String,
+    pass: Expression,
+    params: BTreeMap<String, Node>,
+    variants: Vec<Variant>,
+}
+
+/// The list that a check walks.
+#[derive(Debug, Clone)]
+pub struct Each {
+    /// The name of an item.
+    pub name: String,
+    /// The list.
+    pub list: List,
+}
+
+/// A list to walk.
+#[derive(Debug, Clone)]
+pub enum List {
+    /// Regular, init and ephemeral containers.
+    Containers,
+    /// The items at a path.
+    At(Path),
+}
+
+#[derive(Debug, Clone)]
+struct Variant {
+    since: Minor,
+    params: BTreeMap<String, Node>,
+    pass: Option<Expression>,
+}
+
+/// What decides for one Kubernetes version.
+#[derive(Debug, Clone)]
+pub struct Policy<'a> {
+    /// The expression that holds when all is well.
+    pub pass: &'a Expression,
+    /// Its parameters.
+    pub params: Node,
+}
+
+impl Library {
+    /// Parses and compiles everything below `checks/`.
+    ///
+    /// # Errors
+    /// Every file that is wrong, each with the place.
+    pub fn load(files: &RuleFiles) -> Result<Self, Vec<LoadError>> {
+        let mut library = Self::default();
+        let mut errors = Vec::new();
+        let is_check = |path: &str| path.starts_with("checks/") && (path.ends_with(".yaml") || path.ends_with(".yml"));
+        for (path, bytes) in files.iter().filter(|(path, _)| is_check(path)) {
+            match Check::parse(path, bytes) {
+                Ok(check) => match library.checks.entry(check.id.clone()) {
+                    Entry::Vacant(free) => {
+                        free.insert(Arc::new(check));
+                    }
+                    Entry::Occupied(taken) => {
+                        let message = format!("check id '{}' is already that of {}", check.id, taken.get().file);
+                        errors.push(LoadError::file(path, message).hint("rename one of the two files and its id"));
+                    }
+                },
+                Err(wrong) => errors.extend(wrong),
+            }
+        }
+        if errors.is_empty() { Ok(library) } else { Err(errors) }
+    }
+
+    /// The check with this id.
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.get(id).map(AsRef::as_ref)
+    }
+
+    /// Every check, by id.
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = &Check> {
+        self.checks.values().map(AsRef::as_ref)
+    }
+}
+
+impl Check {
+    /// Parses and compiles one file.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it, each with the place.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, Vec<LoadError>> {
+        if bytes.len() > MAX_FILE {
+            let message = format!("the file has {} bytes, more than {MAX_FILE}", bytes.len());
+            return Err(vec![LoadError::file(path, message).hint("one check per file, with small tests")]);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| vec![LoadError::file(path, "the file is not UTF-8")])?;
+        let file: CheckFile = parse_yaml(path, bytes).map_err(|error| vec![error])?.value;
+        Compiler { path, text, file: &file, errors: Vec::new() }.check()
+    }
+
+    /// What decides for a Kubernetes version; without one, the newest. `overrides` replace parameters by name.
+    pub fn policy(&self, kubernetes: Option<Minor>, overrides: &BTreeMap<String, Node>) -> Policy<'_> {
+        let variant = self.variants.iter().rev().find(|variant| kubernetes.is_none_or(|minor| variant.since <= minor));
+        let mut params = self.params.clone();
+        params.extend(variant.iter().flat_map(|variant| variant.params.clone()));
+        params.extend(overrides.clone());
+        let pass = variant.and_then(|variant| variant.pass.as_ref()).unwrap_or(&self.pass);
+        Policy { pass, params: Node::map(params) }
+    }
+
+    /// Every name that texts and expressions of this check may use.
+    fn names(file: &CheckFile) -> BTreeSet<String> {
+        let fixed = file.on.names().iter().copied().chain(["params"]);
+        let value = (!file.field.0.is_empty()).then_some("value");
+        let own = file.each.keys().chain(file.related.keys()).map(String::as_str);
+        fixed.chain(value).chain(own).map(str::to_string).collect()
+    }
+}
+
+struct Compiler<'a> {
+    path: &'a str,
+    text: &'a str,
+    file: &'a CheckFile,
+    errors: Vec<LoadError>,
+}
+
+impl Compiler<'_> {
+    fn check(mut self) -> Result<Check, Vec<LoadError>> {
+        let file = self.file;
+        self.identity();
+        let names = Check::names(file);
+        let admission = file.on.is_admission() && file.related.is_empty();
+        let each = self.each(&names);
+        self.fields();
+        self.related();
+        let pass = self.expression(&file.pass, &names, admission);
+        let when = file.when.as_ref().map(|when| self.expression(when, &names, admission));
+        let observed = file.observed.as_ref().map(|observed| self.expression(observed, &names, false));
+        let expected = self.template(&file.expected, &names);
+        let message = self.template(&file.message, &names);
+        let variants = self.variants(&names, admission);
+        let (Some(pass), Some(expected), Some(message), true) = (pass, expected, message, self.errors.is_empty()) else {
+            return Err(self.errors);
+        };
+        Ok(Check {
+            id: file.id.value.clone(),
+            title: file.title.clone(),
+            severity: file.severity,
+            on: file.on.clone(),
+            each,
+            fields: file.field.0.clone(),
+            when: when.flatten(),
+            observed: observed.flatten(),
+            expected,
+            message,
+            related: file.related.clone(),
+            why: file.why.trim().into(),
+            remediation: file.remediation.trim().into(),
+            references: file.references.clone(),
+            hygiene: file.hygiene,
+            tests: file.tests.clone(),
+            file: self.path.into(),
+            pass,
+            params: file.params.clone(),
+            variants,
+        })
+    }
+
+    fn wrong(&mut self, at: &Spanned<String>, message: impl Into<String>) -> &mut LoadError {
+        let error = LoadError::file(self.path, message);
+        let line = u32::try_from(at.referenced.line()).unwrap_or(0);
+        let column = u32::try_from(at.referenced.column()).unwrap_or(0);
+        self.errors.push(LoadError { line, column, ..error });
+        let last = self.errors.len() - 1;
+        &mut self.errors[last]
+    }
+
+    fn identity(&mut self) {
+        let file = self.file;
+        let stem = self.path.rsplit('/').next().unwrap_or(self.path);
+        let stem = stem.strip_suffix(".yaml").or_else(|| stem.strip_suffix(".yml")).unwrap_or(stem).to_string();
+        if file.id.value != stem {
+            self.wrong(&file.id, format!("the file is named {stem}, its check '{}'", file.id.value)).hint =
+                Some("one check per file, and the file's name is its id".into());
+        }
+        if let Some(version) = file.api_version.as_ref().filter(|version| version.value != API_VERSION) {
+            self.wrong(version, format!("apiVersion '{}' is not known", version.value)).hint =
+                Some(format!("this program reads {API_VERSION}"));
+        }
+    }
+
+    fn each(&mut self, names: &BTreeSet<String>) -> Option<Each> {
+        let file = self.file;
+        let mut lists = file.each.iter();
+        let (name, list) = lists.next()?;
+        if lists.next().is_some() {
+            self.wrong(list, "each walks one list").hint = Some("walk the inner one with [*] in field".into());
+        }
+        if RESERVED.contains(&name.as_str()) || file.on.names().contains(&name.as_str()) {
+            self.wrong(list, format!("'{name}' has a meaning already"));
+        }
+        if list.value == "containers" && file.on == On::Pod {
+            return Some(Each { name: name.clone(), list: List::Containers });
+        }
+        match Path::parse(&list.value) {
+            Ok(path) if names.contains(&path.root) && path.root != *name => {
+                Some(Each { name: name.clone(), list: List::At(path) })
+            }
+            Ok(path) => {
+                let known = file.on.names().iter().copied().chain(["containers"]);
+                let error = LoadError::file("", "").nearest(&path.root, known);
+                self.wrong(list, format!("'{}' is no list to walk", list.value)).hint = error.hint;
+                None
+            }
+            Err(error) => {
+                self.wrong(list, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn fields(&mut self) {
+        let file = self.file;
+        let known: Vec<&str> = file.on.names().iter().copied().chain(file.each.keys().map(String::as_str)).collect();
+        for path in file.field.0.iter().filter(|path| !known.contains(&path.root.as_str())) {
+            let message = format!("field starts at '{}', which is not known on {}", path.root, file.on);
+            self.errors.push(LoadError::file(self.path, message).nearest(&path.root, known.iter().copied()));
+        }
+    }
+
+    fn related(&mut self) {
+        for (name, related) in &self.file.related {
+            if RESERVED.contains(&name.as_str()) || self.file.on.names().contains(&name.as_str()) {
+                self.errors.push(LoadError::file(self.path, format!("related '{name}' has a meaning already")));
+            }
+            if self.file.on == On::Cluster && related.by != By::Cluster {
+                let message = format!("related '{name}': on cluster there is nothing to be related to");
+                self.errors.push(LoadError::file(self.path, message).hint("write by: cluster"));
+            }
+        }
+    }
+
+    fn variants(&mut self, names: &BTreeSet<String>, admission: bool) -> Vec<Variant> {
+        let file = self.file;
+        if !file.variants.is_sorted_by(|a, b| a.since < b.since) {
+            let error = LoadError::file(self.path, "variants must stand in the order of their versions");
+            self.errors.push(error);
+        }
+        let mut variants = Vec::new();
+        for variant in &file.variants {
+            let pass = variant.pass.as_ref().and_then(|pass| self.expression(pass, names, admission));
+            variants.push(Variant { since: variant.since, params: variant.params.clone(), pass });
+        }
+        variants
+    }
+
+    fn expression(&mut self, source: &Spanned<String>, names: &BTreeSet<String>, admission: bool) -> Option<Expression> {
+        match Expression::compile(&source.value, Vocabulary { names, admission }) {
+            Ok(expression) => Some(expression),
+            Err(refused) => {
+                let start = (source.referenced.line(), source.referenced.column());
+                let (line, column) = position(self.text, start, &source.value, refused.offset);
+                let error = LoadError::file(self.path, refused.message);
+                self.errors.push(LoadError { line, column, hint: refused.hint, ..error });
+                None
+            }
+        }
+    }
+
+    fn template(&mut self, source: &Spanned<String>, names: &BTreeSet<String>) -> Option<Template> {
+        match Template::parse(&source.value, names) {
+            Ok(template) => Some(template),
+            Err(wrong) => {
+                self.wrong(source, wrong.message).hint = wrong.hint;
+                None
+            }
+        }
+    }
+}
