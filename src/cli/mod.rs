@@ -11,6 +11,7 @@ use crate::{
     config::LoadError,
 };
 
+mod checks;
 mod completions;
 
 /// Exit codes (the contract of the command line).
@@ -92,6 +93,8 @@ enum LogFormat {
 enum Command {
     /// Write the completion script of a shell to standard output
     Completions(completions::Args),
+    /// List the checks, and run the tests inside their files
+    Checks(checks::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
     start_log(cli.log_format);
     let outcome = match cli.command {
         Command::Completions(args) => completions::run(&args),
+        Command::Checks(args) => checks::run(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -51,7 +51,7 @@ fn image(image: &Image, snapshot: &Snapshot) -> Document {
     let (kind, path) = image.workload.split_once('/').unwrap_or(("Pod", &image.workload));
     let (namespace, name) = path.split_once('/').unwrap_or(("", path));
     let resource = ResourceRef {
-        api_version: kinds::by_kind(kind, None).map_or_else(|| "v1".to_string(), kinds::Kind::api_version),
+        api_version: kinds::by_kind(kind).map_or_else(|| "v1".to_string(), kinds::api_version),
         kind: kind.into(),
         namespace: (!namespace.is_empty()).then(|| namespace.to_string()),
         name: name.into(),

@@ -124,9 +124,7 @@ impl<'a> Engine<'a> {
                     _ => others.push(at),
                 }
             }
-            if !exists || blind.is_empty() || check.on.is_admission() {
-                blind.extend(sight::unseen_targets(check, input.coverage, documents));
-            }
+            blind.extend(sight::unseen_targets(check, input.coverage, documents));
             unseen.push(blind);
         }
         let seeing = ready.iter().zip(&unseen).map(|(ready, _)| ready.check);
@@ -264,7 +262,7 @@ fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
 }
 
 fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
-    let api_version = kinds::by_resource(&unseen.what).map_or_else(|| "v1".to_string(), kinds::Kind::api_version);
+    let api_version = kinds::by_resource(&unseen.what).map_or_else(|| "v1".to_string(), kinds::api_version);
     let resource =
         ResourceRef { api_version, kind: "List".into(), namespace: None, name: unseen.what.clone(), uid: None };
     let reason = format!("{} {}", unseen.what, unseen.why);

@@ -1,100 +1,21 @@
-//! The built-in kinds: their group, plural and scope.
+//! Kinds that have a meaning for the engine.
 
-/// A built-in kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
-    /// Kind.
-    pub kind: &'static str,
-    /// API group, empty for core.
-    pub group: &'static str,
-    /// Version that tests are read as.
-    pub version: &'static str,
-    /// Plural.
-    pub plural: &'static str,
-    /// Objects have namespaces.
-    pub namespaced: bool,
+use crate::collect::resources::{RESOURCES, Resource, SECRETS};
+
+/// The known resource with this kind, in whichever group.
+pub fn by_kind(kind: &str) -> Option<&'static Resource> {
+    RESOURCES.iter().chain([&SECRETS]).find(|resource| resource.kind == kind)
 }
 
-impl Kind {
-    /// `deployments.apps`, `pods`.
-    pub fn resource(&self) -> String {
-        if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
-    }
-
-    /// `apps/v1`, `v1`.
-    pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
-    }
+/// The known resource with this name (`deployments.apps`).
+pub fn by_resource(id: &str) -> Option<&'static Resource> {
+    let (plural, group) = id.split_once('.').unwrap_or((id, ""));
+    RESOURCES.iter().chain([&SECRETS]).find(|resource| resource.plural == plural && resource.group == group)
 }
 
-const fn namespaced(group: &'static str, kind: &'static str, plural: &'static str) -> Kind {
-    Kind { kind, group, version: "v1", plural, namespaced: true }
-}
-
-const fn global(group: &'static str, kind: &'static str, plural: &'static str) -> Kind {
-    Kind { kind, group, version: "v1", plural, namespaced: false }
-}
-
-const ADMISSION: &str = "admissionregistration.k8s.io";
-const RBAC: &str = "rbac.authorization.k8s.io";
-const GATEWAY: &str = "gateway.networking.k8s.io";
-
-/// Every kind that checks and their tests may name without its group and version.
-const KINDS: &[Kind] = &[
-    namespaced("", "ConfigMap", "configmaps"),
-    namespaced("", "Endpoints", "endpoints"),
-    namespaced("", "LimitRange", "limitranges"),
-    global("", "Namespace", "namespaces"),
-    global("", "Node", "nodes"),
-    global("", "PersistentVolume", "persistentvolumes"),
-    namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims"),
-    namespaced("", "Pod", "pods"),
-    namespaced("", "PodTemplate", "podtemplates"),
-    namespaced("", "ReplicationController", "replicationcontrollers"),
-    namespaced("", "ResourceQuota", "resourcequotas"),
-    namespaced("", "Secret", "secrets"),
-    namespaced("", "Service", "services"),
-    namespaced("", "ServiceAccount", "serviceaccounts"),
-    global(ADMISSION, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
-    global(ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
-    global(ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
-    global(ADMISSION, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
-    global("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions"),
-    global("apiregistration.k8s.io", "APIService", "apiservices"),
-    namespaced("apps", "DaemonSet", "daemonsets"),
-    namespaced("apps", "Deployment", "deployments"),
-    namespaced("apps", "ReplicaSet", "replicasets"),
-    namespaced("apps", "StatefulSet", "statefulsets"),
-    Kind { version: "v2", ..namespaced("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers") },
-    namespaced("batch", "CronJob", "cronjobs"),
-    namespaced("batch", "Job", "jobs"),
-    global("certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests"),
-    namespaced(GATEWAY, "Gateway", "gateways"),
-    global(GATEWAY, "GatewayClass", "gatewayclasses"),
-    namespaced(GATEWAY, "HTTPRoute", "httproutes"),
-    namespaced("networking.k8s.io", "Ingress", "ingresses"),
-    global("networking.k8s.io", "IngressClass", "ingressclasses"),
-    namespaced("networking.k8s.io", "NetworkPolicy", "networkpolicies"),
-    global("node.k8s.io", "RuntimeClass", "runtimeclasses"),
-    namespaced("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
-    global(RBAC, "ClusterRole", "clusterroles"),
-    global(RBAC, "ClusterRoleBinding", "clusterrolebindings"),
-    namespaced(RBAC, "Role", "roles"),
-    namespaced(RBAC, "RoleBinding", "rolebindings"),
-    global("scheduling.k8s.io", "PriorityClass", "priorityclasses"),
-    global("storage.k8s.io", "CSIDriver", "csidrivers"),
-    global("storage.k8s.io", "StorageClass", "storageclasses"),
-];
-
-/// The built-in kind of this name, in this group where one is given.
-pub fn by_kind(kind: &str, group: Option<&str>) -> Option<&'static Kind> {
-    KINDS.iter().find(|known| known.kind == kind && group.is_none_or(|group| group == known.group))
-}
-
-/// The built-in kind of a resource (`deployments.apps`).
-pub fn by_resource(resource: &str) -> Option<&'static Kind> {
-    let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
-    KINDS.iter().find(|known| known.plural == plural && known.group == group)
+/// `apps/v1`: every known kind has a first version, which is what the engine names where it has seen no object.
+pub fn api_version(resource: &Resource) -> String {
+    if resource.group.is_empty() { "v1".into() } else { format!("{}/v1", resource.group) }
 }
 
 /// A kind whose objects make pods, or a pod itself, and where its pod template stands.

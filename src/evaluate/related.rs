@@ -92,21 +92,21 @@ impl<'a> Index<'a> {
 
 impl<'a> List<'a> {
     fn referred(&self, object: &Object, document: &Node) -> Vec<&Entry<'a>> {
-        let mut found = BTreeSet::new();
+        let mut found: BTreeSet<usize> = BTreeSet::new();
         for reference in references(object, document) {
             let named = self.by_name.get(&(reference.namespace.as_str(), reference.name.as_str()));
             let same = |at: &&usize| self.entries[**at].object.resource == reference.resource;
-            found.extend(named.into_iter().flatten().filter(same));
+            found.extend(named.into_iter().flatten().filter(same).copied());
         }
         if let Some(kind) = kinds::by_resource(&object.resource) {
             let here = self.referring_to.iter().filter(|(reference, _)| {
                 reference.name == object.name
                     && reference.namespace == object.namespace.as_deref().unwrap_or_default()
-                    && reference.resource == kind.resource()
+                    && reference.resource == kind.id()
             });
-            found.extend(here.flat_map(|(_, at)| at));
+            found.extend(here.flat_map(|(_, at)| at.iter().copied()));
         }
-        found.into_iter().map(|at| &self.entries[*at]).collect()
+        found.into_iter().map(|at| &self.entries[at]).collect()
     }
 }
 

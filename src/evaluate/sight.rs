@@ -2,7 +2,7 @@
 
 use super::{documents::Document, kinds};
 use crate::{
-    collect::{Coverage, SourceKind},
+    collect::{Coverage, ListRecord, SourceKind, resources},
     framework::{
         check::On,
         library::Check,
@@ -53,12 +53,7 @@ pub fn unseen_related(check: &Check, coverage: &Coverage) -> Vec<Unseen> {
 
 fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {
     let listed = coverage.lists.iter().find(|list| list.kind == kind && list.group == group);
-    let resource = match (listed, kinds::by_kind(kind, Some(group))) {
-        (Some(list), _) => list.id(),
-        (None, Some(known)) => known.resource(),
-        (None, None) => On::Kind { group: group.into(), kind: kind.into() }.to_string(),
-    };
-    unseen(&resource, coverage)
+    unseen(&listed.map_or_else(|| resources::name_of_kind(group, kind), ListRecord::id), coverage)
 }
 
 fn unseen(resource: &str, coverage: &Coverage) -> Option<Unseen> {

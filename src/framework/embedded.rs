@@ -10,12 +10,12 @@ use crate::config::LoadError;
 
 #[derive(RustEmbed)]
 #[folder = "frameworks/"]
-#[include = "*.yaml"]
 struct Frameworks;
 
 /// The library that this binary carries.
 pub fn embedded() -> RuleFiles {
     Frameworks::iter()
+        .filter(|path| path.ends_with(".yaml"))
         .filter_map(|path| {
             let file = Frameworks::get(&path)?;
             // Framework files lie beside `checks/` in the source, and below `frameworks/` among the rules.
