@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::{Exit, Failure, Outcome, load_failure};
@@ -15,7 +15,7 @@ use crate::{
 
 /// Lists checks and runs their tests
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -43,11 +43,7 @@ enum Format {
     Json,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Checks that cannot be loaded.
-pub fn run(args: &Args) -> Outcome {
+pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::List { folder, format } => list(&load(folder.as_deref())?, *format),
         Command::Test { folder } => test(&load(folder.as_deref())?, folder.as_deref()),
@@ -64,10 +60,11 @@ fn load(folder: Option<&Path>) -> Result<Library, Failure> {
             errors.into_iter().map(|error| LoadError { file: shown(folder, &error.file), ..error }).collect();
         load_failure(&shown)
     })?;
-    match (library.checks().len(), folder) {
-        (0, Some(folder)) => Err(Failure::usage(format!("no check files in {}", folder.display()))
+    let empty = library.checks().len() == 0;
+    match folder.filter(|_| empty) {
+        Some(folder) => Err(Failure::usage(format!("no check files in {}", folder.display()))
             .hint("a check is a file <id>.yaml; 'kubeproof checks list' shows the built-in ones")),
-        _ => Ok(library),
+        None => Ok(library),
     }
 }
 
@@ -159,20 +156,22 @@ fn list(library: &Library, format: Format) -> Outcome {
         .collect();
     match format {
         Format::Json => {
-            let json = serde_json::to_string_pretty(&rows).map_err(|error| Failure::usage(format!("checks: {error}")))?;
+            let json =
+                serde_json::to_string_pretty(&rows).map_err(|error| Failure::usage(format!("checks: {error}")))?;
             anstream::println!("{json}");
         }
         Format::Text => {
             let mut table = Table::new();
-            table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+            table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
             if table.width().is_none() {
                 table.set_width(100);
             }
             table.set_header(["CHECK", "SEVERITY", "ON", "WHAT HOLDS"]);
             for row in &rows {
                 let severity = format!("{:?}", row.severity).to_lowercase();
-                table.add_row([row.id, &severity, &row.on, row.title]);
+                table.add_row([row.id, &severity, row.on.split('.').next().unwrap_or_default(), row.title]);
             }
+            table.set_constraints([ColumnConstraint::ContentWidth; 3]);
             anstream::println!("{table}");
             anstream::println!("{}", plural(rows.len(), "check"));
         }

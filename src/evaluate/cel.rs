@@ -16,8 +16,7 @@ use cel::{
 use serde_json::Value as Json;
 
 use super::{
-    references,
-    selector,
+    references, selector,
     value::{Node, json_of},
 };
 

@@ -60,7 +60,8 @@ pub struct Judgement {
 /// Judges everything.
 pub fn run(input: &Input<'_>) -> Judgement {
     let params = BTreeMap::new();
-    let ready = input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params))).collect();
+    let ready =
+        input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params))).collect();
     judge(input, ready, &documents::of(input.snapshot))
 }
 
@@ -177,7 +178,11 @@ impl<'a> Engine<'a> {
             let related = self.related(at, Some((object, document)));
             let keep = adopted || self.input.keep_passes;
             let (findings, passes) = self.ready[at].judge(target, &subject, &related, &mut memos[at], keep);
-            if adopted { batch.adopted.extend(findings) } else { batch.findings.extend(findings) }
+            if adopted {
+                batch.adopted.extend(findings)
+            } else {
+                batch.findings.extend(findings)
+            }
             batch.passes[at] += passes;
         }
     }
@@ -249,9 +254,7 @@ impl<'a> Engine<'a> {
 fn exists(check: &Check, objects: &[Object]) -> bool {
     match &check.on {
         On::Pod => objects.iter().any(|object| workload(object).is_some()),
-        On::Kind { group, kind } => {
-            objects.iter().any(|object| object.gvk.group == *group && object.gvk.kind == *kind)
-        }
+        On::Kind { group, kind } => objects.iter().any(|object| object.gvk.group == *group && object.gvk.kind == *kind),
         _ => false,
     }
 }
@@ -314,7 +317,8 @@ fn badness(outcome: Outcome) -> u8 {
     }
 }
 
-type Order<'a> = (Reverse<crate::framework::Severity>, &'a str, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, &'a str);
+type Order<'a> =
+    (Reverse<crate::framework::Severity>, &'a str, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, &'a str);
 
 fn order(finding: &Finding) -> Order<'_> {
     let resource = &finding.resource;

@@ -125,7 +125,8 @@ fn compare(expectation: &Expectation, found: &Judgement) -> Result<(), String> {
 }
 
 fn list(places: &[&str]) -> String {
-    let places: Vec<&str> = places.iter().map(|place| if place.is_empty() { "\"\" (the whole)" } else { place }).collect();
+    let places: Vec<&str> =
+        places.iter().map(|place| if place.is_empty() { "\"\" (the whole)" } else { place }).collect();
     places.join(", ")
 }
 

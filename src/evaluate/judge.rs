@@ -5,18 +5,14 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use super::{
-    Evidence, FilePosition, Finding, Outcome, Place as FindingPlace,
-    cel::Scope,
-    finding_id,
-    related::Entry,
-    target::Target,
-    value::Node,
+    Evidence, FilePosition, Finding, Outcome, Place as FindingPlace, cel::Scope, finding_id, related::Entry,
+    target::Target, value::Node,
 };
 use crate::{
     collect::yaml,
     framework::{
         library::{Check, List, Policy},
-        path::Place,
+        path::{Path, Place},
     },
     resource::ResourceRef,
     snapshot::Origin,
@@ -60,7 +56,7 @@ struct Verdict<'a> {
     outcome: Outcome,
     reason: Option<String>,
     place: Place<'a>,
-    container: Option<String>,
+    container: Option<&'a str>,
 }
 
 impl<'a> Ready<'a> {
@@ -115,57 +111,74 @@ struct Run<'r, 'a> {
 
 impl<'r> Run<'r, '_> {
     fn items(&mut self, scope: &mut Scope<'r>) {
+        let check = self.ready.check;
         let when = if self.ready.when_once { self.when(scope) } else { Ok(true) };
-        let Some(each) = &self.ready.check.each else {
-            let whole = self.target.whole();
-            return self.fields(scope, &when, &whole, None);
-        };
-        let items: Vec<Place<'r>> = match &each.list {
+        let of_items = |field: &Path| check.each.as_ref().is_some_and(|each| each.name == field.root);
+        if check.fields.is_empty() && check.each.is_none() {
+            self.whole(scope, &when, self.target.whole(), None);
+        }
+        // A field that is not the item's own is judged once, however many items there are.
+        for field in check.fields.iter().filter(|field| !of_items(field)) {
+            let start = self.target.place(&field.root).unwrap_or_default();
+            self.field(scope, &when, field, start, None);
+        }
+        let Some(each) = &check.each else { return };
+        for item in self.list(&each.list) {
+            let Some(node) = item.node else { continue };
+            let depth = scope.len();
+            scope.bind(&each.name, node);
+            let name = node.get("name").and_then(Node::as_str).filter(|_| matches!(each.list, List::Containers));
+            if check.fields.is_empty() {
+                self.whole(scope, &when, item, name);
+            } else {
+                for field in check.fields.iter().filter(|field| of_items(field)) {
+                    self.field(scope, &when, field, item.clone(), name);
+                }
+            }
+            scope.truncate(depth);
+        }
+    }
+
+    fn list(&self, list: &'r List) -> Vec<Place<'r>> {
+        match list {
             List::Containers => self.target.containers().to_vec(),
             List::At(path) => {
                 let start = self.target.place(&path.root).unwrap_or_default();
                 path.walk(start).iter().flat_map(Place::items).collect()
             }
-        };
-        for item in items {
-            let Some(node) = item.node else { continue };
-            let depth = scope.len();
-            scope.bind(&each.name, node);
-            let name = node.get("name").and_then(Node::as_str).map(str::to_string);
-            self.fields(scope, &when, &item, name.filter(|_| matches!(each.list, List::Containers)));
-            scope.truncate(depth);
         }
     }
 
-    fn fields(&mut self, scope: &mut Scope<'r>, when: &Result<bool, String>, item: &Place<'r>, container: Option<String>) {
-        let check = self.ready.check;
-        if check.fields.is_empty() {
-            let (outcome, reason) = self.outcome(scope, when, None);
-            return self.say(scope, Verdict { outcome, reason, place: item.clone(), container });
-        }
-        for field in &check.fields {
-            let start = match &check.each {
-                Some(each) if each.name == field.root => item.clone(),
-                _ => self.target.place(&field.root).unwrap_or_default(),
+    fn whole(&mut self, scope: &Scope<'r>, when: &Result<bool, String>, place: Place<'r>, container: Option<&str>) {
+        let (outcome, reason) = self.outcome(scope, when, None);
+        self.say(scope, Verdict { outcome, reason, place, container });
+    }
+
+    fn field(
+        &mut self,
+        scope: &mut Scope<'r>,
+        when: &Result<bool, String>,
+        field: &'r Path,
+        start: Place<'r>,
+        container: Option<&str>,
+    ) {
+        // Settings have effective values: one that is absent is unknown, not unset.
+        let settings = field.root == "settings";
+        for place in field.walk(start) {
+            let depth = scope.len();
+            let (outcome, reason) = match place.node {
+                Some(node) if settings || field.ends_in_elements() => {
+                    scope.bind("value", node);
+                    self.outcome(scope, when, Some(place.node))
+                }
+                None if settings => (Outcome::NotEvaluated, Some("the setting is not known".into())),
+                node => {
+                    scope.bind_optional("value", node);
+                    self.outcome(scope, when, Some(node))
+                }
             };
-            // Settings have effective values: one that is absent is unknown, not unset.
-            let settings = field.root == "settings";
-            for place in field.walk(start) {
-                let depth = scope.len();
-                let (outcome, reason) = match place.node {
-                    Some(node) if settings || field.ends_in_elements() => {
-                        scope.bind("value", node);
-                        self.outcome(scope, when, Some(place.node))
-                    }
-                    None if settings => (Outcome::NotEvaluated, Some("the setting is not known".into())),
-                    node => {
-                        scope.bind_optional("value", node);
-                        self.outcome(scope, when, Some(node))
-                    }
-                };
-                self.say(scope, Verdict { outcome, reason, place, container: container.clone() });
-                scope.truncate(depth);
-            }
+            self.say(scope, Verdict { outcome, reason, place, container });
+            scope.truncate(depth);
         }
     }
 
@@ -238,7 +251,7 @@ impl<'r> Run<'r, '_> {
             reason: verdict.reason,
             resource: self.subject.resource.clone(),
             file: self.file(&path),
-            place: FindingPlace { container: verdict.container, path, stable },
+            place: FindingPlace { container: verdict.container.map(str::to_string), path, stable },
             observed: self.observed(scope, verdict.place.node),
             expected: check.expected.fill(value_of).into(),
             message,
@@ -270,10 +283,8 @@ impl<'r> Run<'r, '_> {
 
     fn evidence(&self) -> Vec<Evidence> {
         let entries = self.related.iter().flat_map(|(_, entries)| entries);
-        let related = entries.map(|entry| Evidence {
-            resource: entry.object.reference().to_string(),
-            digest: entry.object.digest,
-        });
+        let related = entries
+            .map(|entry| Evidence { resource: entry.object.reference().to_string(), digest: entry.object.digest });
         let mut evidence: Vec<Evidence> = self.subject.evidence.iter().cloned().chain(related).collect();
         // The judged object stands first; the rest is sorted, each once.
         let own = self.subject.evidence.len().min(evidence.len());

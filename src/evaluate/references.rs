@@ -13,18 +13,57 @@ use crate::config::nearest;
 
 /// Functions that every API server's admission has.
 const PORTABLE: &[&str] = &[
-    "bool", "bytes", "charAt", "contains", "double", "duration", "dyn", "endsWith", "getDate", "getDayOfMonth",
-    "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth",
-    "getSeconds", "hasValue", "indexOf", "int", "join", "lastIndexOf", "lowerAscii", "matches", "optional.none",
-    "optional.of", "optional.ofNonZeroValue", "or", "orValue", "replace", "size", "split", "startsWith", "string",
-    "substring", "timestamp", "trim", "type", "uint", "upperAscii", "value",
+    "bool",
+    "bytes",
+    "charAt",
+    "contains",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "hasValue",
+    "indexOf",
+    "int",
+    "join",
+    "lastIndexOf",
+    "lowerAscii",
+    "matches",
+    "optional.none",
+    "optional.of",
+    "optional.ofNonZeroValue",
+    "or",
+    "orValue",
+    "replace",
+    "size",
+    "split",
+    "startsWith",
+    "string",
+    "substring",
+    "timestamp",
+    "trim",
+    "type",
+    "uint",
+    "upperAscii",
+    "value",
 ];
 
 /// Functions for `observed`, and for checks that never render to admission: the list extension and our own.
-const LOCAL: &[&str] = &["distinct", "flatten", "format", "lists.range", "modeWithin", "reverse", "selects", "slice", "sort"];
+const LOCAL: &[&str] =
+    &["distinct", "flatten", "format", "lists.range", "modeWithin", "reverse", "selects", "slice", "sort"];
 
 /// Names that look like functions and are expanded before evaluation; hints offer them too.
-const MACROS: &[&str] = &["all", "exists", "exists_one", "existsOne", "filter", "has", "map", "optFlatMap", "optMap", "sortBy"];
+const MACROS: &[&str] =
+    &["all", "exists", "exists_one", "existsOne", "filter", "has", "map", "optFlatMap", "optMap", "sortBy"];
 
 /// Names of types, which are values.
 const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
@@ -63,10 +102,12 @@ impl<'a> Walk<'a> {
                 list.elements.iter().try_for_each(|element| self.expression(element))
             }
             Expr::Map(map) => {
-                let entries = || map.entries.iter().filter_map(|entry| match &entry.expr {
-                    EntryExpr::MapEntry(entry) => Some(entry),
-                    EntryExpr::StructField(_) => None,
-                });
+                let entries = || {
+                    map.entries.iter().filter_map(|entry| match &entry.expr {
+                        EntryExpr::MapEntry(entry) => Some(entry),
+                        EntryExpr::StructField(_) => None,
+                    })
+                };
                 self.one_type(expr, entries().filter_map(|entry| literal_type(&entry.key)))?;
                 self.one_type(expr, entries().filter_map(|entry| literal_type(&entry.value)))?;
                 entries().try_for_each(|entry| {
@@ -125,14 +166,18 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if LOCAL.contains(&function) {
-            let hint = "it may stand in 'observed', and in checks with 'related' or on other things than pods and kinds";
-            let message = format!("function '{function}' is unknown to the API server's admission, where 'pass' must run too");
+            let hint =
+                "it may stand in 'observed', and in checks with 'related' or on other things than pods and kinds";
+            let message =
+                format!("function '{function}' is unknown to the API server's admission, where 'pass' must run too");
             return self.refuse(expr, message, Some(hint.into()));
         }
         let near = nearest(function, PORTABLE.iter().chain(LOCAL).chain(MACROS).copied());
         let hint = near.filter(|near| *near != function).map(|near| format!("did you mean '{near}'?"));
         let hint = hint.or_else(|| {
-            MACROS.contains(&function).then(|| format!("'{function}' takes other arguments, such as list.all(x, x > 0)"))
+            MACROS
+                .contains(&function)
+                .then(|| format!("'{function}' takes other arguments, such as list.all(x, x > 0)"))
         });
         self.refuse(expr, format!("unknown function '{function}'"), hint)
     }

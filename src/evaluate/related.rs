@@ -5,11 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use super::{
-    kinds, selector,
-    target::workload,
-    value::Node,
-};
+use super::{kinds, selector, target::workload, value::Node};
 use crate::{
     framework::{
         check::{By, Related},
@@ -180,7 +176,10 @@ const RULES: &[Rule] = &[
         "validatingadmissionpolicies.admissionregistration.k8s.io",
     ),
     Rule { written: Some("Role"), ..rule("RoleBinding", "object.roleRef", "roles.rbac.authorization.k8s.io") },
-    Rule { written: Some("ClusterRole"), ..rule("RoleBinding", "object.roleRef", "clusterroles.rbac.authorization.k8s.io") },
+    Rule {
+        written: Some("ClusterRole"),
+        ..rule("RoleBinding", "object.roleRef", "clusterroles.rbac.authorization.k8s.io")
+    },
     Rule {
         written: Some("ClusterRole"),
         ..rule("ClusterRoleBinding", "object.roleRef", "clusterroles.rbac.authorization.k8s.io")

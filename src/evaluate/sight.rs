@@ -3,10 +3,7 @@
 use super::{documents::Document, kinds};
 use crate::{
     collect::{Coverage, ListRecord, SourceKind, resources},
-    framework::{
-        check::On,
-        library::Check,
-    },
+    framework::{check::On, library::Check},
 };
 
 /// A list that was not seen, and why.

@@ -129,7 +129,8 @@ impl<'a> Target<'a> {
     pub fn pod(document: &'a Node, pod: &'a Pod) -> Self {
         let template = pod.template.iter().fold(Place::root(document), |place, key| place.key(key));
         let (spec, meta) = (template.clone().key("spec"), template.key("metadata"));
-        let containers = CONTAINERS.iter().flat_map(|list| spec.clone().key(list).items().collect::<Vec<_>>()).collect();
+        let containers =
+            CONTAINERS.iter().flat_map(|list| spec.clone().key(list).items().collect::<Vec<_>>()).collect();
         Self {
             names: vec![
                 ("object", document),
@@ -137,7 +138,7 @@ impl<'a> Target<'a> {
                 ("podMeta", meta.node.unwrap_or(&pod.empty)),
                 ("variables", &pod.variables),
             ],
-            places: vec![("pod", spec), ("podMeta", meta), ("object", Place::root(document))],
+            places: vec![("object", Place::root(document)), ("pod", spec), ("podMeta", meta)],
             containers,
         }
     }
@@ -162,7 +163,7 @@ impl<'a> Target<'a> {
         self.places.iter().find(|(known, _)| *known == name).map(|(_, place)| place.clone())
     }
 
-    /// What a check without fields judges: the pod, or the document.
+    /// What a check without fields judges: the document.
     pub fn whole(&self) -> Place<'a> {
         self.places.first().map(|(_, place)| place.clone()).unwrap_or_default()
     }

@@ -359,9 +359,9 @@ impl Val for Node {
             Self::Map(entries) => {
                 let (Some(fields), Some(sizer)) = (other.as_indexer(), other.as_sizer()) else { return false };
                 sizer.size() == self.size()
-                    && entries.iter().all(|(key, value)| {
-                        fields.get(key).is_ok_and(|field| value.val().equals(field.as_ref()))
-                    })
+                    && entries
+                        .iter()
+                        .all(|(key, value)| fields.get(key).is_ok_and(|field| value.val().equals(field.as_ref())))
             }
             _ => {
                 let Some(iterable) = other.as_iterable() else { return false };

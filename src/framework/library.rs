@@ -204,7 +204,8 @@ impl Compiler<'_> {
         let expected = self.template(&file.expected, &names);
         let message = self.template(&file.message, &names);
         let variants = self.variants(&names, admission);
-        let (Some(pass), Some(expected), Some(message), true) = (pass, expected, message, self.errors.is_empty()) else {
+        let (Some(pass), Some(expected), Some(message), true) = (pass, expected, message, self.errors.is_empty())
+        else {
             return Err(self.errors);
         };
         Ok(Check {
@@ -319,7 +320,12 @@ impl Compiler<'_> {
         variants
     }
 
-    fn expression(&mut self, source: &Spanned<String>, names: &BTreeSet<String>, admission: bool) -> Option<Expression> {
+    fn expression(
+        &mut self,
+        source: &Spanned<String>,
+        names: &BTreeSet<String>,
+        admission: bool,
+    ) -> Option<Expression> {
         match Expression::compile(&source.value, Vocabulary { names, admission }) {
             Ok(expression) => Some(expression),
             Err(refused) => {

@@ -221,7 +221,12 @@ mod tests {
         let stable: Vec<String> = walk(pod, "pod.volumes[*].hostPath").into_iter().map(|place| place.1).collect();
         assert_eq!(
             stable,
-            ["volumes[name=a].hostPath", "volumes[name=b].hostPath", "volumes[name=a#2].hostPath", "volumes[3].hostPath"]
+            [
+                "volumes[name=a].hostPath",
+                "volumes[name=b].hostPath",
+                "volumes[name=a#2].hostPath",
+                "volumes[3].hostPath"
+            ]
         );
     }
 
@@ -236,7 +241,10 @@ mod tests {
         let meta = json!({"annotations": {"x.io/app": "runtime/default", "x.io/b": "unconfined", "y": "z"}});
         let places = walk(meta, "podMeta.annotations['x.io/*']");
         assert_eq!(places[0].0, "/annotations/x.io~1app");
-        assert_eq!(places[1], ("/annotations/x.io~1b".into(), "annotations['x.io/b']".into(), Some(json!("unconfined"))));
+        assert_eq!(
+            places[1],
+            ("/annotations/x.io~1b".into(), "annotations['x.io/b']".into(), Some(json!("unconfined")))
+        );
         assert_eq!(places.len(), 2);
     }
 
@@ -257,6 +265,12 @@ mod tests {
     #[test]
     fn globs_backtrack() {
         assert!(glob("a*b*c", "axbxxbyc") && glob("*", "") && glob("kube-*", "kube-"));
-        assert!(!glob("a*bb", "ab") && !glob("ab*b", "ab") && !glob("a*b", "abx") && !glob("kube-*", "kub") && !glob("", "x"));
+        assert!(
+            !glob("a*bb", "ab")
+                && !glob("ab*b", "ab")
+                && !glob("a*b", "abx")
+                && !glob("kube-*", "kub")
+                && !glob("", "x")
+        );
     }
 }

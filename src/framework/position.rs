@@ -80,7 +80,8 @@ mod tests {
     fn place(yaml: &str, needle: &str) -> (u32, u32) {
         let parsed: std::collections::BTreeMap<String, Spanned<String>> = serde_saphyr::from_str(yaml).unwrap();
         let pass = &parsed["pass"];
-        let offset = pass.value.chars().count() - pass.value.split_once(needle).unwrap().1.chars().count() - needle.len();
+        let offset =
+            pass.value.chars().count() - pass.value.split_once(needle).unwrap().1.chars().count() - needle.len();
         position(yaml, (pass.referenced.line(), pass.referenced.column()), &pass.value, offset)
     }
 
