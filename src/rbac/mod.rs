@@ -1,6 +1,15 @@
 //! What the grants mean: every permission with the chain that gives it.
 
+mod aggregate;
+mod grants;
+mod risk;
+mod subjects;
+
 use serde::{Deserialize, Serialize};
+
+pub use grants::grants;
+pub use risk::{Risk, is_sensitive, risk, sentence, summary};
+pub use subjects::{subjects, via};
 
 /// One permission of one subject, with the chain binding -> role -> rule that gives it. One row per verb, group and
 /// resource of a rule; `*` stays `*`.
@@ -97,3 +106,6 @@ pub struct SubjectGrant {
     /// Name of the role (`cluster-admin`).
     pub role: String,
 }
+
+#[cfg(test)]
+mod tests;
