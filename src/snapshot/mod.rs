@@ -1,8 +1,14 @@
 //! Stage 2: redacted, canonical, sorted, digested.
 
+mod assemble;
+mod components;
+mod images;
+mod nodes;
+mod parquet;
 mod redact;
 mod seal;
 mod status;
+mod stored;
 
 use std::sync::Arc;
 
@@ -16,8 +22,11 @@ use crate::{
     resource::{Gvk, ResourceRef},
 };
 
+pub use assemble::assemble;
+pub use parquet::TableError;
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
 pub use seal::{SealError, Sealer};
+pub use stored::{read, write};
 
 /// A cluster's state at one moment, as it is stored.
 #[derive(Debug, Clone)]
@@ -156,3 +165,6 @@ pub struct Component {
     /// `flag`, `file` or `default`.
     pub source: String,
 }
+
+#[cfg(test)]
+mod tests;

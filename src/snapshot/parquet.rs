@@ -1,0 +1,173 @@
+//! Tables as Parquet: the one place that knows polars' reader and writer.
+//!
+//! The same rows give the same bytes, with one thread or many: rows come sorted by a total key, every column is one
+//! chunk, and the eager writer runs with a fixed compression and row-group size and without statistics.
+
+use std::{io::Cursor, panic};
+
+use polars::prelude::{
+    Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _, StatisticsOptions,
+};
+
+use crate::digest::Digest;
+
+/// Rows of a row group: small enough to read a big table piece by piece.
+const ROW_GROUP: usize = 16_384;
+/// Greatest size of a table's file.
+const MAX_BYTES: usize = 1 << 30;
+/// Greatest number of rows.
+const MAX_ROWS: usize = 20_000_000;
+/// Greatest size after decompression, as the file itself states it.
+const MAX_UNPACKED: usize = 8 << 30;
+
+/// What is wrong with a table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A table is missing.
+    #[error("{0} is missing from the snapshot")]
+    Missing(String),
+    /// The file, its rows or its content are beyond the limits.
+    #[error("{table} is too large ({what}): refusing to read it")]
+    TooLarge {
+        /// Path of the table.
+        table: String,
+        /// Which limit.
+        what: &'static str,
+    },
+    /// Not readable as Parquet, or not writable.
+    #[error("{table}: {source}")]
+    Parquet {
+        /// Path of the table.
+        table: String,
+        /// polars' reason.
+        source: Box<PolarsError>,
+    },
+    /// The Parquet reader gave up on damaged bytes.
+    #[error("{0} is damaged: the Parquet reader could not go on")]
+    Damaged(String),
+    /// A value that must be there is not, or is not what its column holds.
+    #[error("{table}, row {row}: {what}")]
+    Row {
+        /// Path of the table.
+        table: String,
+        /// Row, from 0.
+        row: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// An object's text does not have the digest that stands beside it.
+    #[error("{object} has digest {actual}, but the snapshot says {stored}")]
+    Digest {
+        /// The object.
+        object: String,
+        /// Digest in the table.
+        stored: Digest,
+        /// Digest of its text.
+        actual: Digest,
+    },
+}
+
+impl TableError {
+    pub(super) fn row(table: &str, row: usize, what: impl Into<String>) -> Self {
+        Self::Row { table: table.to_owned(), row, what: what.into() }
+    }
+
+    fn parquet(table: &str) -> impl FnOnce(PolarsError) -> Self + '_ {
+        move |source| Self::Parquet { table: table.to_owned(), source: Box::new(source) }
+    }
+}
+
+/// Writes a table; the rows are sorted already.
+pub(super) fn write(table: &str, columns: Vec<Column>) -> Result<Vec<u8>, TableError> {
+    let mut frame = DataFrame::new_infer_height(columns).map_err(TableError::parquet(table))?;
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes)
+        .with_compression(ParquetCompression::Zstd(None))
+        .with_statistics(StatisticsOptions::empty())
+        .with_row_group_size(Some(ROW_GROUP))
+        .with_data_page_size(Some(1 << 20))
+        .finish(&mut frame)
+        .map_err(TableError::parquet(table))?;
+    Ok(bytes)
+}
+
+/// A column of texts, `None` for null.
+pub(super) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of counts.
+pub(super) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of switches.
+pub(super) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A table that was read, with typed access by column.
+pub(super) struct Table<'a> {
+    name: &'a str,
+    frame: DataFrame,
+}
+
+/// Reads a table from bytes that nobody vouches for.
+///
+/// polars answers some damaged files with a panic: it is caught here, at the boundary, and becomes an error.
+pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
+    let too_large = |what| TableError::TooLarge { table: table.to_owned(), what };
+    if bytes.len() > MAX_BYTES {
+        return Err(too_large("file"));
+    }
+    let parse = || {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let metadata = reader.get_metadata().map_err(TableError::parquet(table))?;
+        let unpacked = metadata.row_groups.iter().fold(0_usize, |sum, g| sum.saturating_add(g.total_byte_size()));
+        if metadata.num_rows > MAX_ROWS {
+            return Err(too_large("rows"));
+        }
+        if unpacked > MAX_UNPACKED {
+            return Err(too_large("content"));
+        }
+        reader.set_rechunk(true).finish().map_err(TableError::parquet(table))
+    };
+    let frame =
+        panic::catch_unwind(panic::AssertUnwindSafe(parse)).map_err(|_| TableError::Damaged(table.to_owned()))??;
+    Ok(Table { name: table, frame })
+}
+
+impl Table<'_> {
+    /// A column of texts that may be null.
+    pub(super) fn optional(&self, column: &str) -> Result<Vec<Option<&str>>, TableError> {
+        let error = TableError::parquet(self.name);
+        let texts = self.frame.column(column).and_then(Column::str).map_err(error)?;
+        Ok(texts.iter().collect())
+    }
+
+    /// A column of texts, none of which is null.
+    pub(super) fn texts(&self, column: &str) -> Result<Vec<&str>, TableError> {
+        let required = |(row, text): (usize, Option<_>)| {
+            text.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))
+        };
+        self.optional(column)?.into_iter().enumerate().map(required).collect()
+    }
+
+    /// A column of counts.
+    pub(super) fn numbers(&self, column: &str) -> Result<Vec<u32>, TableError> {
+        let numbers = self.frame.column(column).and_then(Column::u32).map_err(TableError::parquet(self.name))?;
+        let required = |(row, n): (usize, Option<u32>)| {
+            n.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))
+        };
+        numbers.iter().enumerate().map(required).collect()
+    }
+
+    /// A column of switches.
+    pub(super) fn switches(&self, column: &str) -> Result<Vec<bool>, TableError> {
+        let switches = self.frame.column(column).and_then(Column::bool).map_err(TableError::parquet(self.name))?;
+        let required = |(row, b): (usize, Option<bool>)| {
+            b.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))
+        };
+        switches.iter().enumerate().map(required).collect()
+    }
+}
