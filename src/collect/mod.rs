@@ -3,6 +3,7 @@
 //! Every source (a live cluster, manifests, a recorded cluster) gives a [`Collected`]; objects are sealed by
 //! [`crate::snapshot::Sealer`] page by page, so that nothing unredacted outlives its page.
 
+pub mod cluster;
 pub mod manifests;
 pub mod resources;
 pub mod yaml;

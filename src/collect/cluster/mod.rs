@@ -1,0 +1,226 @@
+//! A live cluster, read through its API: discovery first, then every list, several at once.
+//!
+//! Refused, timed out, not served and empty are four different outcomes; a list that fails never ends the run, and
+//! never looks like an empty one.
+
+mod connect;
+mod discovery;
+mod list;
+mod platform;
+mod transport;
+mod who;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures::{StreamExt, stream};
+
+pub use connect::{ConnectError, Connection, Options, connect};
+
+use super::{Collected, Coverage, Excluded, ListOutcome, ListRecord, SCHEMA, Source, SourceKind, resources};
+use crate::{
+    clock::Clock,
+    snapshot::{Object, RedactionKey, Sealer, Tokens},
+};
+use discovery::{Discovery, Found};
+use list::{Reader, Target};
+
+/// One list has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// `deployments.apps`.
+    pub resource: String,
+    /// Lists that have ended.
+    pub done: usize,
+    /// Lists in all.
+    pub total: usize,
+    /// Objects of this list.
+    pub objects: u64,
+}
+
+/// Why a collection brought nothing back.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// Every list was refused.
+    #[error("{caller} may list nothing at {url}: {reason}; grant the ClusterRole in schedules/kubernetes")]
+    AllRefused {
+        /// Who asked.
+        caller: String,
+        /// Server.
+        url: String,
+        /// The first refusal.
+        reason: String,
+    },
+    /// No list was answered.
+    #[error("no list was answered by {url}: {reason}")]
+    NothingAnswered {
+        /// Server.
+        url: String,
+        /// The first failure.
+        reason: String,
+    },
+}
+
+/// Reads every list of the default collection and `extra_resources` (`certificates.cert-manager.io`).
+///
+/// # Errors
+/// Only when no list at all was answered; whatever else goes wrong is in the coverage.
+pub async fn collect(
+    connection: &Connection,
+    key: Option<RedactionKey>,
+    extra_resources: &[String],
+    clock: &dyn Clock,
+    on_progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Collected, CollectError> {
+    let started = clock.now();
+    let transport = &connection.transport;
+    let redaction_key = key.as_ref().map(RedactionKey::id);
+    let version = who::version(transport).await;
+    let caller = who::caller(transport, &connection.namespace).await;
+    let discovery = discovery::discover(transport).await;
+
+    let sealer = Sealer::new(key, connection.identity.uid.as_deref().unwrap_or_default(), Tokens::Foreign);
+    let reader = Reader {
+        transport,
+        sealer: Arc::new(sealer),
+        page_size: connection.options.page_size,
+        timeout: connection.options.list_timeout,
+        clock,
+    };
+    let plan = plan(&discovery, extra_resources);
+    let (lists, objects) = read_all(&reader, plan, connection.options.concurrency, on_progress).await;
+    if !lists.iter().any(|list| list.outcome == ListOutcome::Seen) {
+        return Err(nothing_seen(connection, caller.map(|caller| caller.username), &lists));
+    }
+
+    let mut cluster = connection.identity.clone();
+    cluster.platform = platform::recognise(version.as_deref(), discovery.serves_group_of(".openshift.io"), &objects);
+    cluster.kubernetes = version;
+    let source = Source { kind: SourceKind::Cluster, name: connection.server.url.clone() };
+    let coverage = Coverage {
+        schema: SCHEMA.into(),
+        source: source.clone(),
+        cluster,
+        started,
+        finished: clock.now(),
+        caller,
+        server: Some(connection.server.clone()),
+        discovery_failures: discovery.failures,
+        lists,
+        redaction_key,
+        excluded: excluded(extra_resources),
+    };
+    Ok(Collected { source, coverage, objects, errors: Vec::new() })
+}
+
+/// A list to read, or the record of one that need not be asked for.
+enum Step {
+    Ask(Target),
+    Known(ListRecord),
+}
+
+fn plan(discovery: &Discovery, extra: &[String]) -> Vec<Step> {
+    let mut ids: Vec<(String, String, String, bool)> = resources::RESOURCES
+        .iter()
+        .map(|r| (r.group.to_owned(), r.plural.to_owned(), r.kind.to_owned(), r.namespaced))
+        .collect();
+    for id in extra.iter().filter(|id| !is_event(id)) {
+        let (plural, group) = id.split_once('.').unwrap_or((id, ""));
+        if !ids.iter().any(|(g, p, ..)| g == group && p == plural) {
+            ids.push((group.to_owned(), plural.to_owned(), String::new(), true));
+        }
+    }
+    ids.sort();
+    ids.into_iter().map(|(group, plural, kind, namespaced)| step(discovery, group, plural, kind, namespaced)).collect()
+}
+
+fn step(discovery: &Discovery, group: String, plural: String, kind: String, namespaced: bool) -> Step {
+    let found = discovery.find(&group, &plural);
+    let metadata_only = group.is_empty() && plural == resources::SECRETS.plural;
+    let mut target =
+        Target { version: "v1".into(), kind, namespaced, metadata_only, group: group.clone(), plural: plural.clone() };
+    match found {
+        Found::Served(served) => {
+            target.version.clone_from(&served.version);
+            target.kind.clone_from(&served.kind);
+            target.namespaced = served.namespaced;
+            Step::Ask(target)
+        }
+        Found::NotServed => Step::Known(target.unasked(ListOutcome::NotServed)),
+        // Where all of discovery is refused, the lists may still be granted: v1 is what they would be in.
+        Found::Unknown(failure) if failure.group_version == "*" || group.is_empty() => Step::Ask(target),
+        Found::Unknown(failure) => {
+            let reason = format!("discovery of {}: {}", failure.group_version, failure.message);
+            Step::Known(target.unasked(ListOutcome::Failed { reason }))
+        }
+    }
+}
+
+async fn read_all(
+    reader: &Reader<'_>,
+    plan: Vec<Step>,
+    concurrency: usize,
+    on_progress: &(dyn Fn(Progress) + Sync),
+) -> (Vec<ListRecord>, Vec<Object>) {
+    let (total, done) = (plan.len(), AtomicUsize::new(0));
+    // Buffered in the plan's order, so that records and objects come out sorted whatever answers first.
+    let answers: Vec<(ListRecord, Vec<Object>)> = stream::iter(plan)
+        .map(|step| {
+            let done = &done;
+            async move {
+                let answer = match step {
+                    Step::Ask(target) => reader.read(target).await,
+                    Step::Known(record) => (record, Vec::new()),
+                };
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                on_progress(Progress { resource: answer.0.id(), done, total, objects: answer.0.count });
+                answer
+            }
+        })
+        .buffered(concurrency.max(1))
+        .collect()
+        .await;
+    let (lists, objects): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+    (lists, objects.into_iter().flatten().collect())
+}
+
+fn nothing_seen(connection: &Connection, caller: Option<String>, lists: &[ListRecord]) -> CollectError {
+    let url = connection.server.url.clone();
+    let refused = lists.iter().find(|list| matches!(list.outcome, ListOutcome::Refused { .. }));
+    let failed =
+        lists.iter().find(|list| !list.outcome.is_known() && !matches!(list.outcome, ListOutcome::Refused { .. }));
+    let reason =
+        |list: Option<&ListRecord>| list.and_then(|l| l.outcome.reason()).unwrap_or_else(|| "none is served".into());
+    match (refused, failed) {
+        (Some(_), None) => CollectError::AllRefused {
+            caller: caller.unwrap_or_else(|| "the caller".into()),
+            url,
+            reason: reason(refused),
+        },
+        _ => CollectError::NothingAnswered { url, reason: reason(failed) },
+    }
+}
+
+fn is_event(id: &str) -> bool {
+    matches!(id, "events" | "events.events.k8s.io")
+}
+
+/// What is never asked for, and why.
+fn excluded(extra: &[String]) -> Vec<Excluded> {
+    let entry = |resource: &str, reason: &str| Excluded { resource: resource.into(), reason: reason.into() };
+    let mut excluded = vec![
+        entry("events", "they expire within hours and say nothing about configuration"),
+        entry("events.events.k8s.io", "they expire within hours and say nothing about configuration"),
+    ];
+    let secrets = match extra.iter().any(|id| id == resources::SECRETS.plural) {
+        true => "content is never asked for; only metadata was, as configured",
+        false => "their content is never evidence; checks that need their age or type are not evaluated",
+    };
+    excluded.push(entry(resources::SECRETS.plural, secrets));
+    excluded
+}
+
+#[cfg(test)]
+mod tests;
