@@ -9,4 +9,5 @@ pub mod minio;
 pub mod supervised;
 pub mod tools;
 
+pub use cluster::cluster;
 pub use minio::minio;

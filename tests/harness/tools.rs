@@ -139,7 +139,7 @@ fn go_build(name: &str, package: &str, ldflags: &str) -> Result<PathBuf, String>
     let version = short_digest(contents.iter().map(Vec::as_slice));
     let folder = cache::ensure(name, &version, |dir| {
         let mut go = Command::new(find("go")?);
-        go.args(["build", "-trimpath", "-ldflags", ldflags, "-o"]).arg(dir.join(name)).arg(package);
+        go.args(["build", "-ldflags", ldflags, "-o"]).arg(dir.join(name)).arg(package);
         run(go.current_dir(&sources).env("GOFLAGS", "-buildvcs=false -mod=readonly"))?;
         Ok(())
     })?;
