@@ -13,6 +13,7 @@ use crate::{
 
 mod checks;
 mod completions;
+pub mod keys;
 
 /// Exit codes (the contract of the command line).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +96,8 @@ enum Command {
     Completions(completions::Args),
     /// List the checks, and run the tests inside their files
     Checks(checks::Args),
+    /// Make the signing, log and redaction keys, or show the public halves
+    Keys(keys::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Completions(args) => completions::run(&args),
         Command::Checks(args) => checks::run(&args),
+        Command::Keys(args) => keys::run(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -1,0 +1,109 @@
+//! `kubeproof keys`: make the three keys, show the public halves.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use etcetera::BaseStrategy as _;
+
+use super::{Exit, Failure, Outcome};
+use crate::bundle::keys::{self, KeyError, KeySet, VerifyingKey};
+
+/// Make and show keys
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the signing, log and redaction keys, each once
+    ///
+    /// Private keys are readable by their owner alone. signing.pub is what an auditor is given: hand it over by a way
+    /// that does not lead through the store.
+    #[command(after_help = "Example:\n  kubeproof keys generate\n  kubeproof keys generate --out /etc/kubeproof/keys")]
+    Generate {
+        /// Folder to write into, instead of the user's configuration folder
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Print a public key in PEM, and its id on standard error
+    #[command(after_help = "Example:\n  kubeproof keys public > signing.pub")]
+    Public {
+        /// Folder that holds the keys, instead of the user's configuration folder
+        #[arg(long, value_name = "DIR")]
+        keys: Option<PathBuf>,
+        /// The log's key instead of the one that signs bundles
+        #[arg(long)]
+        log: bool,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Keys exist already, cannot be written or cannot be read.
+pub fn run(args: &Args) -> Outcome {
+    match &args.command {
+        Command::Generate { out } => {
+            let folder = out.clone().map_or_else(folder, Ok)?;
+            let keys = generate(&folder)?;
+            show_generated(&folder, &keys);
+        }
+        Command::Public { keys, log } => {
+            let folder = keys.clone().map_or_else(folder, Ok)?;
+            let name = if *log { keys::LOG_PUBLIC_FILE } else { keys::SIGNING_PUBLIC_FILE };
+            let key = VerifyingKey::load(&folder.join(name)).map_err(failure)?;
+            anstream::print!("{}", key.to_pem().map_err(failure)?);
+            anstream::eprintln!("key id {}", key.digest());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Where keys are when nothing else is said: `~/.config/kubeproof`.
+///
+/// # Errors
+/// The user has no home folder.
+pub fn folder() -> Result<PathBuf, Failure> {
+    let strategy = etcetera::choose_base_strategy()
+        .map_err(|error| Failure::usage(format!("no home folder for keys: {error}")).hint("name one with --out DIR"))?;
+    Ok(strategy.config_dir().join("kubeproof"))
+}
+
+/// Makes three keys and writes them into `folder`.
+///
+/// # Errors
+/// The system gives no randomness, keys exist already, or the folder cannot be written.
+pub fn generate(folder: &Path) -> Result<KeySet, Failure> {
+    let mut random = [[0; 32]; 3];
+    for seed in &mut random {
+        getrandom::fill(seed).map_err(|error| Failure::usage(format!("no randomness for keys: {error}")))?;
+    }
+    let keys = KeySet::generate(random);
+    keys.write(folder).map_err(failure)?;
+    Ok(keys)
+}
+
+/// A key error with the command that helps.
+pub fn failure(error: KeyError) -> Failure {
+    let missing = matches!(&error, KeyError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let failure = Failure::usage(error);
+    if missing { failure.hint("make keys with: kubeproof keys generate") } else { failure }
+}
+
+fn show_generated(folder: &Path, keys: &KeySet) {
+    let rows = [
+        (keys::SIGNING_FILE, "signs bundles", keys.signing.public().digest().to_string()),
+        (keys::LOG_FILE, "signs the log", keys.log.public().digest().to_string()),
+        (keys::REDACTION_FILE, "redacts values", keys.redaction.id()),
+    ];
+    anstream::println!("Keys made in {}", folder.display());
+    for (file, task, id) in rows {
+        let id: String = id.chars().take(39).collect();
+        anstream::println!("  {file:<14} {task:<15} {id}");
+    }
+    anstream::println!("Keep these three to the job; losing one does not lose the others.");
+    anstream::println!("Give auditors {} and its id, not by way of the store.", keys::SIGNING_PUBLIC_FILE);
+    anstream::println!("Next: kubeproof run");
+}
