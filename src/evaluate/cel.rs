@@ -224,3 +224,118 @@ fn arguments(function: &str, args: &[CowVal<'_, '_>]) -> Result<[Node; 2], Execu
     };
     Ok([node(a)?, node(b)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NAMES: [&str; 4] = ["object", "params", "value", "absent"];
+
+    fn compile(text: &str, admission: bool) -> Result<Expression, Refused> {
+        let names = NAMES.map(String::from).into();
+        Expression::compile(text, Vocabulary { names: &names, admission })
+    }
+
+    fn value(text: &str) -> Result<Option<Json>, String> {
+        let object = Node::from(&json!({
+            "b": 1, "a": 2, "z": {"q": [1, 2]}, "big": 9_007_199_254_740_993_i64, "n": null, "kinds": ["x", "y"],
+            "maps": [{"k": "v"}], "mode": "0644", "labels": {"app": "cart"},
+        }));
+        let mut scope = Scope::default();
+        scope.bind("object", &object);
+        scope.bind_optional("value", object.get("b"));
+        scope.bind_optional("absent", None);
+        compile(text, false).map_err(|refused| refused.message)?.json(&scope)
+    }
+
+    #[test]
+    fn documents_are_ordered_and_integers_whole() {
+        for (text, result) in [
+            ("object.z.map(k, k)", json!(["q"])),
+            ("object.map(k, k)", json!(["a", "b", "big", "kinds", "labels", "maps", "mode", "n", "z"])),
+            ("object.big + 1", json!(9_007_199_254_740_994_i64)),
+            ("object.a - 5", json!(-3)),
+            ("type(object.a) == int && type(object.z) == map && type(object.kinds) == list", json!(true)),
+            ("object.z.q == [1, 2] && object.z == {'q': [1, 2]} && object.maps == [{'k': 'v'}]", json!(true)),
+            ("object.z.q == [2, 1] || object.z == {'q': []} || object.maps == [{'k': 'w'}]", json!(false)),
+            ("object.z.q + [3] + object.z.q", json!([1, 2, 3, 1, 2])),
+            ("object.z", json!({"q": [1, 2]})),
+            ("{'b': object.b, 'a': [object.z]}", json!({"a": [{"q": [1, 2]}], "b": 1})),
+            ("has(object.z.q) && !has(object.z.r) && 1 in object.z.q && 'q' in object.z", json!(true)),
+            ("object.kinds.exists(k, k == 'y') && object.kinds.all(k, size(k) == 1) && size(object.z.q) == 2", json!(true)),
+            ("object.?nope.?deeper.orValue('none')", json!("none")),
+            ("value.orValue(0) == 1 && value.hasValue() && !absent.hasValue()", json!(true)),
+            ("object.kinds.join('-') + string(object.a)", json!("x-y2")),
+            ("object.z.q.sort().reverse() == [2, 1]", json!(true)),
+            ("object.?labels.?app.optMap(l, l + '!').orValue('')", json!("cart!")),
+            ("object.n == null", json!(true)),
+        ] {
+            assert_eq!(value(text), Ok(Some(result)), "{text}");
+        }
+        assert_eq!(value("object.?nope"), Ok(None));
+    }
+
+    #[test]
+    fn errors_are_errors_and_never_verdicts() {
+        for text in ["object.nope", "object.z.q[7]", "object.b.c", "object.a + 'x'", "1 / 0", "object.kinds[-1]"] {
+            assert!(value(text).is_err(), "{text}");
+        }
+        let scope = Scope::default();
+        assert!(compile("1 + 1", true).unwrap().test(&scope).unwrap_err().contains("instead of true or false"));
+        assert!(compile("object.a", true).unwrap().test(&scope).is_err());
+    }
+
+    #[test]
+    fn our_own_functions() {
+        for (text, result) in [
+            ("modeWithin(object.mode, '0644') && modeWithin('0600', '0644') && modeWithin(384, '0600')", true),
+            ("modeWithin(object.mode, '0600')", false),
+            ("selects({'matchLabels': {'app': 'cart'}}, object.labels)", true),
+            ("selects({'matchExpressions': [{'key': 'app', 'operator': 'DoesNotExist'}]}, object.labels)", false),
+        ] {
+            assert_eq!(value(text), Ok(Some(result.into())), "{text}");
+        }
+        assert!(value("modeWithin('rw', '0600')").is_err());
+        assert!(value("selects(object.?none, object.labels)").is_err());
+    }
+
+    #[test]
+    fn what_would_silently_say_something_else_is_refused() {
+        for (text, at, message) in [
+            ("[1, 2] == object.z.q", 7, "cannot stand on the left"),
+            ("{'q': 1} != object.z", 9, "cannot stand on the left"),
+            ("object.kinds.map(k, k) == object.kinds", 23, "cannot stand on the left"),
+            ("[1, 'a'].size() == 2", 0, "mixes int and string"),
+            ("{'a': 1, 'b': 'c'} in object.z", 0, "mixes int and string"),
+            ("{'b': 1, 'a': 2}.map(k, k)", 0, "no order"),
+            ("value && objct.a", 9, "unknown variable 'objct'"),
+            ("object.a.sizee() == 1", 0, "unknown function 'sizee'"),
+            ("cel.bind(x, 1, x)", 0, "unknown function 'cel.bind'"),
+            ("math.greatest(1, 2) == 2", 0, "unknown function 'math.greatest'"),
+            ("base64.encode(b'x') == 'y'", 0, "unknown function 'base64.encode'"),
+            ("Pod{}", 0, "messages"),
+            ("object.a ==", 11, ""),
+            ("object.kinds.all(k, j)", 20, "unknown variable 'j'"),
+            ("object.kinds.exists(k, true) && k", 32, "unknown variable 'k'"),
+        ] {
+            let refused = compile(text, false).unwrap_err();
+            assert!(refused.message.contains(message), "{text}: {refused:?}");
+            // A call is placed at its parenthesis or name, whichever the parser keeps.
+            assert!(refused.offset.abs_diff(at) <= 16, "{text}: {refused:?}");
+        }
+        assert_eq!(compile("objct.a", true).unwrap_err().hint.as_deref(), Some("did you mean 'object'?"));
+        assert_eq!(compile("object.startWith('a')", true).unwrap_err().hint.as_deref(), Some("did you mean 'startsWith'?"));
+        assert!(compile(&"1 + ".repeat(2000), true).unwrap_err().message.contains("more than"));
+        assert!(compile(&"(".repeat(2000), true).is_err());
+    }
+
+    #[test]
+    fn admission_gets_only_what_every_api_server_knows() {
+        for text in ["object.kinds.sort() == ['a']", "selects(object.a, object.b)", "object.kinds.distinct().size() == 1"] {
+            assert!(compile(text, false).is_ok(), "{text}");
+            assert!(compile(text, true).unwrap_err().message.contains("admission"), "{text}");
+        }
+    }
+}
+

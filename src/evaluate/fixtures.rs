@@ -1,7 +1,5 @@
 //! The cases inside check files, run through the engine like anything else.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -283,7 +281,42 @@ fn coverage(cluster: &ClusterIdentity, lists: Vec<ListRecord>) -> Coverage {
     }
 }
 
-/// Runs the cases of every check, by id.
-pub fn run_all(library: &Library) -> BTreeMap<&str, Report> {
-    library.checks().map(|check| (check.id.as_str(), run(check))).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::embedded;
+
+    #[test]
+    fn every_embedded_check_shows_what_it_does() {
+        let library = Library::load(&embedded()).unwrap();
+        assert!(library.checks().len() > 0);
+        let problems: Vec<String> = library
+            .checks()
+            .flat_map(|check| run(check).problems.into_iter().map(move |problem| (check, problem)))
+            .map(|(check, problem)| format!("{}:{}: {}: {}", check.file, problem.line, problem.name, problem.message))
+            .collect();
+        assert_eq!(problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_case_that_says_nothing_or_the_wrong_thing_is_a_problem() {
+        let head = "id: x\ntitle: t\nseverity: low\non: pod\nfield: pod.hostPID\npass: '!value.orValue(false)'\nexpected: e\n\
+                    message: m\nwhy: w\nremediation: r\ntests:\n";
+        let problems = |tests: &str| run(&Check::parse("checks/x.yaml", format!("{head}{tests}").as_bytes()).unwrap()).problems;
+        let pass = "  - {name: ok, object: {spec: {}}, pass: true}\n";
+        let fail = "  - {name: bad, object: {spec: {hostPID: true}}, fail: [/spec/hostPID]}\n";
+        assert_eq!(problems(&format!("{pass}{fail}")), []);
+        for (tests, message) in [
+            (pass.to_string(), "at least one object that passes and one that fails"),
+            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}}}\n"), "write exactly one of"),
+            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, pass: false}}\n"), "write exactly one of"),
+            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, fail: []}}\n"), "fail names no place"),
+            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{hostPID: true}}}}, fail: [/spec]}}\n"), "failed at /spec/hostPID"),
+            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, notEvaluated: true}}\n"), "expected not evaluated; passed"),
+            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{hostPID: 3}}}}, pass: true}}\n"), "not evaluated:"),
+        ] {
+            let found = problems(&tests);
+            assert!(found.iter().any(|problem| problem.message.contains(message)), "{message}: {found:?}");
+        }
+    }
 }

@@ -13,6 +13,9 @@ pub mod sight;
 pub mod target;
 pub mod value;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -65,6 +65,9 @@ const LOCAL: &[&str] =
 const MACROS: &[&str] =
     &["all", "exists", "exists_one", "existsOne", "filter", "has", "map", "optFlatMap", "optMap", "sortBy"];
 
+/// Names that qualify functions in CEL; few of them are offered here.
+const NAMESPACES: &[&str] = &["base64", "cel", "lists", "math", "optional", "sets", "strings"];
+
 /// Names of types, which are values.
 const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
@@ -145,18 +148,18 @@ impl<'a> Walk<'a> {
         if let Some(Expr::Ident(namespace)) = target.map(|target| &target.expr) {
             let qualified = format!("{namespace}.{function}");
             let is_variable = self.bound.contains(&namespace.as_str()) || self.vocabulary.names.contains(namespace);
-            if !is_variable {
+            if !is_variable && NAMESPACES.contains(&namespace.as_str()) {
                 (function, target) = (qualified, None);
             }
+        }
+        if let Some(target) = target {
+            self.expression(target)?;
         }
         let operator = function.starts_with(['_', '!', '-', '@']);
         if operator {
             self.operands(expr, call)?;
         } else {
             self.function(expr, &function)?;
-        }
-        if let Some(target) = target {
-            self.expression(target)?;
         }
         call.args.iter().try_for_each(|arg| self.expression(arg))
     }

@@ -49,7 +49,11 @@ impl<'a> Index<'a> {
     /// Indexes the objects of `resources`.
     pub fn build(objects: &'a [Object], resources: &BTreeSet<&str>) -> Self {
         let mut index = Self::default();
-        for object in objects.iter().filter(|object| resources.contains(object.resource.as_str())) {
+        let mut objects: Vec<&Object> =
+            objects.iter().filter(|object| resources.contains(object.resource.as_str())).collect();
+        // What expressions see of a list is in the snapshot's order, whoever made the snapshot.
+        objects.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        for object in objects {
             let document = document(object);
             let list = index.lists.entry(&object.resource).or_default();
             let namespace = object.namespace.as_deref().unwrap_or_default();

@@ -348,3 +348,61 @@ impl Compiler<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "id: x\ntitle: t\nseverity: low\non: pod\neach: {container: containers}\n\
+                        field: container.securityContext.privileged\npass: \"!value.orValue(false)\"\nexpected: e\n\
+                        message: container {container.name}\nwhy: w\nremediation: r\n";
+
+    fn errors(text: &str) -> Vec<LoadError> {
+        Check::parse("checks/pod/x.yaml", text.as_bytes()).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place_and_the_nearest_name() {
+        for (from, to, place, message, hint) in [
+            ("severity: low", "severty: low", (3, 1), "unknown field `severty`", Some("did you mean 'severity'?")),
+            ("severity: low", "severity: lo", (3, 11), "unknown variant `lo`", None),
+            ("id: x", "id: y", (1, 5), "the file is named x, its check 'y'", None),
+            ("on: pod", "on: Pod", (4, 5), "nothing to judge", None),
+            ("!value.orValue(false)", "!valu.orValue(false)", (7, 9), "unknown variable 'valu'", Some("did you mean 'value'?")),
+            ("!value.orValue(false)", "!value.orValue(false", (7, 0), "", None),
+            ("\"!value.orValue(false)\"", ">-\n  value.hasValue()\n  && contaner.x", (9, 6), "unknown variable 'contaner'", Some("did you mean 'container'?")),
+            ("{container.name}", "{containr.name}", (9, 10), "unknown name 'containr'", Some("did you mean 'container'?")),
+            ("{container.name}", "{size(container)}", (9, 10), "", None),
+            ("container.securityContext", "podd.securityContext", (0, 0), "field starts at 'podd'", Some("did you mean 'pod'?")),
+            ("container.securityContext.privileged", "container..x", (6, 8), "separated by one dot", None),
+            ("container: containers", "container: pods", (5, 19), "'pods' is no list to walk", None),
+            ("id: x", "apiVersion: v2\nid: x", (1, 13), "apiVersion 'v2' is not known", None),
+            ("why: w", "why: w\nwhy: w", (11, 1), "uplicate", None),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            let found = errors(&text);
+            let [error] = found.as_slice() else { panic!("{to}: {found:?}") };
+            assert!(error.message.contains(message), "{to}: {error}");
+            assert_eq!((error.line, if place.1 == 0 { 0 } else { error.column }), place, "{to}: {error}");
+            if let Some(hint) = hint {
+                assert_eq!(error.hint.as_deref(), Some(hint), "{to}");
+            }
+        }
+        assert_eq!(errors(GOOD), []);
+    }
+
+    #[test]
+    fn an_id_is_used_once() {
+        let files: RuleFiles = ["a", "b"].map(|area| (format!("checks/{area}/x.yaml"), GOOD.as_bytes().to_vec())).into();
+        let errors = Library::load(&files).unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].to_string(), "checks/b/x.yaml: check id 'x' is already that of checks/a/x.yaml");
+    }
+
+    #[test]
+    fn a_file_has_bounds() {
+        assert!(errors(&format!("{GOOD}#{}", " ".repeat(MAX_FILE)))[0].message.contains("more than"));
+        assert!(Check::parse("checks/x.yaml", &[0xff, 0xfe]).is_err());
+        assert!(!errors(&format!("{GOOD}---\n{GOOD}")).is_empty());
+    }
+}
