@@ -263,7 +263,10 @@ mod tests {
             ("object.z", json!({"q": [1, 2]})),
             ("{'b': object.b, 'a': [object.z]}", json!({"a": [{"q": [1, 2]}], "b": 1})),
             ("has(object.z.q) && !has(object.z.r) && 1 in object.z.q && 'q' in object.z", json!(true)),
-            ("object.kinds.exists(k, k == 'y') && object.kinds.all(k, size(k) == 1) && size(object.z.q) == 2", json!(true)),
+            (
+                "object.kinds.exists(k, k == 'y') && object.kinds.all(k, size(k) == 1) && size(object.z.q) == 2",
+                json!(true),
+            ),
             ("object.?nope.?deeper.orValue('none')", json!("none")),
             ("value.orValue(0) == 1 && value.hasValue() && !absent.hasValue()", json!(true)),
             ("object.kinds.join('-') + string(object.a)", json!("x-y2")),
@@ -325,17 +328,21 @@ mod tests {
             assert!(refused.offset.abs_diff(at) <= 16, "{text}: {refused:?}");
         }
         assert_eq!(compile("objct.a", true).unwrap_err().hint.as_deref(), Some("did you mean 'object'?"));
-        assert_eq!(compile("object.startWith('a')", true).unwrap_err().hint.as_deref(), Some("did you mean 'startsWith'?"));
+        assert_eq!(
+            compile("object.startWith('a')", true).unwrap_err().hint.as_deref(),
+            Some("did you mean 'startsWith'?")
+        );
         assert!(compile(&"1 + ".repeat(2000), true).unwrap_err().message.contains("more than"));
         assert!(compile(&"(".repeat(2000), true).is_err());
     }
 
     #[test]
     fn admission_gets_only_what_every_api_server_knows() {
-        for text in ["object.kinds.sort() == ['a']", "selects(object.a, object.b)", "object.kinds.distinct().size() == 1"] {
+        for text in
+            ["object.kinds.sort() == ['a']", "selects(object.a, object.b)", "object.kinds.distinct().size() == 1"]
+        {
             assert!(compile(text, false).is_ok(), "{text}");
             assert!(compile(text, true).unwrap_err().message.contains("admission"), "{text}");
         }
     }
 }
-

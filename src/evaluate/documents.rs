@@ -1,11 +1,17 @@
-//! What checks judge that is no object: the cluster as a whole, images in use.
+//! What checks judge that is no object: the cluster as a whole, subjects, images in use.
 
-use super::{Evidence, kinds, value::Node};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Evidence, kinds, target, value::Node};
 use crate::{
+    digest::Digest,
     framework::check::On,
+    rbac,
     resource::ResourceRef,
-    snapshot::{Image, Snapshot},
+    snapshot::{Image, Object, Snapshot},
 };
+
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Something to judge that is no object.
 #[derive(Debug, Clone)]
@@ -25,10 +31,18 @@ pub fn alias(on: &On) -> Option<&'static str> {
     on.names().iter().copied().find(|name| *name != "object")
 }
 
-/// Everything in a snapshot that is judged and is no object.
-pub fn of(snapshot: &Snapshot) -> Vec<Document> {
-    let mut documents = vec![cluster(snapshot)];
-    documents.extend(snapshot.images.iter().map(|image| self::image(image, snapshot)));
+/// What of a snapshot is judged by checks on one of `wanted`, and is no object.
+pub fn of(snapshot: &Snapshot, wanted: &BTreeSet<&On>) -> Vec<Document> {
+    let mut documents = Vec::new();
+    if wanted.contains(&On::Cluster) {
+        documents.push(cluster(snapshot));
+    }
+    if wanted.contains(&On::Subject) {
+        documents.extend(subjects(snapshot));
+    }
+    if wanted.contains(&On::Image) {
+        documents.extend(images(snapshot));
+    }
     documents
 }
 
@@ -47,20 +61,75 @@ fn cluster(snapshot: &Snapshot) -> Document {
     Document { on: On::Cluster, resource, node, evidence: Vec::new() }
 }
 
-fn image(image: &Image, snapshot: &Snapshot) -> Document {
+type Digests<'a> = BTreeMap<(&'a str, Option<&'a str>, &'a str), Digest>;
+
+/// Digests by kind, namespace and name.
+fn digests(snapshot: &Snapshot, wanted: impl Fn(&Object) -> bool) -> Digests<'_> {
+    let found = snapshot.objects.iter().filter(|object| wanted(object));
+    found
+        .map(|object| ((object.gvk.kind.as_str(), object.namespace.as_deref(), object.name.as_str()), object.digest))
+        .collect()
+}
+
+/// Every subject, resting on the bindings and roles that give it something.
+fn subjects(snapshot: &Snapshot) -> Vec<Document> {
+    let digests = digests(snapshot, |object| object.gvk.group == RBAC);
+    let mut evidence: BTreeMap<(&str, Option<&str>, &str), BTreeSet<Evidence>> = BTreeMap::new();
+    for grant in &snapshot.grants {
+        let subject = (grant.subject_kind.as_str(), grant.subject_namespace.as_deref(), grant.subject_name.as_str());
+        let namespace = grant.namespace.as_deref();
+        let of_role = namespace.filter(|_| grant.role_kind == "Role");
+        let mut rests_on = vec![
+            (grant.binding_kind.as_str(), namespace, grant.binding.as_str()),
+            (grant.role_kind.as_str(), of_role, grant.role.as_str()),
+        ];
+        rests_on.extend(grant.aggregated_from.as_deref().map(|role| ("ClusterRole", None, role)));
+        let known = rests_on.into_iter().filter_map(|key| {
+            let (kind, namespace, name) = key;
+            let path = namespace.map_or_else(|| name.to_string(), |namespace| format!("{namespace}/{name}"));
+            Some(Evidence { resource: format!("{kind}/{path}"), digest: *digests.get(&key)? })
+        });
+        evidence.entry(subject).or_default().extend(known);
+    }
+    let document = |subject: rbac::Subject| {
+        let key = (subject.kind.as_str(), subject.namespace.as_deref(), subject.name.as_str());
+        let evidence = evidence.get(&key).into_iter().flatten().cloned().collect();
+        // A subject is texts and lists of texts, which JSON always holds.
+        let node = Node::from(&serde_json::to_value(&subject).unwrap_or_default());
+        Document { on: On::Subject, resource: subject_reference(&subject), node, evidence }
+    };
+    rbac::subjects(&snapshot.grants).into_iter().map(document).collect()
+}
+
+fn subject_reference(subject: &rbac::Subject) -> ResourceRef {
+    let api_version = if subject.kind == "ServiceAccount" { "v1".into() } else { format!("{RBAC}/v1") };
+    ResourceRef {
+        api_version,
+        kind: subject.kind.clone(),
+        namespace: subject.namespace.clone(),
+        name: subject.name.clone(),
+        uid: None,
+    }
+}
+
+/// Every image in use, under the workload that names it.
+fn images(snapshot: &Snapshot) -> Vec<Document> {
+    let digests = digests(snapshot, |object| target::workload(object).is_some());
+    snapshot.images.iter().map(|image| self::image(image, &digests)).collect()
+}
+
+fn image(image: &Image, digests: &Digests<'_>) -> Document {
     let (kind, path) = image.workload.split_once('/').unwrap_or(("Pod", &image.workload));
-    let (namespace, name) = path.split_once('/').unwrap_or(("", path));
+    let (namespace, name) = path.split_once('/').map_or((None, path), |(namespace, name)| (Some(namespace), name));
     let resource = ResourceRef {
         api_version: kinds::by_kind(kind).map_or_else(|| "v1".to_string(), kinds::api_version),
         kind: kind.into(),
-        namespace: (!namespace.is_empty()).then(|| namespace.to_string()),
+        namespace: namespace.map(Into::into),
         name: name.into(),
         uid: None,
     };
-    let of = snapshot.objects.iter().find(|object| {
-        object.gvk.kind == kind && object.namespace.as_deref().unwrap_or_default() == namespace && object.name == name
-    });
-    let evidence = of.map(|object| Evidence { resource: image.workload.clone(), digest: object.digest });
+    let evidence = digests.get(&(kind, namespace, name));
+    let evidence = evidence.map(|digest| Evidence { resource: image.workload.clone(), digest: *digest });
     let digest = image.digest.iter().map(|digest| ("digest".to_string(), Node::text(digest)));
     let node = Node::map(digest.chain([
         ("container".to_string(), Node::text(&image.container)),

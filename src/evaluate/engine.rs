@@ -62,7 +62,8 @@ pub fn run(input: &Input<'_>) -> Judgement {
     let params = BTreeMap::new();
     let ready =
         input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params))).collect();
-    judge(input, ready, &documents::of(input.snapshot))
+    let wanted = input.library.checks().map(|check| &check.on).collect();
+    judge(input, ready, &documents::of(input.snapshot, &wanted))
 }
 
 /// Judges prepared checks over the snapshot's objects and over `documents`, which are no objects.
@@ -109,10 +110,12 @@ impl Batch {
 impl<'a> Engine<'a> {
     fn new(input: &'a Input<'a>, ready: Vec<Ready<'a>>, documents: &[Document]) -> Self {
         let objects = &input.snapshot.objects;
+        let given: BTreeSet<&On> = documents.iter().map(|document| &document.on).collect();
         let (mut pods, mut kinds, mut others) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new(), Vec::new());
         let mut unseen = Vec::new();
         for (at, check) in ready.iter().map(|ready| ready.check).enumerate() {
-            let exists = exists(check, objects) || documents.iter().any(|document| document.on == check.on);
+            let given = given.contains(&check.on);
+            let exists = given || exists(check, objects);
             let mut blind = sight::unseen_related(check, input.coverage);
             // Without a target nothing rests on what is related; with one, nothing can be said of it.
             if !exists {
@@ -125,7 +128,7 @@ impl<'a> Engine<'a> {
                     _ => others.push(at),
                 }
             }
-            blind.extend(sight::unseen_targets(check, input.coverage, documents));
+            blind.extend(sight::unseen_targets(check, input.coverage, given));
             unseen.push(blind);
         }
         let seeing = ready.iter().zip(&unseen).map(|(ready, _)| ready.check);

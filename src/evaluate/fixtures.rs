@@ -302,7 +302,8 @@ mod tests {
     fn a_case_that_says_nothing_or_the_wrong_thing_is_a_problem() {
         let head = "id: x\ntitle: t\nseverity: low\non: pod\nfield: pod.hostPID\npass: '!value.orValue(false)'\nexpected: e\n\
                     message: m\nwhy: w\nremediation: r\ntests:\n";
-        let problems = |tests: &str| run(&Check::parse("checks/x.yaml", format!("{head}{tests}").as_bytes()).unwrap()).problems;
+        let problems =
+            |tests: &str| run(&Check::parse("checks/x.yaml", format!("{head}{tests}").as_bytes()).unwrap()).problems;
         let pass = "  - {name: ok, object: {spec: {}}, pass: true}\n";
         let fail = "  - {name: bad, object: {spec: {hostPID: true}}, fail: [/spec/hostPID]}\n";
         assert_eq!(problems(&format!("{pass}{fail}")), []);
@@ -311,8 +312,14 @@ mod tests {
             (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}}}\n"), "write exactly one of"),
             (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, pass: false}}\n"), "write exactly one of"),
             (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, fail: []}}\n"), "fail names no place"),
-            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{hostPID: true}}}}, fail: [/spec]}}\n"), "failed at /spec/hostPID"),
-            (format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, notEvaluated: true}}\n"), "expected not evaluated; passed"),
+            (
+                format!("{pass}{fail}  - {{name: z, object: {{spec: {{hostPID: true}}}}, fail: [/spec]}}\n"),
+                "failed at /spec/hostPID",
+            ),
+            (
+                format!("{pass}{fail}  - {{name: z, object: {{spec: {{}}}}, notEvaluated: true}}\n"),
+                "expected not evaluated; passed",
+            ),
             (format!("{pass}{fail}  - {{name: z, object: {{spec: {{hostPID: 3}}}}, pass: true}}\n"), "not evaluated:"),
         ] {
             let found = problems(&tests);

@@ -1,6 +1,6 @@
 //! What a check could not see: a refused list is never an empty cluster.
 
-use super::{documents::Document, kinds};
+use super::kinds;
 use crate::{
     collect::{Coverage, ListRecord, SourceKind, resources},
     framework::{check::On, library::Check},
@@ -18,9 +18,8 @@ pub struct Unseen {
 /// Lists that `on: subject` is made of.
 const RBAC: [&str; 4] = ["clusterrolebindings", "clusterroles", "rolebindings", "roles"];
 
-/// What `check` judges and could not be seen in full.
-pub fn unseen_targets(check: &Check, coverage: &Coverage, documents: &[Document]) -> Vec<Unseen> {
-    let given = documents.iter().any(|document| document.on == check.on);
+/// What `check` judges and could not be seen in full; `given` says that there are such things, from whatever source.
+pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Unseen> {
     let missing = |what: &str| match given {
         true => Vec::new(),
         false => vec![Unseen { what: what.into(), why: "was not collected: this version has no input for it".into() }],

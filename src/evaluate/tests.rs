@@ -31,8 +31,7 @@ fn pod(name: &str, spec: Json) -> Json {
 }
 
 fn owned(mut object: Json, api_version: &str, kind: &str, name: &str) -> Json {
-    object["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": api_version, "kind": kind, "name": name, "uid": format!("uid-{name}"), "controller": true}]);
+    object["metadata"]["ownerReferences"] = json!([{"apiVersion": api_version, "kind": kind, "name": name, "uid": format!("uid-{name}"), "controller": true}]);
     object
 }
 
@@ -65,7 +64,12 @@ fn refused() -> ListOutcome {
 }
 
 /// Judges as a live cluster in which every list was seen but those named.
-fn judge_cluster(library: &Library, objects: Vec<Json>, unseen: &[(&str, ListOutcome)], kubernetes: Option<Minor>) -> Judgement {
+fn judge_cluster(
+    library: &Library,
+    objects: Vec<Json>,
+    unseen: &[(&str, ListOutcome)],
+    kubernetes: Option<Minor>,
+) -> Judgement {
     let cluster = ClusterIdentity { name: "test".into(), ..ClusterIdentity::default() };
     let mut lists: Vec<ListRecord> =
         resources::RESOURCES.iter().map(|known| list(&known.id(), ListOutcome::Seen)).collect();
@@ -156,16 +160,19 @@ fn no_element_says_nothing_and_no_object_is_not_applicable() {
         assert_eq!(judgement.findings, []);
         assert_eq!(judgement.checks[0].outcome, Outcome::NotApplicable);
     }
-    let judgement = judge(volumes, vec![pod("p", json!({"volumes": [{"name": "h", "hostPath": {}}, {"emptyDir": {}}]}))]);
+    let judgement =
+        judge(volumes, vec![pod("p", json!({"volumes": [{"name": "h", "hostPath": {}}, {"emptyDir": {}}]}))]);
     assert_eq!(failed(&judgement), [("Pod/shop/p".into(), "spec.volumes[name=h]".into())]);
     assert_eq!((judgement.checks[0].evaluated, judgement.checks[0].failed, judgement.counts.pass), (2, 1, 1));
 }
 
 #[test]
 fn keys_may_be_patterns() {
-    let check = "on: pod\nfield: \"podMeta.annotations['x.io/*']\"\npass: value != 'unconfined'\nmessage: \"{value}\"\n";
+    let check =
+        "on: pod\nfield: \"podMeta.annotations['x.io/*']\"\npass: value != 'unconfined'\nmessage: \"{value}\"\n";
     let mut object = pod("p", json!({}));
-    object["metadata"]["annotations"] = json!({"x.io/app": "unconfined", "x.io/b": "runtime/default", "y": "unconfined"});
+    object["metadata"]["annotations"] =
+        json!({"x.io/app": "unconfined", "x.io/b": "runtime/default", "y": "unconfined"});
     let judgement = judge(check, vec![object]);
     assert_eq!(only(&judgement).place.path, "/metadata/annotations/x.io~1app");
     assert_eq!(only(&judgement).message, "unconfined");
@@ -228,7 +235,8 @@ fn a_refused_list_is_never_an_empty_one() {
     assert_eq!((finding.outcome, finding.resource.kind.as_str()), (Outcome::NotEvaluated, "List"));
     assert_eq!(judgement.checks[0].outcome, Outcome::NotEvaluated);
 
-    let judgement = judge_cluster(&library, vec![], &[("namespaces", ListOutcome::TimedOut { after_seconds: 60 })], None);
+    let judgement =
+        judge_cluster(&library, vec![], &[("namespaces", ListOutcome::TimedOut { after_seconds: 60 })], None);
     assert_eq!(only(&judgement).reason.as_deref(), Some("namespaces timed out after 60 s"));
     let judgement = judge_cluster(&library, vec![], &[("namespaces", ListOutcome::NotServed)], None);
     assert_eq!(judgement.checks[0].outcome, Outcome::NotApplicable);
@@ -240,7 +248,8 @@ fn a_refused_list_is_never_an_empty_one() {
 #[test]
 fn one_refused_list_of_several_leaves_the_rest_judged() {
     let library = library(&[("x", HOST_PID)]);
-    let judgement = judge_cluster(&library, vec![pod("p", json!({"hostPID": true}))], &[("jobs.batch", refused())], None);
+    let judgement =
+        judge_cluster(&library, vec![pod("p", json!({"hostPID": true}))], &[("jobs.batch", refused())], None);
     assert_eq!(judgement.checks[0].outcome, Outcome::Fail);
     assert_eq!((judgement.counts.fail, judgement.counts.not_evaluated), (1, 1));
 }
@@ -288,7 +297,8 @@ fn replicas_of_an_unknown_controller_are_one_finding_and_the_worst_counts() {
     let replica = |name: &str, bad: bool| owned(pod(name, json!({"hostPID": bad})), "x.io/v1", "Rollout", "web");
     let mut idle = owned(template("ReplicaSet", "web-0", json!({"hostPID": true})), "x.io/v1", "Rollout", "web");
     idle["spec"]["replicas"] = json!(0);
-    let judgement = judge(HOST_PID, vec![replica("web-a", false), replica("web-b", true), replica("web-c", true), idle]);
+    let judgement =
+        judge(HOST_PID, vec![replica("web-a", false), replica("web-b", true), replica("web-c", true), idle]);
     let finding = only(&judgement);
     assert_eq!(finding.resource.to_string(), "Rollout/shop/web");
     assert_eq!(finding.resource.api_version, "x.io/v1");
@@ -344,14 +354,14 @@ fn variants_follow_the_version_and_the_newest_decides_without_one() {
 #[test]
 fn related_objects_are_found_by_labels_by_reference_and_in_the_whole_cluster() {
     let by = |by: &str, resource: &str| {
-        format!("on: pod\nrelated:\n  found: {{resource: {resource}, by: {by}}}\npass: size(found) == 0\nobserved: found.map(f, f.metadata.name)\n")
+        format!(
+            "on: pod\nrelated:\n  found: {{resource: {resource}, by: {by}}}\npass: size(found) == 0\nobserved: found.map(f, f.metadata.name)\n"
+        )
     };
     let mut cart = pod("cart", json!({"serviceAccountName": "bot"}));
     cart["metadata"]["labels"] = json!({"app": "cart"});
     let account = |name: &str| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}});
-    let service = |name: &str, selector: Json| {
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": selector}})
-    };
+    let service = |name: &str, selector: Json| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": selector}});
     let objects = vec![
         cart,
         account("bot"),

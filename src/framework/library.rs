@@ -299,8 +299,8 @@ impl Compiler<'_> {
             if RESERVED.contains(&name.as_str()) || self.file.on.names().contains(&name.as_str()) {
                 self.errors.push(LoadError::file(self.path, format!("related '{name}' has a meaning already")));
             }
-            if self.file.on == On::Cluster && related.by != By::Cluster {
-                let message = format!("related '{name}': on cluster there is nothing to be related to");
+            if !self.file.on.is_admission() && related.by != By::Cluster {
+                let message = format!("related '{name}': on {} there is no object to be related to", self.file.on);
                 self.errors.push(LoadError::file(self.path, message).hint("write by: cluster"));
             }
         }
@@ -368,12 +368,36 @@ mod tests {
             ("severity: low", "severity: lo", (3, 11), "unknown variant `lo`", None),
             ("id: x", "id: y", (1, 5), "the file is named x, its check 'y'", None),
             ("on: pod", "on: Pod", (4, 5), "nothing to judge", None),
-            ("!value.orValue(false)", "!valu.orValue(false)", (7, 9), "unknown variable 'valu'", Some("did you mean 'value'?")),
+            (
+                "!value.orValue(false)",
+                "!valu.orValue(false)",
+                (7, 9),
+                "unknown variable 'valu'",
+                Some("did you mean 'value'?"),
+            ),
             ("!value.orValue(false)", "!value.orValue(false", (7, 0), "", None),
-            ("\"!value.orValue(false)\"", ">-\n  value.hasValue()\n  && contaner.x", (9, 6), "unknown variable 'contaner'", Some("did you mean 'container'?")),
-            ("{container.name}", "{containr.name}", (9, 10), "unknown name 'containr'", Some("did you mean 'container'?")),
+            (
+                "\"!value.orValue(false)\"",
+                ">-\n  value.hasValue()\n  && contaner.x",
+                (9, 6),
+                "unknown variable 'contaner'",
+                Some("did you mean 'container'?"),
+            ),
+            (
+                "{container.name}",
+                "{containr.name}",
+                (9, 10),
+                "unknown name 'containr'",
+                Some("did you mean 'container'?"),
+            ),
             ("{container.name}", "{size(container)}", (9, 10), "", None),
-            ("container.securityContext", "podd.securityContext", (0, 0), "field starts at 'podd'", Some("did you mean 'pod'?")),
+            (
+                "container.securityContext",
+                "podd.securityContext",
+                (0, 0),
+                "field starts at 'podd'",
+                Some("did you mean 'pod'?"),
+            ),
             ("container.securityContext.privileged", "container..x", (6, 8), "separated by one dot", None),
             ("container: containers", "container: pods", (5, 19), "'pods' is no list to walk", None),
             ("id: x", "apiVersion: v2\nid: x", (1, 13), "apiVersion 'v2' is not known", None),
@@ -393,7 +417,8 @@ mod tests {
 
     #[test]
     fn an_id_is_used_once() {
-        let files: RuleFiles = ["a", "b"].map(|area| (format!("checks/{area}/x.yaml"), GOOD.as_bytes().to_vec())).into();
+        let files: RuleFiles =
+            ["a", "b"].map(|area| (format!("checks/{area}/x.yaml"), GOOD.as_bytes().to_vec())).into();
         let errors = Library::load(&files).unwrap_err();
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].to_string(), "checks/b/x.yaml: check id 'x' is already that of checks/a/x.yaml");

@@ -94,7 +94,8 @@ impl Cluster {
     /// A client for the administrator. Clients belong to the runtime that made them: one for each test.
     pub async fn client(&self) -> Client {
         let file = kube::config::Kubeconfig::read_from(&self.state.kubeconfig).expect("a kubeconfig");
-        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.expect("a configuration");
+        let config =
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.expect("a configuration");
         Client::try_from(config).expect("a client")
     }
 
