@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod manifests;
+pub mod recorded;
 pub mod resources;
 pub mod yaml;
 

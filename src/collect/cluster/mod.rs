@@ -15,6 +15,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use chrono::SubsecRound;
 use futures::{StreamExt, stream};
 
 pub use connect::{ConnectError, Connection, Options, connect};
@@ -74,7 +75,7 @@ pub async fn collect(
     clock: &dyn Clock,
     on_progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Collected, CollectError> {
-    let started = clock.now();
+    let started = clock.now().trunc_subsecs(0);
     let transport = &connection.transport;
     let redaction_key = key.as_ref().map(RedactionKey::id);
     let version = who::version(transport).await;
@@ -104,7 +105,7 @@ pub async fn collect(
         source: source.clone(),
         cluster,
         started,
-        finished: clock.now(),
+        finished: clock.now().trunc_subsecs(0),
         caller,
         server: Some(connection.server.clone()),
         discovery_failures: discovery.failures,

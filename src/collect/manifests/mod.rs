@@ -7,7 +7,10 @@ mod defaults;
 mod documents;
 mod files;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use chrono::{DateTime, Utc};
 use rayon::prelude::*;
@@ -61,6 +64,7 @@ pub fn collect(inputs: &[Input], options: &Options) -> Collected {
         objects.extend(read.objects);
         errors.extend(read.errors);
     }
+    once(&mut objects);
     let names: Vec<_> = inputs.iter().map(Input::name).collect();
     let source = Source { kind: SourceKind::Manifests, name: names.join(", ") };
     let coverage = Coverage {
@@ -94,6 +98,17 @@ fn read(found: Found, sealer: &Sealer) -> FileRead {
         Ok(text) => documents::read(&text, &file, sealer),
         Err(error) => FileRead { errors: vec![error], ..FileRead::default() },
     }
+}
+
+/// A document that two inputs lead to counts once. Two different objects of one name (the overlays of two
+/// environments) both stay: each is about to be merged.
+fn once(objects: &mut Vec<Object>) {
+    let mut seen = BTreeSet::new();
+    objects.retain(|object| {
+        let (group, kind, namespace, name) = object.sort_key();
+        let names = [group, kind, namespace, name].map(str::to_owned);
+        seen.insert((names, object.digest))
+    });
 }
 
 /// The first input's own name, without its folders and extension.
