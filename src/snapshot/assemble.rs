@@ -5,15 +5,12 @@ use crate::{collect::Coverage, rbac};
 
 /// Sorts the objects, keeps one of each name, and reads the tables. Objects in any order give the same snapshot.
 ///
-/// Of two objects with one name the first in its file stays; the other is named in the log.
+/// Manifests may hold two different objects of one name (the overlays of two environments): both stay, because
+/// whoever checks them before a merge must see what each would do. Of a cluster's only one can be.
 pub fn assemble(mut objects: Vec<Object>, coverage: &Coverage) -> Snapshot {
     objects.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()).then_with(|| precedence(a).cmp(&precedence(b))));
     objects.dedup_by(|later, kept| {
-        let same = later.sort_key() == kept.sort_key();
-        if same && later.digest != kept.digest {
-            tracing::warn!(object = %later.reference(), dropped = ?place(later), kept = ?place(kept), "two objects with one name, the first is kept");
-        }
-        same
+        later.sort_key() == kept.sort_key() && (later.digest == kept.digest || later.origin.is_none())
     });
     let (mut grants, _) = rbac::grants(&objects);
     grants.shrink_to_fit();

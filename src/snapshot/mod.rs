@@ -87,7 +87,7 @@ impl Object {
         serde_json::from_str(&self.json).unwrap_or(serde_json::Value::Null)
     }
 
-    /// What objects are sorted by, and unique in.
+    /// What objects are sorted by. Objects of a cluster are unique in it; manifests may hold variants of one.
     pub fn sort_key(&self) -> (&str, &str, &str, &str) {
         (&self.gvk.group, &self.gvk.kind, self.namespace.as_deref().unwrap_or(""), &self.name)
     }

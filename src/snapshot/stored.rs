@@ -105,7 +105,8 @@ fn read_objects(table: &Table<'_>) -> Result<Vec<Object>, TableError> {
         if actual != object.digest {
             return Err(TableError::Digest { object: object.reference().to_string(), stored: object.digest, actual });
         }
-        if objects.last().is_some_and(|last| last.sort_key() >= object.sort_key()) {
+        let twice = |last: &Object| last.sort_key() == object.sort_key() && last.digest == object.digest;
+        if objects.last().is_some_and(|last| last.sort_key() > object.sort_key() || twice(last)) {
             return Err(error(format!("{} is out of order or twice in the table", object.reference())));
         }
         objects.push(object);

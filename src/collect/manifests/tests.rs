@@ -5,7 +5,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::collect::yaml;
+use crate::{collect::yaml, snapshot::assemble};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -150,4 +150,21 @@ fn secrets_of_manifests_are_sealed() {
     assert_eq!(names(&collected), ["Secret/default/s"]);
     assert!(!collected.objects[0].json.contains("hunter2"), "{}", collected.objects[0].json);
     assert_eq!(collected.objects[0].value()["kind"], json!("Secret"));
+}
+
+#[test]
+fn the_same_document_counts_once_and_two_variants_of_it_both_stay() {
+    let deployment = |replicas: u8| {
+        format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: cart}}\nspec: {{replicas: {replicas}}}\n")
+    };
+    let (dev, prod) = (deployment(1), deployment(3));
+    let dir = folder(&[("dev/cart.yaml", &dev), ("prod/cart.yaml", &prod), ("copy/cart.yaml", &prod)]);
+    let collected = read_folder(&dir);
+    assert_eq!(collected.coverage.list("deployments.apps").unwrap().count, 2);
+    let snapshot = assemble(collected.objects, &collected.coverage);
+    let mut replicas: Vec<_> = snapshot.objects.iter().map(|o| o.value()["spec"]["replicas"].clone()).collect();
+    replicas.sort_by_key(|n| n.as_i64());
+    assert_eq!(replicas, [json!(1), json!(3)]);
+    let files = crate::snapshot::write(&snapshot).unwrap();
+    assert_eq!(crate::snapshot::read(&files, &collected.coverage).unwrap().objects.len(), 2);
 }
