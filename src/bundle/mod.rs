@@ -10,6 +10,7 @@ pub mod log;
 pub mod seal;
 pub mod sigstore;
 pub mod statement;
+pub mod verify;
 
 pub use bag::evidence_root;
 pub use keys::{KeySet, LogKey, SigningKey, VerifyingKey};

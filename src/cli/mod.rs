@@ -14,6 +14,7 @@ use crate::{
 mod checks;
 mod completions;
 pub mod keys;
+mod verify;
 
 /// Exit codes (the contract of the command line).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +99,8 @@ enum Command {
     Checks(checks::Args),
     /// Make the signing, log and redaction keys, or show the public halves
     Keys(keys::Args),
+    /// Prove a bundle, or every bundle of a store, offline
+    Verify(verify::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Verify(args) => verify::run(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -1,0 +1,136 @@
+//! Step 4: only now is anything parsed, from the buffers that were hashed.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{StepName, Verdict, pdf, steps::Steps};
+use crate::{
+    bundle::{
+        bag::{self, Lines},
+        seal::{COVERAGE, EVALUATION},
+        statement::{CallerIdentity, CoverageClaim, Predicate, RuleDigests},
+    },
+    canonical,
+    collect::Coverage,
+    digest::Digest,
+    evaluate::Counts,
+};
+
+/// What is needed of data/evaluation.json: additions by later versions are no defect.
+#[derive(Deserialize)]
+struct EvaluationHead {
+    schema: String,
+    engine: String,
+    counts: Counts,
+}
+
+const EVALUATION_SCHEMA: &str = "kubeproof.dev/evaluation/v1";
+
+pub(super) fn judge(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
+    judge_statement(lines, predicate, steps);
+    let mut documents = BTreeMap::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| is_own_json(path)) {
+        match strict_json(bytes) {
+            Ok(value) => {
+                documents.insert(path.as_str(), value);
+            }
+            Err(detail) => steps.fail(StepName::Content, Verdict::Tampered, path, detail),
+        }
+    }
+    judge_coverage(&mut documents, predicate, steps);
+    judge_evaluation(&mut documents, predicate, steps);
+    let mut documents = 0_u32;
+    for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with(bag::REPORT) && path.ends_with(".pdf")) {
+        documents += 1;
+        match pdf::evidence_root(bytes) {
+            Ok(root) if root == predicate.evidence_root => {}
+            Ok(root) => {
+                let detail = format!("is of other evidence: its root is {}", root.short(16));
+                steps.fail(StepName::Content, Verdict::Tampered, path, detail);
+            }
+            Err(error) => steps.fail(StepName::Content, Verdict::Tampered, path, error.to_string()),
+        }
+    }
+    if !steps.failed(StepName::Content) {
+        let pdfs = match documents {
+            0 => "no PDF".to_owned(),
+            1 => "1 PDF of this evidence".to_owned(),
+            n => format!("{n} PDFs of this evidence"),
+        };
+        let detail = format!("coverage, evaluation and rules as the statement says; {pdfs}");
+        steps.pass(StepName::Content, "data/", detail);
+    }
+}
+
+/// JSON that kubeproof wrote, as opposed to users' attested files and definitions.
+fn is_own_json(path: &str) -> bool {
+    path.strip_prefix(bag::DATA).is_some_and(|name| !name.contains('/') && name.ends_with(".json"))
+}
+
+fn strict_json(bytes: &[u8]) -> Result<serde_json::Value, String> {
+    let value = canonical::parse(bytes).map_err(|e| e.to_string())?;
+    match canonical::value_to_vec(&value) {
+        Ok(again) if again == bytes => Ok(value),
+        Ok(_) => Err("not in the form of RFC 8785 with integers up to 2^53-1".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn judge_statement(lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
+    if bag::evidence_root_of(lines) != predicate.evidence_root {
+        let detail = "the statement's evidence root is not that of the manifest";
+        steps.fail(StepName::Content, Verdict::Tampered, bag::MANIFEST, detail);
+    }
+    if RuleDigests::of(lines) != predicate.rules {
+        let detail = "the statement's rules are not those of the bundle";
+        steps.fail(StepName::Content, Verdict::Tampered, "data/rules/", detail);
+    }
+}
+
+fn judge_coverage(documents: &mut BTreeMap<&str, serde_json::Value>, predicate: &Predicate, steps: &mut Steps) {
+    let Some(value) = documents.remove(COVERAGE) else { return missing(COVERAGE, steps) };
+    let digest = canonical::value_to_vec(&value).map(Digest::of);
+    let coverage: Coverage = match serde_json::from_value(value) {
+        Ok(coverage) => coverage,
+        Err(_) if !same_version(predicate) => return not_read(COVERAGE, predicate, steps),
+        Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, COVERAGE, error.to_string()),
+    };
+    let claim = digest.ok().map(|digest| CoverageClaim::of(&coverage, digest));
+    let caller = coverage.caller.map(|c| CallerIdentity { username: c.username, groups: c.groups });
+    let agree = claim.as_ref() == Some(&predicate.coverage)
+        && caller == predicate.caller
+        && coverage.cluster.folder() == predicate.cluster.folder
+        && coverage.cluster.uid == predicate.cluster.uid
+        && (coverage.started, coverage.finished) == (predicate.run.started, predicate.run.finished)
+        && coverage.redaction_key == predicate.redaction_key;
+    if !agree {
+        steps.fail(StepName::Content, Verdict::Tampered, COVERAGE, "says otherwise than the signed statement");
+    }
+}
+
+fn judge_evaluation(documents: &mut BTreeMap<&str, serde_json::Value>, predicate: &Predicate, steps: &mut Steps) {
+    let Some(value) = documents.remove(EVALUATION) else { return missing(EVALUATION, steps) };
+    let head: EvaluationHead = match serde_json::from_value(value) {
+        Ok(head) => head,
+        Err(_) if !same_version(predicate) => return not_read(EVALUATION, predicate, steps),
+        Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, error.to_string()),
+    };
+    if head.schema != EVALUATION_SCHEMA || head.counts != predicate.counts || head.engine != predicate.tool.version {
+        steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, "says otherwise than the signed statement");
+    }
+}
+
+fn missing(path: &str, steps: &mut Steps) {
+    steps.fail(StepName::Content, Verdict::Tampered, path, "missing or not readable");
+}
+
+fn not_read(path: &str, predicate: &Predicate, steps: &mut Steps) {
+    let detail =
+        format!("not compared with the statement: kubeproof {} wrote more than is known here", predicate.tool.version);
+    steps.pass(StepName::Content, path, detail);
+}
+
+fn same_version(predicate: &Predicate) -> bool {
+    predicate.tool.version == env!("CARGO_PKG_VERSION")
+}

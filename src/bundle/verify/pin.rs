@@ -1,0 +1,101 @@
+//! Where logs were seen before. A pin only moves forward.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{canonical, digest::Digest};
+
+const SCHEMA: &str = "kubeproof.dev/pins/v1";
+
+/// A log's size and root as they were once verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pin {
+    /// Name of the log.
+    #[serde(skip)]
+    pub origin: String,
+    /// Leaves.
+    pub size: u64,
+    /// Root of so many leaves.
+    pub root: Digest,
+}
+
+/// Why pins could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[error("pin file {path}: {reason}")]
+pub struct PinError {
+    path: String,
+    reason: String,
+}
+
+/// A state file with the pins of several logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    schema: String,
+    logs: BTreeMap<String, Pin>,
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self { schema: SCHEMA.to_owned(), logs: BTreeMap::new() }
+    }
+}
+
+impl Pins {
+    /// Reads a pin file; one that is not there yet knows nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no pin file: then nothing is overwritten.
+    pub fn load(path: &Path) -> Result<Self, PinError> {
+        match fs::read(path) {
+            Ok(bytes) => Self::parse(&bytes).map_err(|reason| error(path, reason)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(e) => Err(error(path, e)),
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let value = canonical::parse(bytes).map_err(|e| e.to_string())?;
+        let pins: Self = serde_json::from_value(value).map_err(|e| e.to_string())?;
+        if pins.schema == SCHEMA { Ok(pins) } else { Err(format!("schema '{}' is not '{SCHEMA}'", pins.schema)) }
+    }
+
+    /// The pin of a log.
+    pub fn get(&self, origin: &str) -> Option<Pin> {
+        self.logs.get(origin).map(|pin| Pin { origin: origin.to_owned(), ..pin.clone() })
+    }
+
+    /// Moves a log's pin forward; says whether it moved.
+    pub fn advance(&mut self, pin: Pin) -> bool {
+        let moves = self.logs.get(&pin.origin).is_none_or(|old| old.size < pin.size);
+        if moves {
+            self.logs.insert(pin.origin.clone(), pin);
+        }
+        moves
+    }
+
+    /// Replaces the file in one step.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn save(&self, path: &Path) -> Result<(), PinError> {
+        let bytes = canonical::to_vec(self).map_err(|e| error(path, e))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|e| error(path, e))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| error(path, e))?;
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| error(path, e))?;
+        file.persist(path).map_err(|e| error(path, e))?;
+        Ok(())
+    }
+}
+
+fn error(path: &Path, reason: impl ToString) -> PinError {
+    PinError { path: path.display().to_string(), reason: reason.to_string() }
+}
