@@ -3,3 +3,4 @@
 #![allow(dead_code, reason = "helpers are shared by modules that come and go")]
 
 mod harness;
+mod store;

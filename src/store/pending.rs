@@ -1,0 +1,238 @@
+//! Bundles that wait: what could not be committed is kept in the state folder, and the next run commits it first.
+//!
+//! `<state>/pending/<cluster>/<sequence>-<bundle>/` appears by one rename, complete and synced, before the first byte
+//! goes to the store, and goes once the commit exists. A killed run therefore loses nothing that it had signed.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Committed, Patience, Store, StoreError};
+use crate::{
+    bundle::{
+        Leaf, LogKey, SignedBundle,
+        envelope::{self, Envelope},
+    },
+    digest::Digest,
+};
+
+const NOTE: &str = "pending.json";
+const FILES: &str = "bundle";
+
+/// What stands beside a waiting bundle.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Note {
+    v: u8,
+    /// Size of the log when the bundle was made: from there on its entry is looked for.
+    since: u64,
+    /// SHA-256 of each file, so that a damaged disk is not taken for evidence.
+    files: BTreeMap<String, Digest>,
+}
+
+/// A state folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct PendingError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Why a bundle is not in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// The store's side; the bundle is lost unless it waits.
+    #[error("the bundle could not be committed: {error}")]
+    Store {
+        /// What the store said.
+        error: StoreError,
+        /// Where the bundle waits, `None` without a state folder.
+        waits_in: Option<PathBuf>,
+    },
+    /// The state folder's side: the bundle could not be kept, and was not sent.
+    #[error(transparent)]
+    State(#[from] PendingError),
+}
+
+/// What a delivery brought into the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Bundles in the order of their commits.
+    pub committed: Vec<(Digest, Committed)>,
+    /// Folders that hold something else than what was kept there; they stay for a person to look at.
+    pub damaged: Vec<PathBuf>,
+}
+
+/// The bundles of one cluster that wait in a state folder. Held by one process at a time.
+#[derive(Debug)]
+pub struct Pending {
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// Writes a bundle and commits it; with a state folder, after all that wait there, and nothing is lost on the way.
+///
+/// `since` is the size of the log that the run started from.
+///
+/// # Errors
+/// The bundle is not in the log. With a state folder it waits there.
+pub async fn deliver(
+    store: &Store,
+    cluster: &str,
+    bundle: &SignedBundle,
+    since: u64,
+    key: &LogKey,
+    state: Option<&Path>,
+    patience: Patience,
+) -> Result<Flushed, Undelivered> {
+    let Some(state) = state else {
+        let sent = send(store, cluster, &bundle.id, &bundle.files, &bundle.leaf, since, key, patience).await;
+        let committed = sent.map_err(|error| Undelivered::Store { error, waits_in: None })?;
+        return Ok(Flushed { committed: vec![(bundle.id, committed)], damaged: Vec::new() });
+    };
+    let pending = Pending::open(state, cluster)?;
+    let waits_in = pending.keep(bundle, since)?;
+    match pending.flush(store, cluster, key, patience).await {
+        Err(Undelivered::Store { error, .. }) => Err(Undelivered::Store { error, waits_in: Some(waits_in) }),
+        other => other,
+    }
+}
+
+impl Pending {
+    /// Opens the waiting room of `cluster` below the state folder, making it if need be; waits for another process that
+    /// has it open.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or locked.
+    pub fn open(state: &Path, cluster: &str) -> Result<Self, PendingError> {
+        let folder = state.join("pending").join(cluster);
+        let failed = |action| move |source| PendingError { action, path: state.join("pending").join(cluster), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("make"))?;
+        let lock = File::create(folder.join(".lock")).map_err(failed("lock"))?;
+        lock.lock().map_err(failed("lock"))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// Keeps a bundle; `since` is the size of the log that its run started from.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn keep(&self, bundle: &SignedBundle, since: u64) -> Result<PathBuf, PendingError> {
+        let failed = |action| move |source| PendingError { action, path: self.folder.clone(), source };
+        let waiting = self.waiting()?;
+        let suffix = format!("-{}", bundle.id.hex());
+        if let Some(there) = waiting.iter().find(|folder| folder.to_string_lossy().ends_with(&suffix)) {
+            return Ok(there.clone());
+        }
+        let sequence = waiting.last().and_then(|folder| sequence(folder)).map_or(0, |last| last + 1);
+        // Left-overs of a killed run begin with a dot and are taken for nothing.
+        let unfinished = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(&self.folder).map_err(failed("write to"))?;
+        let digests = bundle.files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
+        let note = serde_json::to_vec_pretty(&Note { v: 1, since, files: digests }).map_err(|error| failed("write to")(error.into()))?;
+        write_synced(&unfinished.path().join(NOTE), &note).map_err(failed("write to"))?;
+        for (name, bytes) in &bundle.files {
+            write_synced(&unfinished.path().join(FILES).join(name), bytes).map_err(failed("write to"))?;
+        }
+        let folder = self.folder.join(format!("{sequence:010}{suffix}"));
+        fs::rename(unfinished.keep(), &folder).map_err(failed("write to"))?;
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(failed("write to"))?;
+        Ok(folder)
+    }
+
+    /// Commits all that waits, oldest first.
+    ///
+    /// # Errors
+    /// The first bundle that could not be committed; it and those after it stay.
+    pub async fn flush(&self, store: &Store, cluster: &str, key: &LogKey, patience: Patience) -> Result<Flushed, Undelivered> {
+        let mut flushed = Flushed::default();
+        for folder in self.waiting()? {
+            let Some((note, files, leaf, id)) = load(&folder) else {
+                flushed.damaged.push(folder);
+                continue;
+            };
+            let sent = send(store, cluster, &id, &files, &leaf, note.since, key, patience).await;
+            let committed = sent.map_err(|error| Undelivered::Store { error, waits_in: Some(folder.clone()) })?;
+            self.remove(&folder)?;
+            flushed.committed.push((id, committed));
+        }
+        Ok(flushed)
+    }
+
+    /// Folders of waiting bundles, oldest first.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn waiting(&self) -> Result<Vec<PathBuf>, PendingError> {
+        let failed = |source| PendingError { action: "read", path: self.folder.clone(), source };
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if sequence(&path).is_some() {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Gone by one rename, so that a kill in the middle of the removal leaves nothing that still waits.
+    fn remove(&self, folder: &Path) -> Result<(), PendingError> {
+        let failed = |source| PendingError { action: "remove", path: folder.into(), source };
+        let done = self.folder.join(format!(".done-{}", folder.file_name().unwrap_or_default().to_string_lossy()));
+        fs::rename(folder, &done).and_then(|()| fs::remove_dir_all(&done)).map_err(failed)
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one bundle's parts, from memory or from the waiting room")]
+async fn send(
+    store: &Store,
+    cluster: &str,
+    id: &Digest,
+    files: &BTreeMap<String, Vec<u8>>,
+    leaf: &Leaf,
+    since: u64,
+    key: &LogKey,
+    patience: Patience,
+) -> Result<Committed, StoreError> {
+    store.put_bundle(cluster, id, files, patience).await?;
+    store.commit(cluster, leaf, key, Some(since), patience).await
+}
+
+fn sequence(folder: &Path) -> Option<u64> {
+    let (digits, id) = folder.file_name()?.to_str()?.split_once('-')?;
+    Digest::from_hex(id).ok()?;
+    (digits.len() == 10).then(|| digits.parse().ok())?
+}
+
+/// A waiting bundle, when it is still what was kept.
+fn load(folder: &Path) -> Option<(Note, BTreeMap<String, Vec<u8>>, Leaf, Digest)> {
+    let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE)).ok()?).ok()?;
+    let mut files = BTreeMap::new();
+    for (name, digest) in &note.files {
+        let bytes = fs::read(folder.join(FILES).join(name)).ok()?;
+        if Digest::of(&bytes) != *digest {
+            return None;
+        }
+        files.insert(name.clone(), bytes);
+    }
+    let envelope = Envelope::parse(files.get(envelope::FILE)?).ok()?;
+    let stamps: Vec<Digest> = files.iter().filter(|(name, _)| name.starts_with("attest/tsa/")).map(|(_, bytes)| Digest::of(bytes)).collect();
+    let leaf = Leaf::bundle(envelope.id(), envelope.signature_digest(), &stamps).ok()?;
+    let named = folder.file_name()?.to_str()?.ends_with(&envelope.id().hex());
+    named.then(|| (note, files, leaf, envelope.id()))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, bytes)?;
+    File::open(path)?.sync_all()
+}
