@@ -1,0 +1,33 @@
+//! The manifests that a user installs, before the API server that will run them.
+
+use k8s_openapi::api::{batch::v1::CronJob, core::v1::Pod};
+use kube::{Api, api::PostParams};
+
+use super::least_privilege::base;
+use crate::harness::cluster;
+
+#[tokio::test]
+async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
+    let cluster = cluster();
+    let files = base(&["namespace.yaml", "serviceaccount.yaml", "configmap.yaml", "networkpolicy.yaml"]);
+    cluster.apply("kustomize", &files.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    let namespace = std::fs::read_to_string(&base(&["namespace.yaml"])[0]).unwrap();
+    assert!(namespace.contains("pod-security.kubernetes.io/enforce: restricted"));
+
+    let text = std::fs::read_to_string(&base(&["cronjob.yaml"])[0]).unwrap();
+    let job: CronJob = serde_saphyr::from_str(&text).unwrap();
+    let client = cluster.client().await;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    Api::<CronJob>::namespaced(client.clone(), "kubeproof").create(&dry_run, &job).await.unwrap();
+
+    // Pod Security judges pods: so the pod of the job's template is tried too, and one that must be refused.
+    let template = job.spec.unwrap().job_template.spec.unwrap().template;
+    let mut pod = Pod { metadata: template.metadata.unwrap_or_default(), spec: template.spec, status: None };
+    pod.metadata.name = Some("kubeproof".into());
+    let pods = Api::<Pod>::namespaced(client, "kubeproof");
+    pods.create(&dry_run, &pod).await.unwrap();
+    pod.spec.as_mut().unwrap().security_context = None;
+    let refused = pods.create(&dry_run, &pod).await.unwrap_err();
+    assert!(refused.to_string().contains("restricted"), "{refused}");
+}
+

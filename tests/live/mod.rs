@@ -1,0 +1,11 @@
+//! The whole line on real parts: the binary itself against a real API server.
+
+mod bad_input;
+mod determinism;
+mod end_to_end;
+mod examples;
+mod least_privilege;
+mod manifests;
+mod redaction;
+mod unseen;
+mod workspace;
