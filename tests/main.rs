@@ -3,4 +3,5 @@
 #![allow(dead_code, reason = "helpers are shared by modules that come and go")]
 
 mod harness;
+mod live;
 mod store;

@@ -13,7 +13,7 @@ use kube::{Client, Config, config::KubeConfigOptions};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::{supervised, tools};
+use super::tools;
 
 /// What `cluster up` says of itself.
 #[derive(Debug, Deserialize)]

@@ -22,13 +22,12 @@ pub fn base(files: &[&str]) -> Vec<std::path::PathBuf> {
 pub async fn token(cluster: &Cluster, namespace: &str, account: &str) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client().await, namespace);
     let request = TokenRequest {
-        spec: TokenRequestSpec { audiences: Vec::new(), expiration_seconds: Some(3600), bound_object_ref: None },
+        spec: Some(TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() }),
         ..TokenRequest::default()
     };
-    let body = serde_json::to_vec(&request).unwrap();
     let answer: TokenRequest =
-        accounts.create_subresource("token", account, &PostParams::default(), body).await.unwrap();
-    answer.status.unwrap().token
+        accounts.create_subresource("token", account, &PostParams::default(), &request).await.unwrap();
+    answer.status.unwrap().token.unwrap()
 }
 
 fn is_self_review(event: &AuditEvent) -> bool {

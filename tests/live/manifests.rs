@@ -21,7 +21,7 @@ async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
     Api::<CronJob>::namespaced(client.clone(), "kubeproof").create(&dry_run, &job).await.unwrap();
 
     // Pod Security judges pods: so the pod of the job's template is tried too, and one that must be refused.
-    let template = job.spec.unwrap().job_template.spec.unwrap().template;
+    let template = job.spec.job_template.spec.unwrap().template;
     let mut pod = Pod { metadata: template.metadata.unwrap_or_default(), spec: template.spec, status: None };
     pod.metadata.name = Some("kubeproof".into());
     let pods = Api::<Pod>::namespaced(client, "kubeproof");
