@@ -84,7 +84,7 @@ func newApplier(kubeconfig, manager string) (*applier, error) {
 	return &applier{objects, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client)), manager}, nil
 }
 
-// readAll decodes the files and the folders' *.yaml files in the order of their names.
+// readAll decodes the files and the folders' *.yaml files.
 func readAll(paths []string) ([]*unstructured.Unstructured, error) {
 	var files []string
 	for _, path := range paths {
@@ -98,7 +98,6 @@ func readAll(paths []string) ([]*unstructured.Unstructured, error) {
 			return nil, err
 		}
 	}
-	slices.Sort(files)
 	var objects []*unstructured.Unstructured
 	for _, file := range files {
 		content, err := os.ReadFile(file)
@@ -118,7 +117,20 @@ func readAll(paths []string) ([]*unstructured.Unstructured, error) {
 			}
 		}
 	}
+	// What others live in or are instances of comes first.
+	slices.SortStableFunc(objects, func(a, b *unstructured.Unstructured) int { return rank(a.GetKind()) - rank(b.GetKind()) })
 	return objects, nil
+}
+
+func rank(kind string) int {
+	switch kind {
+	case "Namespace":
+		return 0
+	case "CustomResourceDefinition":
+		return 1
+	default:
+		return 2
+	}
 }
 
 // resource finds where an object lives. A kind that is not known yet may be one that was just defined: look again.

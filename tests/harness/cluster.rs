@@ -44,8 +44,7 @@ pub fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts another cluster, with the named nodes: the first one runs the control plane.
     pub fn start(nodes: &str) -> Self {
-        // kube and reqwest both bring rustls; whoever comes first decides for the process.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        super::install_tls();
         let folder = TempDir::with_prefix("kubeproof-cluster-").expect("a temporary folder");
         let log = folder.path().join("up.log");
         let mut child = Command::new(tools::cluster())
@@ -150,6 +149,13 @@ impl Cluster {
         drop(child.stdin.take());
         child.wait().expect("the test cluster ends");
     }
+}
+
+/// The documents of a YAML file as Kubernetes itself reads them (`0400` is 256, `y` is true).
+pub fn read_yaml(file: &Path) -> Vec<serde_json::Value> {
+    let input = fs::File::open(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let text = tools::run(Command::new(tools::cluster()).arg("yaml").stdin(input)).unwrap_or_else(|e| panic!("{e}"));
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
 /// One line of the audit log, as far as a judge needs it.

@@ -100,6 +100,7 @@ impl Minio {
         }
         AwsAuthorizer::new(&credential, "s3", REGION).try_authorize(&mut request, None).expect("a signature");
         let (parts, _) = request.into_parts();
+        super::install_tls();
         let client = reqwest::Client::builder().build().expect("a client");
         let sent = client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body.to_owned());
         let answer = sent.send().await.expect("MinIO answers");

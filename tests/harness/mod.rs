@@ -11,3 +11,8 @@ pub mod tools;
 
 pub use cluster::cluster;
 pub use minio::minio;
+
+/// Chooses ring for every TLS client of this process, as `main` does: only the first call decides.
+pub fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

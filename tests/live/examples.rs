@@ -46,7 +46,10 @@ fn the_first_command_shows_what_happened_in_four_weeks() {
     let evaluation = json(&november.join("data/evaluation.json"));
     let findings = evaluation["findings"].as_array().unwrap();
     let find = |check: &str, name: &str| -> Vec<&Value> {
-        findings.iter().filter(|f| f["check"] == check && f["resource"]["name"] == name && f["outcome"] == "fail").collect()
+        findings
+            .iter()
+            .filter(|f| f["check"] == check && f["resource"]["name"] == name && f["outcome"] == "fail")
+            .collect()
     };
     let [privileged] = find("container-privileged", "cart")[..] else { panic!("cart runs privileged once") };
     assert_eq!((&privileged["owner"], &privileged["waiver"]), (&"team-shop".into(), &Value::Null));

@@ -4,7 +4,7 @@ use k8s_openapi::api::{batch::v1::CronJob, core::v1::Pod};
 use kube::{Api, api::PostParams};
 
 use super::least_privilege::base;
-use crate::harness::cluster;
+use crate::harness::{cluster, cluster::read_yaml};
 
 #[tokio::test]
 async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
@@ -14,8 +14,7 @@ async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
     let namespace = std::fs::read_to_string(&base(&["namespace.yaml"])[0]).unwrap();
     assert!(namespace.contains("pod-security.kubernetes.io/enforce: restricted"));
 
-    let text = std::fs::read_to_string(&base(&["cronjob.yaml"])[0]).unwrap();
-    let job: CronJob = serde_saphyr::from_str(&text).unwrap();
+    let job: CronJob = serde_json::from_value(read_yaml(&base(&["cronjob.yaml"])[0]).remove(0)).unwrap();
     let client = cluster.client().await;
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     Api::<CronJob>::namespaced(client.clone(), "kubeproof").create(&dry_run, &job).await.unwrap();
@@ -30,4 +29,3 @@ async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
     let refused = pods.create(&dry_run, &pod).await.unwrap_err();
     assert!(refused.to_string().contains("restricted"), "{refused}");
 }
-

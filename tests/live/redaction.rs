@@ -99,7 +99,11 @@ fn of_a_live_cluster() {
     let user = Workspace::new();
     cluster().apply("test", &[&user.write("planted.yaml", &planted("planted"))]);
     let mut command = user.kubeproof();
-    command.arg("run").arg("--kubeconfig").arg(cluster().kubeconfig()).args(["--store", "evidence", "--record", "recorded"]);
+    command
+        .arg("run")
+        .arg("--kubeconfig")
+        .arg(cluster().kubeconfig())
+        .args(["--store", "evidence", "--record", "recorded"]);
     let ended = super::workspace::Ended::from(command.env("KUBEPROOF_LOG", "trace").output().unwrap()).expect(0);
     assert_clean(&user, &ended);
     assert!(entries(&user.path("recorded")).len() > 20);

@@ -6,7 +6,7 @@ use super::{
     least_privilege::{base, token},
     workspace::{Workspace, json as read_json},
 };
-use crate::harness::{cluster, judges};
+use crate::harness::{cluster, cluster::read_yaml, judges};
 
 const CONFIGURATION: &str = "\
 apiVersion: kubeproof.dev/v1
@@ -17,8 +17,7 @@ expectedGaps:
 
 /// The role that a user installs, without the right to list network policies, bound to an account of this test's own.
 fn narrower_role() -> Value {
-    let text = std::fs::read_to_string(&base(&["clusterrole.yaml"])[0]).unwrap();
-    let mut role: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut role = read_yaml(&base(&["clusterrole.yaml"])[0]).remove(0);
     role["metadata"]["name"] = "unseen".into();
     let mut removed = 0;
     for rule in role["rules"].as_array_mut().unwrap() {

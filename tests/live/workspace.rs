@@ -133,7 +133,8 @@ pub fn json(path: &Path) -> Value {
 
 /// Every file below a folder with its bytes, by path from the folder.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let walk = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+    let walk =
+        walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
     walk.map(|entry| {
         let name = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
         (name, fs::read(entry.path()).unwrap())
