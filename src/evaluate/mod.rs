@@ -1,23 +1,35 @@
 //! Stage 3: checks to findings to requirements.
 
+pub mod attestations;
 pub mod cel;
 pub mod documents;
 pub mod engine;
 pub mod fixtures;
 pub mod judge;
 pub mod kinds;
+pub mod owners;
 pub mod references;
 pub mod related;
+pub mod rules;
+pub mod run;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod scope;
 pub mod selector;
 pub mod sight;
+pub mod status;
 pub mod target;
 pub mod value;
+pub mod waivers;
 
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+pub use rules::Rules;
+pub use run::{Input, run};
 
 use crate::{
     digest::Digest,

@@ -3,8 +3,10 @@
 pub mod check;
 pub mod embedded;
 pub mod library;
+pub mod load;
 pub mod path;
 pub mod position;
+pub mod select;
 pub mod template;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use check::Minor;
 pub use embedded::{embedded, folder};
 pub use library::{Check, Library};
+pub use load::load_frameworks;
+pub use select::{Selected, select};
 
 /// How bad a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 //! The walk gives each place as a JSON Pointer, as a stable path (list items by name or value, so that order does not
 //! matter) and as a value. Both texts are made only when somebody asks: most places pass, and nobody does.
 
+use std::fmt;
+
 use crate::evaluate::value::Node;
 
 /// A path: the name it starts at, and the steps from there.
@@ -27,6 +29,18 @@ enum Step {
 pub struct PathError {
     path: String,
     problem: String,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.root)?;
+        self.steps.iter().try_for_each(|step| match step {
+            Step::Key(key) if key.contains(['.', '[', '\'', '/']) => write!(f, "['{key}']"),
+            Step::Key(key) => write!(f, ".{key}"),
+            Step::Glob(pattern) => write!(f, "['{pattern}']"),
+            Step::Items => f.write_str("[*]"),
+        })
+    }
 }
 
 impl Path {
@@ -260,6 +274,13 @@ mod tests {
             assert!(Path::parse(path).is_err(), "{path}");
         }
         assert!(Path::parse("a['b.c'][*].d").is_ok());
+    }
+
+    #[test]
+    fn a_path_is_written_as_it_was_read() {
+        for path in ["pod.volumes[*].hostPath", "settings['audit-log.x']", "podMeta.annotations['x.io/*']"] {
+            assert_eq!(Path::parse(path).unwrap().to_string(), path);
+        }
     }
 
     #[test]

@@ -1,0 +1,298 @@
+//! Everything that decides, loaded from rule files: the embedded library, the user's own, or a bundle's.
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    collect::ClusterIdentity,
+    config::{
+        API_VERSION, AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ScopeFile, Selector, WaiverKind,
+        WaiversFile, parse_yaml,
+    },
+    evaluate::FrameworkResult,
+    framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, load_frameworks, select},
+};
+
+/// Everything that decides in one run.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The files that all of this was read from: what a bundle carries under `data/rules/`.
+    pub files: RuleFiles,
+    /// Every check.
+    pub library: Library,
+    /// Frameworks that the run is about.
+    pub frameworks: Vec<Selected>,
+    /// Frameworks that were left out, with the reason.
+    pub left_out: Vec<FrameworkResult>,
+    /// Declared scopes.
+    pub scope: Option<ScopeFile>,
+    /// Teams and owners of requirements.
+    pub owners: OwnersFile,
+    /// Waivers.
+    pub waivers: Located<WaiversFile>,
+    /// Attestations.
+    pub attestations: Located<AttestationsFile>,
+    /// What is as it is by design: the built-in list, then the user's.
+    pub expected: Vec<Located<ExpectedFile>>,
+}
+
+impl Rules {
+    /// Loads and validates rule files, and selects frameworks for a cluster.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with file and line.
+    pub fn load(files: RuleFiles, requested: &[String], cluster: &ClusterIdentity) -> Result<Self, Vec<LoadError>> {
+        let library = Library::load(&files)?;
+        let all = load_frameworks(&files, &library)?;
+        let one = |error| vec![error];
+        let scope = read::<ScopeFile>(&files, "scope.yaml").map_err(one)?;
+        let owners = read::<OwnersFile>(&files, "owners.yaml").map_err(one)?.unwrap_or_default();
+        let waivers = read::<WaiversFile>(&files, "waivers.yaml").map_err(one)?.unwrap_or_default();
+        let attestations = read::<AttestationsFile>(&files, "attestations.yaml").map_err(one)?.unwrap_or_default();
+        let built_in = read::<ExpectedFile>(&files, "expected.yaml").map_err(one)?.unwrap_or_default();
+        let own = read::<ExpectedFile>(&files, "user-expected.yaml").map_err(one)?;
+        let expected: Vec<Located<ExpectedFile>> = [built_in].into_iter().chain(own).collect();
+
+        let known = Known { library: &library, frameworks: &all };
+        let mut errors = known.scope(scope.as_ref());
+        errors.extend(known.owners(&owners));
+        errors.extend(known.waivers(&waivers));
+        errors.extend(known.attestations(&attestations));
+        errors.extend(expected.iter().flat_map(|list| known.expected(list)));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let scope = scope.map(|file| file.value);
+        let (frameworks, left_out) = select(&all, requested, cluster, scope.as_ref()).map_err(one)?;
+        Ok(Self {
+            files,
+            library,
+            frameworks,
+            left_out,
+            scope,
+            owners: owners.value,
+            waivers,
+            attestations,
+            expected,
+        })
+    }
+
+    /// The frameworks of the run and those left out, as they are reported.
+    pub fn framework_results(&self) -> Vec<FrameworkResult> {
+        self.frameworks.iter().map(Selected::result).chain(self.left_out.iter().cloned()).collect()
+    }
+}
+
+fn read<T: DeserializeOwned>(files: &RuleFiles, name: &str) -> Result<Option<Located<T>>, LoadError> {
+    files.get(name).map(|bytes| parse_yaml(name, bytes)).transpose()
+}
+
+/// What names in configuration files may refer to.
+struct Known<'a> {
+    library: &'a Library,
+    frameworks: &'a [Framework],
+}
+
+impl Known<'_> {
+    fn scope(&self, file: Option<&Located<ScopeFile>>) -> Vec<LoadError> {
+        let Some(Located { file, value }) = file else { return Vec::new() };
+        let mut errors = version(file, value.api_version.as_ref());
+        errors.extend(repeated(file, "scope", value.scopes.iter().map(|scope| (scope.id.as_str(), scope.line))));
+        let regulations: BTreeSet<&str> = self
+            .frameworks
+            .iter()
+            .filter(|framework| framework.kind == FrameworkKind::Regulation)
+            .map(|framework| framework.id.as_str())
+            .collect();
+        let mut labelled = BTreeSet::new();
+        for scope in &value.scopes {
+            for id in &scope.regulations {
+                if !regulations.contains(id.as_str()) {
+                    let message = format!("scope '{}': '{id}' is no regulation", scope.id);
+                    errors.push(LoadError::line(file, scope.line, message).nearest(id, regulations.iter().copied()));
+                }
+                let labels = scope.namespaces.as_ref().is_some_and(|selection| !selection.labels.is_empty());
+                if labels && !labelled.insert(id) {
+                    let message = format!("scope '{}': another scope of {id} selects namespaces by labels too", scope.id);
+                    errors.push(LoadError::line(file, scope.line, message).hint("give both the same label, or name the namespaces"));
+                }
+            }
+        }
+        errors
+    }
+
+    fn owners(&self, owners: &Located<OwnersFile>) -> Vec<LoadError> {
+        let Located { file, value } = owners;
+        let mut errors = version(file, value.api_version.as_ref());
+        for owner in &value.requirements {
+            errors.extend(self.requirement(file, 0, "owner", &owner.id));
+        }
+        errors
+    }
+
+    fn waivers(&self, waivers: &Located<WaiversFile>) -> Vec<LoadError> {
+        let Located { file, value } = waivers;
+        let mut errors = version(file, value.api_version.as_ref());
+        errors.extend(repeated(file, "waiver", value.waivers.iter().map(|waiver| (waiver.id.as_str(), waiver.line))));
+        for waiver in &value.waivers {
+            let mut wrong = |message: String, hint: &str| {
+                let message = format!("waiver '{}' {message}", waiver.id);
+                errors.push(LoadError::line(file, waiver.line, message).hint(hint));
+            };
+            let documented = matches!(waiver.kind, WaiverKind::CompensatingControl | WaiverKind::AddressableAlternative);
+            if documented && waiver.document.is_none() {
+                wrong("needs a document".into(), "name the file that describes the other measure: document: docs/x.pdf");
+            }
+            if waiver.resources == Selector::default() {
+                wrong("waives the check everywhere".into(), "name at least a kind, a namespace or a name under resources");
+            }
+            if waiver.reason.trim().is_empty() || waiver.approver.trim().is_empty() {
+                wrong("has no reason or no approver".into(), "say why, and who decided");
+            }
+            if waiver.from.is_some_and(|from| from > waiver.until) {
+                wrong("ends before it begins".into(), "from must not be after until");
+            }
+            errors.extend(self.check(file, waiver.line, "waiver", &waiver.id, &waiver.check));
+        }
+        errors
+    }
+
+    fn attestations(&self, attestations: &Located<AttestationsFile>) -> Vec<LoadError> {
+        let Located { file, value } = attestations;
+        let mut errors = version(file, value.api_version.as_ref());
+        let ids = value.attestations.iter().map(|attestation| (attestation.id.as_str(), attestation.line));
+        errors.extend(repeated(file, "attestation", ids));
+        for attestation in &value.attestations {
+            let what = format!("attestation '{}'", attestation.id);
+            errors.extend(self.requirement(file, attestation.line, &what, &attestation.requirement));
+            if attestation.on > attestation.until {
+                let message = format!("{what} ends before it begins");
+                errors.push(LoadError::line(file, attestation.line, message).hint("on must not be after until"));
+            }
+        }
+        errors
+    }
+
+    fn expected(&self, expected: &Located<ExpectedFile>) -> Vec<LoadError> {
+        let Located { file, value } = expected;
+        let mut errors = version(file, value.api_version.as_ref());
+        errors.extend(repeated(file, "expected item", value.expected.iter().map(|item| (item.id.as_str(), item.line))));
+        for item in &value.expected {
+            let checks: Vec<&String> = item.check.iter().chain(&item.checks).collect();
+            if checks.is_empty() || item.resources == Selector::default() {
+                let message = format!("expected item '{}' names no check or no resource", item.id);
+                let hint = "write check (or checks) and at least one of kind, namespace, name under resources";
+                errors.push(LoadError::line(file, item.line, message).hint(hint));
+            }
+            for check in checks {
+                errors.extend(self.check(file, item.line, "expected item", &item.id, check));
+            }
+        }
+        errors
+    }
+
+    fn check(&self, file: &str, line: u32, what: &str, id: &str, check: &str) -> Option<LoadError> {
+        let unknown = self.library.check(check).is_none();
+        unknown.then(|| {
+            let message = format!("{what} '{id}' names the unknown check '{check}'");
+            LoadError::line(file, line, message).nearest(check, self.library.checks().map(|check| check.id.as_str()))
+        })
+    }
+
+    fn requirement(&self, file: &str, line: u32, what: &str, id: &str) -> Option<LoadError> {
+        let all = self.frameworks.iter().flat_map(|framework| {
+            framework.requirements.iter().map(move |requirement| format!("{}/{}", framework.id, requirement.id))
+        });
+        let all: BTreeSet<String> = all.collect();
+        (!all.contains(id)).then(|| {
+            let message = format!("{what} names the unknown requirement '{id}'");
+            let error = LoadError::line(file, line, message).nearest(id, all.iter().map(String::as_str));
+            if error.hint.is_some() { error } else { error.hint("write framework/id, such as pci-dss/1.2.7") }
+        })
+    }
+}
+
+fn version(file: &str, version: Option<&String>) -> Vec<LoadError> {
+    let unknown = version.filter(|version| !version.is_empty() && *version != API_VERSION);
+    let error = |version: &String| {
+        LoadError::file(file, format!("apiVersion '{version}' is not known")).hint(format!("this program reads {API_VERSION}"))
+    };
+    unknown.map(error).into_iter().collect()
+}
+
+fn repeated<'a>(file: &str, what: &str, ids: impl Iterator<Item = (&'a str, u32)>) -> Vec<LoadError> {
+    let mut seen = BTreeSet::new();
+    ids.filter(|(id, _)| !seen.insert(*id))
+        .map(|(id, line)| LoadError::line(file, line, format!("{what} id '{id}' is used twice")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::embedded;
+
+    fn errors(name: &str, text: &str) -> Vec<String> {
+        let mut files = embedded();
+        files.insert(name.into(), text.into());
+        let shown = |error: &LoadError| match &error.hint {
+            Some(hint) => format!("{error} | {hint}"),
+            None => error.to_string(),
+        };
+        match Rules::load(files, &[], &ClusterIdentity::default()) {
+            Ok(_) => vec![],
+            Err(errors) => errors.iter().map(shown).collect(),
+        }
+    }
+
+    const WAIVER: &str = "reason: r, approver: a, until: 2027-01-01, check: container-privileged";
+
+    #[test]
+    fn the_embedded_rules_load() {
+        let rules = Rules::load(embedded(), &[], &ClusterIdentity::default()).unwrap();
+        let ids: Vec<&str> = rules.frameworks.iter().map(|selected| selected.framework.id.as_str()).collect();
+        assert_eq!(ids, ["cis-kubernetes", "nsa-cisa", "pss-baseline", "pss-restricted"]);
+        let left_out: Vec<&str> = rules.left_out.iter().map(|left| left.id.as_str()).collect();
+        assert_eq!(left_out, ["gdpr", "hipaa", "pci-dss"], "laws wait for a scope");
+        assert!(!rules.expected[0].value.expected.is_empty());
+    }
+
+    #[test]
+    fn waivers_are_held_to_their_rules() {
+        let text = |entry: &str| format!("waivers:\n  - {{{entry}, {WAIVER}}}\n");
+        let good = "id: W, kind: risk-accepted, resources: {namespace: shop}";
+        assert_eq!(errors("waivers.yaml", &text(good)), Vec::<String>::new());
+        for kind in ["compensating-control", "addressable-alternative"] {
+            let entry = format!("id: W, kind: {kind}, resources: {{namespace: shop}}");
+            assert!(errors("waivers.yaml", &text(&entry))[0].starts_with("waivers.yaml:2: waiver 'W' needs a document"));
+            let documented = format!("{entry}, document: w.pdf");
+            assert_eq!(errors("waivers.yaml", &text(&documented)), Vec::<String>::new());
+        }
+        let everywhere = "id: W, kind: false-positive, resources: {}";
+        assert!(errors("waivers.yaml", &text(everywhere))[0].contains("waives the check everywhere"));
+        let backwards = format!("{good}, from: 2027-02-01");
+        assert!(errors("waivers.yaml", &text(&backwards))[0].contains("ends before it begins"));
+        let typo = text(good).replace("container-privileged", "container-privleged");
+        assert!(errors("waivers.yaml", &typo)[0].ends_with("did you mean 'container-privileged'?"));
+        let twice = format!("{0}  - {{{good}, {WAIVER}}}\n", text(good));
+        assert_eq!(errors("waivers.yaml", &twice), ["waivers.yaml:3: waiver id 'W' is used twice"]);
+        let unknown = text("id: W, kind: risk-acepted, resources: {namespace: shop}");
+        assert!(errors("waivers.yaml", &unknown)[0].ends_with("did you mean 'risk-accepted'?"), "{:?}", errors("waivers.yaml", &unknown));
+    }
+
+    #[test]
+    fn names_in_the_other_files_are_known() {
+        let attestation = "attestations:\n  - {id: A, requirement: pci-dss/1.2.77, statement: s, by: b, on: 2026-01-01, until: 2027-01-01}\n";
+        let error = &errors("attestations.yaml", attestation)[0];
+        assert!(error.starts_with("attestations.yaml:2: attestation 'A' names the unknown requirement"), "{error}");
+        let scope = "scopes: [{id: s, regulations: [pci-ds], declaredBy: b, declaredOn: 2026-01-01}]";
+        assert_eq!(errors("scope.yaml", scope), ["scope.yaml:1: scope 's': 'pci-ds' is no regulation | did you mean 'pci-dss'?"]);
+        let owners = "requirements: [{id: nothing/9, owner: t}]";
+        assert!(errors("owners.yaml", owners)[0].contains("unknown requirement 'nothing/9'"));
+        let expected = "expected: [{id: X, reason: r, resources: {name: x}}]";
+        assert!(errors("user-expected.yaml", expected)[0].contains("names no check"));
+        assert!(errors("owners.yaml", "apiVersion: kubeproof.dev/v2")[0].contains("'kubeproof.dev/v2' is not known"));
+        assert!(errors("owners.yaml", "teamz: []")[0].ends_with("did you mean 'teams'?"));
+    }
+}

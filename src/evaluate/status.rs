@@ -1,0 +1,260 @@
+//! What is known of a requirement, from the findings of its checks. The order in which mixes are decided is one table,
+//! tested row by row.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CheckResult, Finding, Outcome, RequirementResult, Rules, Status,
+    attestations::{self, InForce},
+    owners::Owners,
+    scope::Reach,
+};
+use crate::{
+    framework::{Framework, FrameworkKind, Requirement, RowCoverage, Selected},
+    snapshot::Snapshot,
+};
+
+/// What the deciding checks of one requirement said, within its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Decided {
+    /// Failures that somebody must act on.
+    pub open: u64,
+    /// Failures that are waived: they stay failures.
+    pub waived: u64,
+    /// Places or whole lists that could not be decided.
+    pub not_evaluated: u64,
+    /// Deciding checks that passed somewhere.
+    pub passed: u64,
+    /// Deciding checks with nothing to look at.
+    pub not_applicable: u64,
+}
+
+/// The status of a requirement. `attested` is a person's word in force, `inherited` a provider's document.
+///
+/// | in this order | status |
+/// |---|---|
+/// | a failure, waived or not | fail |
+/// | something could not be decided | not-evaluated |
+/// | partial or manual, with a person's word | attested |
+/// | the provider's side, with its document | inherited |
+/// | partial, and all that was decided passed | partial |
+/// | nothing here decides | manual |
+/// | benchmarks and guides: all passed | pass |
+/// | nothing to look at | not-applicable |
+pub fn status(kind: FrameworkKind, coverage: RowCoverage, decided: Decided, attested: bool, inherited: bool) -> Status {
+    // A cluster alone satisfies no law: what would pass elsewhere still needs a person.
+    let coverage = match (kind, coverage) {
+        (FrameworkKind::Regulation, RowCoverage::Automated) => RowCoverage::Partial,
+        (_, coverage) => coverage,
+    };
+    let evidence = decided.passed > 0;
+    let nothing_to_see = !evidence && decided.not_applicable > 0;
+    if decided.open + decided.waived > 0 {
+        Status::Fail
+    } else if decided.not_evaluated > 0 {
+        Status::NotEvaluated
+    } else if attested && coverage != RowCoverage::Automated {
+        Status::Attested
+    } else if inherited {
+        Status::Inherited
+    } else {
+        match coverage {
+            RowCoverage::Manual => Status::Manual,
+            RowCoverage::Partial if kind == FrameworkKind::Regulation || evidence => Status::Partial,
+            RowCoverage::Automated if evidence => Status::Pass,
+            RowCoverage::Partial | RowCoverage::Automated if nothing_to_see => Status::NotApplicable,
+            RowCoverage::Partial | RowCoverage::Automated => Status::NotEvaluated,
+        }
+    }
+}
+
+/// One row per requirement of each selected framework, in the framework's order.
+pub fn requirements(
+    rules: &Rules,
+    snapshot: &Snapshot,
+    findings: &[Finding],
+    checks: &[CheckResult],
+    in_force: &InForce,
+) -> Vec<RequirementResult> {
+    let mut by_check: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_check.entry(&finding.check).or_default().push(finding);
+    }
+    let results: BTreeMap<&str, &CheckResult> = checks.iter().map(|check| (check.id.as_str(), check)).collect();
+    let owners = Owners::new(&rules.owners, snapshot);
+    let mut rows = Vec::new();
+    for selected in &rules.frameworks {
+        let reach = Reach::new(selected.scope.as_ref(), snapshot);
+        for requirement in &selected.framework.requirements {
+            let decided = decided(requirement, &by_check, &results, &reach);
+            rows.push(row(selected, requirement, decided, in_force, &owners));
+        }
+    }
+    rows
+}
+
+fn decided(
+    requirement: &Requirement,
+    findings: &BTreeMap<&str, Vec<&Finding>>,
+    results: &BTreeMap<&str, &CheckResult>,
+    reach: &Reach<'_>,
+) -> Decided {
+    let mut decided = Decided::default();
+    for id in &requirement.decides {
+        let within = findings.get(id.as_str()).into_iter().flatten().filter(|finding| reach.holds(finding));
+        let mut undecided = 0;
+        for finding in within.filter(|finding| finding.expected_by.is_none()) {
+            match finding.outcome {
+                Outcome::Fail if finding.waiver.is_some() => decided.waived += 1,
+                Outcome::Fail => decided.open += 1,
+                Outcome::NotEvaluated => undecided += 1,
+                Outcome::Pass | Outcome::NotApplicable | Outcome::Manual => {}
+            }
+        }
+        decided.not_evaluated += undecided;
+        match results.get(id.as_str()) {
+            // Expected failures are left out: what remains of such a check passed.
+            Some(check) if check.evaluated > 0 => decided.passed += 1,
+            Some(check) if check.outcome == Outcome::NotEvaluated && undecided == 0 => decided.not_evaluated += 1,
+            Some(_) => decided.not_applicable += 1,
+            None => decided.not_evaluated += 1,
+        }
+    }
+    decided
+}
+
+fn row(
+    selected: &Selected,
+    requirement: &Requirement,
+    decided: Decided,
+    in_force: &InForce,
+    owners: &Owners<'_>,
+) -> RequirementResult {
+    let framework = &selected.framework;
+    let id = format!("{}/{}", framework.id, requirement.id);
+    let attestation = in_force.of(&id).map(str::to_string);
+    let status = status(framework.kind, requirement.coverage, decided, attestation.is_some(), false);
+    let (company_control, owner) = owners.requirement(&id);
+    RequirementResult {
+        framework: framework.id.clone(),
+        version: framework.version.clone(),
+        id: requirement.id.clone(),
+        status,
+        coverage: requirement.coverage,
+        decides: requirement.decides.clone(),
+        supports: requirement.supports.clone(),
+        reason: reason(framework, requirement, status, decided, attestation.as_deref()),
+        failures: decided.open,
+        waived: decided.waived,
+        attestation,
+        company_control,
+        owner,
+    }
+}
+
+fn reason(
+    framework: &Framework,
+    requirement: &Requirement,
+    status: Status,
+    decided: Decided,
+    attestation: Option<&str>,
+) -> Option<String> {
+    let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let person = requirement.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
+    match status {
+        Status::Fail => Some(match (decided.open, decided.waived) {
+            (0, waived) => format!("{}, all waived", plural(waived, "failure")),
+            (open, 0) => plural(open, "failure"),
+            (open, waived) => format!("{}, and {waived} waived", plural(open, "failure")),
+        }),
+        Status::NotEvaluated if decided.not_evaluated == 0 => Some("no deciding check ran".into()),
+        Status::NotEvaluated => Some(format!("{} could not be decided", plural(decided.not_evaluated, "place"))),
+        Status::Attested => attestation.map(|id| format!("{id}, {}", attestations::UNVERIFIED)),
+        Status::Partial if framework.kind == FrameworkKind::Regulation && decided.passed == 0 => {
+            Some(format!("nothing in scope was looked at; a person must show the rest{person}"))
+        }
+        Status::Partial => Some(format!("no exceptions noted, a person must show the rest{person}")),
+        Status::Manual => Some(format!("a person decides{person}")),
+        Status::NotApplicable => Some("nothing that it asks about is in scope".into()),
+        Status::Inherited | Status::Pass => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use FrameworkKind::{Benchmark, Guide, Regulation};
+    use RowCoverage::{Automated, Manual, Partial};
+
+    const fn mix(open: u64, waived: u64, not_evaluated: u64, passed: u64, not_applicable: u64) -> Decided {
+        Decided { open, waived, not_evaluated, passed, not_applicable }
+    }
+
+    /// kind, coverage, mix, attested, inherited, status.
+    const TABLE: &[(FrameworkKind, RowCoverage, Decided, bool, bool, Status)] = &[
+        // A failure wins over everything, and a waiver does not take it away.
+        (Benchmark, Automated, mix(1, 0, 0, 0, 0), false, false, Status::Fail),
+        (Benchmark, Automated, mix(1, 0, 1, 1, 1), true, true, Status::Fail),
+        (Benchmark, Automated, mix(0, 1, 0, 1, 0), false, false, Status::Fail),
+        (Benchmark, Partial, mix(0, 1, 0, 1, 0), true, false, Status::Fail),
+        (Regulation, Partial, mix(2, 3, 0, 1, 0), true, true, Status::Fail),
+        (Regulation, Manual, mix(1, 0, 0, 0, 0), true, false, Status::Fail),
+        // What was not seen is never a pass, and no person's word makes it one.
+        (Benchmark, Automated, mix(0, 0, 1, 5, 0), false, false, Status::NotEvaluated),
+        (Benchmark, Partial, mix(0, 0, 1, 0, 0), true, true, Status::NotEvaluated),
+        (Regulation, Partial, mix(0, 0, 1, 1, 0), true, false, Status::NotEvaluated),
+        (Benchmark, Automated, mix(0, 0, 0, 0, 0), false, false, Status::NotEvaluated),
+        (Benchmark, Partial, mix(0, 0, 0, 0, 0), false, false, Status::NotEvaluated),
+        // A person's word completes what is left to a person, and nothing else.
+        (Benchmark, Partial, mix(0, 0, 0, 1, 0), true, false, Status::Attested),
+        (Benchmark, Partial, mix(0, 0, 0, 0, 1), true, true, Status::Attested),
+        (Guide, Manual, mix(0, 0, 0, 0, 0), true, false, Status::Attested),
+        (Regulation, Manual, mix(0, 0, 0, 0, 0), true, true, Status::Attested),
+        (Regulation, Partial, mix(0, 0, 0, 1, 0), true, false, Status::Attested),
+        (Benchmark, Automated, mix(0, 0, 0, 1, 0), true, false, Status::Pass),
+        // A provider's document stands before what a machine or a person would still do.
+        (Benchmark, Automated, mix(0, 0, 0, 0, 1), false, true, Status::Inherited),
+        (Benchmark, Partial, mix(0, 0, 0, 1, 0), false, true, Status::Inherited),
+        (Regulation, Manual, mix(0, 0, 0, 0, 0), false, true, Status::Inherited),
+        // Partial.
+        (Benchmark, Partial, mix(0, 0, 0, 2, 1), false, false, Status::Partial),
+        (Regulation, Partial, mix(0, 0, 0, 1, 0), false, false, Status::Partial),
+        // A regulation's row without anything to look at still needs a person.
+        (Regulation, Partial, mix(0, 0, 0, 0, 2), false, false, Status::Partial),
+        (Regulation, Partial, mix(0, 0, 0, 0, 0), false, false, Status::Partial),
+        // Manual.
+        (Benchmark, Manual, mix(0, 0, 0, 0, 0), false, false, Status::Manual),
+        (Regulation, Manual, mix(0, 0, 0, 1, 0), false, false, Status::Manual),
+        // Pass, and never for a regulation, whatever its file says.
+        (Benchmark, Automated, mix(0, 0, 0, 1, 0), false, false, Status::Pass),
+        (Guide, Automated, mix(0, 0, 0, 3, 2), false, false, Status::Pass),
+        (Regulation, Automated, mix(0, 0, 0, 3, 0), false, false, Status::Partial),
+        (Regulation, Automated, mix(0, 0, 0, 3, 0), true, false, Status::Attested),
+        // Nothing to look at.
+        (Benchmark, Automated, mix(0, 0, 0, 0, 2), false, false, Status::NotApplicable),
+        (Guide, Partial, mix(0, 0, 0, 0, 1), false, false, Status::NotApplicable),
+    ];
+
+    #[test]
+    fn every_mix_has_its_status() {
+        for (kind, coverage, decided, attested, inherited, expected) in TABLE {
+            let actual = status(*kind, *coverage, *decided, *attested, *inherited);
+            assert_eq!(actual, *expected, "{kind:?} {coverage:?} {decided:?} attested {attested} inherited {inherited}");
+        }
+    }
+
+    #[test]
+    fn a_regulation_never_passes() {
+        for open in 0..2 {
+            for passed in 0..2 {
+                for not_applicable in 0..2 {
+                    for coverage in [Automated, Partial, Manual] {
+                        let decided = mix(open, 0, 0, passed, not_applicable);
+                        let status = status(Regulation, coverage, decided, false, false);
+                        assert!(!matches!(status, Status::Pass | Status::NotApplicable), "{coverage:?} {decided:?}");
+                    }
+                }
+            }
+        }
+    }
+}
