@@ -6,7 +6,10 @@ use clap::{Subcommand, ValueEnum};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::{Exit, Failure, Outcome, load_failure};
+use super::{
+    Exit, Failure, Outcome, load_failure,
+    text::{plural, wrap},
+};
 use crate::{
     config::LoadError,
     evaluate::fixtures::{self, Report},
@@ -103,25 +106,6 @@ fn test(library: &Library, folder: Option<&Path>) -> Outcome {
     let failed: usize = reports.iter().map(|(_, report)| report.problems.len()).sum();
     anstream::println!("{}: {}, {failed} failed", plural(reports.len(), "check"), plural(passed, "case") + " passed");
     Ok(if failed == 0 { Exit::Done } else { Exit::Reached })
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.last_mut().map_or(0, |line| line.chars().count());
-        if last > 0 && last + 1 + word.chars().count() > width {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            line.push_str(if line.is_empty() { "" } else { " " });
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 /// One check, for `--format json`.

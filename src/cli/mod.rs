@@ -13,7 +13,10 @@ use crate::{
 
 mod checks;
 mod completions;
+mod explain;
+mod frameworks;
 pub mod keys;
+mod text;
 mod verify;
 
 /// Exit codes (the contract of the command line).
@@ -97,6 +100,10 @@ enum Command {
     Completions(completions::Args),
     /// List the checks, and run the tests inside their files
     Checks(checks::Args),
+    /// List, show and validate frameworks
+    Frameworks(frameworks::Args),
+    /// Explain a check, a requirement, a framework or a finding
+    Explain(explain::Args),
     /// Make the signing, log and redaction keys, or show the public halves
     Keys(keys::Args),
     /// Prove a bundle, or every bundle of a store, offline
@@ -110,6 +117,8 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Completions(args) => completions::run(&args),
         Command::Checks(args) => checks::run(&args),
+        Command::Frameworks(args) => frameworks::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Verify(args) => verify::run(&args),
     };

@@ -1,0 +1,469 @@
+//! `kubeproof explain`: a check, a requirement, a framework or a finding, in plain words.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use walkdir::WalkDir;
+
+use super::{
+    Exit, Failure, Outcome,
+    frameworks::coverage_word,
+    load_failure,
+    text::{Page, plural},
+};
+use crate::{
+    collect::resources,
+    config::nearest,
+    evaluate::{Evaluation, Finding, kinds, value::Node},
+    framework::{self, Check, Framework, Library, Requirement, check::On, load::checks_of, load_frameworks, select},
+};
+
+/// Explain a check, a requirement, a framework or a finding
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kubeproof explain container-privileged
+  kubeproof explain pci-dss/1.3.1
+  kubeproof explain pss-restricted
+  kubeproof explain 3f9c                  a finding of the newest run in ./evidence
+  kubeproof explain 3f9c --bundle DIR")]
+pub(super) struct Args {
+    /// Check id, framework/requirement, framework id, or the first characters of a finding's id
+    name: String,
+    /// Bundle folder that holds the finding
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Local store in which the newest bundle with the finding is looked for
+    #[arg(long, value_name = "DIR", default_value = "evidence")]
+    store: PathBuf,
+}
+
+/// Shortest beginning of a finding's id that is looked for.
+const SHORTEST_ID: usize = 4;
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let files = framework::embedded();
+    let library = Library::load(&files).map_err(|errors| load_failure(&errors))?;
+    let frameworks = load_frameworks(&files, &library).map_err(|errors| load_failure(&errors))?;
+    let known = Known { library, frameworks };
+    let page = match known.page(&args.name) {
+        Some(page) => page,
+        None if is_finding_id(&args.name) || args.bundle.is_some() => known.finding(args)?,
+        None => return Err(known.unknown(&args.name)),
+    };
+    anstream::print!("{}", page.text());
+    Ok(Exit::Done)
+}
+
+fn is_finding_id(name: &str) -> bool {
+    name.len() >= SHORTEST_ID && name.len() <= 16 && name.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
+}
+
+struct Known {
+    library: Library,
+    frameworks: Vec<Framework>,
+}
+
+impl Known {
+    fn page(&self, name: &str) -> Option<Page> {
+        if let Some(check) = self.library.check(name) {
+            return Some(self.check(check));
+        }
+        if let Some((framework, id)) = name.split_once('/') {
+            let framework = select::find(&self.frameworks, framework).ok()?;
+            let row = framework.requirements.iter().find(|row| row.id == id);
+            return row.map(|row| self.requirement(framework, row)).or_else(|| outside(framework, id));
+        }
+        select::find(&self.frameworks, name).ok().map(framework_page)
+    }
+
+    fn check(&self, check: &Check) -> Page {
+        let mut page = Page::default();
+        page.heading(&format!("{}: {}", check.id, check.title));
+        page.say("Severity", &severity(check));
+        self.describe(check, &mut page);
+        page
+    }
+
+    /// All that a check's own file says, and what follows from it.
+    fn describe(&self, check: &Check, page: &mut Page) {
+        page.say("Asks", &asks(check));
+        page.say("Expects", &expected(check));
+        page.say("Why", &check.why);
+        page.say("Fix", &check.remediation);
+        page.gap();
+        page.say("Decides by", &format!("{} (CEL, the newest Kubernetes)", policy(check)));
+        if let Some(when) = &check.when {
+            page.say("Only when", when.text());
+        }
+        page.say("Reads", &format!("{}. A list that is refused makes it not evaluated, never passed", reads(check)));
+        page.say("Not seen", unseen(&check.on));
+        page.gap();
+        page.items("Serves", self.serves(check));
+        page.items("More", &check.references);
+    }
+
+    fn serves(&self, check: &Check) -> Vec<String> {
+        let mut lines = Vec::new();
+        for framework in &self.frameworks {
+            let served = |list: fn(&Requirement) -> &Vec<String>| {
+                let rows = framework.requirements.iter().filter(|row| list(row).contains(&check.id));
+                rows.map(|row| row.id.as_str()).collect::<Vec<_>>()
+            };
+            for (word, rows) in [("decides", served(|row| &row.decides)), ("supports", served(|row| &row.supports))] {
+                if !rows.is_empty() {
+                    lines.push(format!("{} ({word}): {}", framework.id, rows.join(", ")));
+                }
+            }
+        }
+        lines
+    }
+
+    fn requirement(&self, framework: &Framework, row: &Requirement) -> Page {
+        let mut page = Page::default();
+        page.heading(&format!("{}/{}: {}", framework.id, row.id, row.title));
+        page.say("Framework", &format!("{} ({})", framework.title, framework.version));
+        for (label, value) in [("Section", &row.section), ("Level", &row.level), ("How often", &row.periodicity)] {
+            if let Some(value) = value {
+                page.say(label, value);
+            }
+        }
+        page.say("Coverage", &format!("{}: {}", coverage_word(row.coverage), coverage_sentence(row)));
+        if let Some(assessment) = &row.assessment {
+            page.say("Benchmark", &format!("calls this {assessment}"));
+        }
+        if let Some(note) = &row.note {
+            page.say("Note", note);
+        }
+        for (label, checks) in [("Decided by", &row.decides), ("Supported by", &row.supports)] {
+            if !checks.is_empty() {
+                page.gap();
+                let titled = checks.iter().map(|id| match self.library.check(id) {
+                    Some(check) => format!("{id}: {}", check.title),
+                    None => id.clone(),
+                });
+                page.items(label, titled);
+            }
+        }
+        page.gap();
+        page.say("Next", &next(row));
+        page
+    }
+
+    fn finding(&self, args: &Args) -> Result<Page, Failure> {
+        let found = match &args.bundle {
+            Some(bundle) => in_bundle(bundle, &args.name)?,
+            None => newest(&args.store, &args.name),
+        };
+        let Some((finding, bundle)) = found else { return Err(no_finding(args)) };
+        let mut page = Page::default();
+        page.heading(&format!("{} {}: {}", finding.id, finding.resource, finding.message));
+        page.say("Outcome", &outcome(&finding));
+        if let Some(reason) = &finding.reason {
+            page.say("Reason", reason);
+        }
+        page.say("Place", if finding.place.stable.is_empty() { "the object as a whole" } else { &finding.place.stable });
+        page.say("Observed", &plain(&finding.observed));
+        page.say("Expected", &plain(&finding.expected));
+        if let Some(file) = &finding.file {
+            page.say("File", &format!("{}:{}", file.path, file.line));
+        }
+        if let Some(owner) = &finding.owner {
+            page.say("Owner", owner);
+        }
+        page.items("Evidence", finding.evidence.iter().map(|evidence| format!("{} {}", evidence.resource, evidence.digest)));
+        page.say("Bundle", &format!("{}, not verified here: kubeproof verify says whether it can be trusted", bundle.display()));
+        page.gap();
+        match self.library.check(&finding.check) {
+            Some(check) => {
+                page.say("Check", &format!("{}, {}: {}", check.id, severity(check), check.title));
+                self.describe(check, &mut page);
+            }
+            None => page.say("Check", &format!("{}, which this program does not carry", finding.check)),
+        }
+        Ok(page)
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let checks = self.library.checks().map(|check| check.id.clone());
+        let rows = self.frameworks.iter().flat_map(|framework| {
+            let own = framework.requirements.iter().map(move |row| format!("{}/{}", framework.id, row.id));
+            own.chain([framework.id.clone()])
+        });
+        let all: Vec<String> = checks.chain(rows).collect();
+        let failure = Failure::usage(format!("nothing here is called '{name}'"));
+        match nearest(name, all.iter().map(String::as_str)) {
+            Some(near) => failure.hint(format!("did you mean '{near}'?")),
+            None => failure.hint("'kubeproof checks list' and 'kubeproof frameworks list' show what there is"),
+        }
+    }
+}
+
+fn framework_page(framework: &Framework) -> Page {
+    let mut page = Page::default();
+    page.heading(&format!("{}: {}", framework.id, framework.title));
+    page.say("Version", &framework.version);
+    if let Some(kubernetes) = &framework.kubernetes {
+        page.say("Kubernetes", kubernetes);
+    }
+    page.say("Source", &framework.source);
+    let rows = framework.requirements.iter();
+    let mut counts = [0; 3];
+    rows.for_each(|row| counts[row.coverage as usize] += 1);
+    page.say(
+        "Rows",
+        &format!(
+            "{}: {} decided by checks, {} in part, {} by a person",
+            plural(framework.requirements.len(), "requirement"),
+            counts[0],
+            counts[1],
+            counts[2]
+        ),
+    );
+    let meaning = match framework.kind {
+        framework::FrameworkKind::Regulation => {
+            "A cluster alone satisfies no law: rows end as 'exceptions noted' or 'no exceptions noted, needs a person', \
+             and only within a scope that scope.yaml declares"
+        }
+        framework::FrameworkKind::Benchmark | framework::FrameworkKind::Guide => {
+            "Automated rows pass or fail by their checks; the others need a person's word (attestations.yaml)"
+        }
+    };
+    page.say("Means", meaning);
+    if !framework.outside.is_empty() {
+        page.gap();
+        let shown = framework.outside.iter().take(12).map(|outside| format!("{}: {}", outside.id, outside.about));
+        page.items("Left out", shown.collect::<Vec<_>>());
+        let more = framework.outside.len().saturating_sub(12);
+        if more > 0 {
+            page.say("", &format!("and {more} more, in the report"));
+        }
+    }
+    page.gap();
+    page.say("Next", &format!("kubeproof frameworks show {}", framework.id));
+    page
+}
+
+fn outside(framework: &Framework, id: &str) -> Option<Page> {
+    let outside = framework.outside.iter().find(|outside| outside.id == id)?;
+    let mut page = Page::default();
+    page.heading(&format!("{}/{}", framework.id, outside.id));
+    page.say("About", &outside.about);
+    page.say("Not here", "no check of this program looks at it, and it is listed so that nobody thinks otherwise");
+    Some(page)
+}
+
+fn coverage_sentence(row: &Requirement) -> &'static str {
+    use framework::RowCoverage::{Automated, Manual, Partial};
+    match row.coverage {
+        Automated => "the checks decide it",
+        Partial => "the checks decide part of it, a person must add the rest",
+        Manual if row.supports.is_empty() => "a person decides it",
+        Manual => "a person decides it; the checks give facts to decide by",
+    }
+}
+
+fn next(row: &Requirement) -> String {
+    match checks_of(row).next() {
+        Some(check) => format!("kubeproof explain {check}"),
+        None => "an entry in attestations.yaml, with the files that show it".into(),
+    }
+}
+
+fn severity(check: &Check) -> String {
+    format!("{:?}", check.severity).to_lowercase()
+}
+
+fn asks(check: &Check) -> String {
+    let whom = match &check.on {
+        On::Pod => "every pod and every pod template of a workload".to_string(),
+        On::Kind { kind, .. } => format!("every {kind}"),
+        On::Subject => "every user, group and service account that a binding names".into(),
+        On::Component(name) => format!("every instance of {name}"),
+        On::Kubelet => "every kubelet".into(),
+        On::Node => "every node".into(),
+        On::Image => "every image in use".into(),
+        On::Cluster => "the cluster as a whole".into(),
+        On::Cloud(provider) => format!("the {provider} account"),
+    };
+    let each = check.each.as_ref().map_or_else(String::new, |each| format!(", each {}", each.name));
+    let fields: Vec<String> = check.fields.iter().map(ToString::to_string).collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(", at {}", fields.join(", ")) };
+    format!("{whom}{each}{fields}")
+}
+
+/// Parameters are part of what is expected, so they are filled in.
+fn expected(check: &Check) -> String {
+    let params: Node = check.policy(None, &BTreeMap::new()).params;
+    check.expected.fill(|name| (name == "params").then_some(&params))
+}
+
+fn policy(check: &Check) -> String {
+    check.policy(None, &BTreeMap::new()).pass.text().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn reads(check: &Check) -> String {
+    let own = match &check.on {
+        On::Pod | On::Image => kinds::WORKLOADS
+            .iter()
+            .map(|workload| resources::name_of_kind(workload.group, workload.kind))
+            .collect(),
+        On::Kind { group, kind } => vec![resources::name_of_kind(group, kind)],
+        On::Subject => ["roles", "clusterroles", "rolebindings", "clusterrolebindings"].map(String::from).to_vec(),
+        On::Component(_) | On::Kubelet | On::Node | On::Cluster | On::Cloud(_) => Vec::new(),
+    };
+    let related = check.related.values().map(|related| related.resource.clone());
+    own.into_iter().chain(related).collect::<Vec<String>>().join(", ")
+}
+
+fn unseen(on: &On) -> &'static str {
+    match on {
+        On::Pod | On::Image => "what an image holds, such as its user; defaults that kubelets set; pods that came and went between runs",
+        On::Kind { .. } => "objects that came and went between runs; Secrets are never read",
+        On::Subject => {
+            "who belongs to a group, which sits in certificates and the identity provider; rights given outside RBAC, by \
+             the node authorizer or a webhook"
+        }
+        On::Cluster => "settings in files of the API server, and policy engines of kinds that are not known here",
+        On::Component(_) | On::Kubelet | On::Node | On::Cloud(_) => "sources that this version has no input for",
+    }
+}
+
+fn outcome(finding: &Finding) -> String {
+    let outcome = serde_json::to_value(finding.outcome).map_or_else(|_| String::new(), |value| plain(&value));
+    match (&finding.waiver, &finding.expected_by) {
+        (_, Some(entry)) => format!("{outcome}, expected of the system ({entry})"),
+        (Some(waiver), None) => format!("{outcome}, waived by {waiver} (approver as written; identity not verified)"),
+        (None, None) => outcome,
+    }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "unset".into(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn evaluation(bundle: &Path) -> Result<Evaluation, Failure> {
+    let file = bundle.join("data/evaluation.json");
+    let bytes = std::fs::read(&file).map_err(|error| {
+        Failure::usage(format!("{}: {error}", file.display())).hint("--bundle takes the folder that holds data/ and attest/")
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+}
+
+fn in_bundle(bundle: &Path, prefix: &str) -> Result<Option<(Finding, PathBuf)>, Failure> {
+    let mut matching = evaluation(bundle)?.findings.into_iter().filter(|finding| finding.id.starts_with(prefix));
+    let Some(first) = matching.next() else { return Ok(None) };
+    match matching.next() {
+        Some(second) => Err(Failure::usage(format!("'{prefix}' begins several findings: {}, {}", first.id, second.id))
+            .hint("write more of the id")),
+        None => Ok(Some((first, bundle.to_path_buf()))),
+    }
+}
+
+/// The newest bundle of a local store that holds the finding.
+fn newest(store: &Path, prefix: &str) -> Option<(Finding, PathBuf)> {
+    let entries = WalkDir::new(store).min_depth(4).max_depth(4).sort_by_file_name().into_iter().flatten();
+    let mut bundles: Vec<_> = entries
+        .filter(|entry| entry.path().parent().and_then(Path::file_name).is_some_and(|parent| parent == "bundles"))
+        .filter_map(|entry| Some((entry.path().join("data/evaluation.json").metadata().ok()?.modified().ok()?, entry.into_path())))
+        .collect();
+    bundles.sort();
+    bundles.into_iter().rev().find_map(|(_, bundle)| in_bundle(&bundle, prefix).ok().flatten())
+}
+
+fn no_finding(args: &Args) -> Failure {
+    match &args.bundle {
+        Some(bundle) => Failure::usage(format!("no finding of {} begins with '{}'", bundle.display(), args.name)),
+        None => Failure::usage(format!("no finding begins with '{}' in the store {}", args.name, args.store.display()))
+            .hint("name the bundle's folder with --bundle, or the local store with --store"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Known {
+        let files = framework::embedded();
+        let library = Library::load(&files).unwrap();
+        let frameworks = load_frameworks(&files, &library).unwrap();
+        Known { library, frameworks }
+    }
+
+    fn text(page: &Page) -> String {
+        anstream::adapter::strip_str(page.text()).to_string()
+    }
+
+    #[test]
+    fn every_check_and_requirement_has_a_page_that_fits() {
+        let known = known();
+        let rows = known.frameworks.iter().flat_map(|f| {
+            f.requirements.iter().map(move |row| format!("{}/{}", f.id, row.id)).chain([f.id.clone()])
+        });
+        let names: Vec<String> = known.library.checks().map(|check| check.id.clone()).chain(rows).collect();
+        assert!(names.len() > 400);
+        for name in names {
+            let page = text(&known.page(&name).unwrap_or_else(|| panic!("{name} has no page")));
+            let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > 80 && line.contains(' ')).collect();
+            let words = |line: &&str| line.split_whitespace().any(|word| word.len() > 66);
+            assert!(wide.iter().all(words), "{name}: {wide:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_says_what_it_reads_and_serves() {
+        let known = known();
+        let page = text(&known.page("netpol-default-deny-ingress").unwrap());
+        for part in ["every Namespace", "namespaces, networkpolicies.networking.k8s.io", "cis-kubernetes (decides): 5.3.2", "Fix"] {
+            assert!(page.contains(part), "{part} is missing in\n{page}");
+        }
+        let page = text(&known.page("container-capabilities-default").unwrap());
+        assert!(page.contains("AUDIT_WRITE"), "parameters are filled in:\n{page}");
+    }
+
+    #[test]
+    fn ids_outside_and_unknown_ones_are_told_apart() {
+        let known = known();
+        assert!(text(&known.page("cis-kubernetes/1.2.1").unwrap()).contains("no check of this program"));
+        assert!(known.page("cis-kubernetes/9.9.9").is_none());
+        let failure = known.unknown("container-priviledged");
+        assert_eq!(failure.hint.as_deref(), Some("did you mean 'container-privileged'?"));
+        assert!(known.unknown("zzz").hint.unwrap().contains("frameworks list"));
+        assert!(is_finding_id("3f9c") && !is_finding_id("3f9") && !is_finding_id("gdpr") && !is_finding_id("3F9C"));
+    }
+
+    #[test]
+    fn a_finding_is_found_by_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("clusters/c-1/bundles/ab");
+        std::fs::create_dir_all(bundle.join("data")).unwrap();
+        let mut finding = crate::evaluate::samples::finding("container-privileged", "Deployment", Some("shop"), "cart");
+        finding.id = "3f9c000000000000".into();
+        finding.waiver = Some("W-7".into());
+        let evaluation = Evaluation {
+            schema: "kubeproof.dev/evaluation/v1".into(),
+            engine: "0".into(),
+            counts: Default::default(),
+            findings: vec![finding],
+            checks: vec![],
+            requirements: vec![],
+            frameworks: vec![],
+            declarations: vec![],
+        };
+        std::fs::write(bundle.join("data/evaluation.json"), serde_json::to_vec(&evaluation).unwrap()).unwrap();
+        let args = |name: &str, bundle: Option<PathBuf>| Args { name: name.into(), bundle, store: folder.path().into() };
+        let known = known();
+        for args in [args("3f9c", None), args("3f9c", Some(bundle.clone()))] {
+            let page = text(&known.finding(&args).unwrap());
+            assert!(page.contains("Deployment/shop/cart") && page.contains("waived by W-7"), "{page}");
+            assert!(page.contains("not verified here"), "{page}");
+        }
+        let missing = known.finding(&args("ffff", None)).unwrap_err();
+        assert!(missing.hint.unwrap().contains("--bundle"));
+    }
+}
