@@ -25,11 +25,14 @@ enum Say {
     Later(u64),
     Truncated,
     Hang,
+    /// Closes without a word, now and for every later request.
+    Die,
 }
 
 /// Requests seen, and answers by path; the last answer of a path repeats.
 #[derive(Default)]
 struct Script {
+    dead: bool,
     seen: Vec<String>,
     answers: BTreeMap<String, Vec<Say>>,
 }
@@ -108,6 +111,9 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) {
         let mut script = script.lock().unwrap();
         let accept = text.lines().find_map(|l| l.strip_prefix("accept: ")).unwrap_or_default();
         script.seen.push(format!("{line} {accept}"));
+        if script.dead {
+            return;
+        }
         match script.answers.get_mut(&path) {
             Some(answers) if answers.len() > 1 => answers.remove(0),
             Some(answers) => answers[0].clone(),
@@ -119,6 +125,10 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) {
         Say::Later(seconds) => (429, format!("retry-after: {seconds}\r\n"), String::new(), 0),
         Say::Truncated => (200, String::new(), r#"{"items": [{"metadata""#.to_owned(), 100),
         Say::Hang => return std::future::pending().await,
+        Say::Die => {
+            script.lock().unwrap().dead = true;
+            return;
+        }
     };
     let length = body.len() + missing;
     let mut head = format!("HTTP/1.1 {code} X\r\ncontent-type: application/json\r\nconnection: close\r\n{extra}");
@@ -242,6 +252,22 @@ async fn refused_timed_out_and_failed_are_told_apart_and_the_run_goes_on() {
     assert_eq!(reason("deployments.apps").unwrap(), "timed out after 1 s");
     assert_eq!(reason("nodes").unwrap(), "failed: 500 boom");
     assert_eq!((reason("services"), names(&collected)), (None, vec!["Service/shop/web".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_cluster_that_dies_leaves_what_was_seen_and_names_the_rest() {
+    let server = Server::start().await;
+    server.on("/api", [discovery("", &[("configmaps", "ConfigMap"), ("pods", "Pod")])]);
+    server.on("/api/v1/configmaps", [page(&["kept"], None)]);
+    server.on(PODS, [page(&["lost"], Some("t")), Say::Die]);
+    let options = Options { concurrency: 1, ..Options::default() };
+    let collected = server.collect_with(options, &[]).await.unwrap();
+    assert_eq!(names(&collected), ["ConfigMap/shop/kept"]);
+    for id in ["pods", "deployments.apps"] {
+        let reason = record(&collected, id).outcome.reason().unwrap();
+        assert!(reason.starts_with("failed: connection lost"), "{id}: {reason}");
+    }
+    assert_eq!(record(&collected, "deployments.apps").retries, 0, "nobody waits twice for a dead server");
 }
 
 #[tokio::test]

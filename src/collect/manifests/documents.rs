@@ -136,7 +136,7 @@ fn identify(object: &Value) -> Identity {
             }
         }
         (Some(_), None) if named => Identity::Incomplete("kind"),
-        (None, Some(kind)) if named && object.get("spec").is_some() || resources::is_known_kind(kind) && named => {
+        (None, Some(kind)) if named && (object.get("spec").is_some() || resources::is_known_kind(kind)) => {
             Identity::Incomplete("apiVersion")
         }
         (None, None) if named && object.get("spec").is_some() => Identity::Incomplete("apiVersion and kind"),
