@@ -29,35 +29,51 @@ pub enum Risk {
     MakeVolumes,
 }
 
-/// Verbs, groups and resources that a risk needs; a `*` in the grant matches each.
-const RISKS: &[(Risk, &[&str], &[&str], &[&str])] = &[
-    (Risk::Escalate, &["escalate", "bind"], &["rbac.authorization.k8s.io"], &["roles", "clusterroles"]),
-    (
+/// What a risk needs; a `*` in the grant matches each.
+struct Needs {
+    risk: Risk,
+    verbs: &'static [&'static str],
+    groups: &'static [&'static str],
+    resources: &'static [&'static str],
+}
+
+const fn needs(
+    risk: Risk,
+    verbs: &'static [&'static str],
+    groups: &'static [&'static str],
+    resources: &'static [&'static str],
+) -> Needs {
+    Needs { risk, verbs, groups, resources }
+}
+
+const RISKS: &[Needs] = &[
+    needs(Risk::Escalate, &["escalate", "bind"], &["rbac.authorization.k8s.io"], &["roles", "clusterroles"]),
+    needs(
         Risk::Escalate,
         &["impersonate"],
         &["", "authentication.k8s.io"],
         &["users", "groups", "serviceaccounts", "userextras", "uids"],
     ),
-    (Risk::MintTokens, &["create"], &[""], &["serviceaccounts/token"]),
-    (
+    needs(Risk::MintTokens, &["create"], &[""], &["serviceaccounts/token"]),
+    needs(
         Risk::SignCertificates,
         &["update", "patch", "approve", "sign"],
         &["certificates.k8s.io"],
         &["certificatesigningrequests/approval", "certificatesigningrequests/status", "signers"],
     ),
-    (Risk::ReadSecrets, &["get", "list", "watch"], &[""], &["secrets"]),
-    (Risk::ReachKubelets, &["get", "create", "update", "patch", "delete"], &[""], &["nodes/proxy"]),
-    (Risk::EnterPods, &["get", "create"], &[""], &["pods/exec", "pods/attach", "pods/portforward", "pods/proxy"]),
-    (Risk::EnterPods, &["update", "patch"], &[""], &["pods/ephemeralcontainers"]),
-    (Risk::RunPods, &["create", "update", "patch"], &[""], &["pods", "replicationcontrollers"]),
-    (
+    needs(Risk::ReadSecrets, &["get", "list", "watch"], &[""], &["secrets"]),
+    needs(Risk::ReachKubelets, &["get", "create", "update", "patch", "delete"], &[""], &["nodes/proxy"]),
+    needs(Risk::EnterPods, &["get", "create"], &[""], &["pods/exec", "pods/attach", "pods/portforward", "pods/proxy"]),
+    needs(Risk::EnterPods, &["update", "patch"], &[""], &["pods/ephemeralcontainers"]),
+    needs(Risk::RunPods, &["create", "update", "patch"], &[""], &["pods", "replicationcontrollers"]),
+    needs(
         Risk::RunPods,
         &["create", "update", "patch"],
         &["apps"],
         &["deployments", "daemonsets", "statefulsets", "replicasets"],
     ),
-    (Risk::RunPods, &["create", "update", "patch"], &["batch"], &["jobs", "cronjobs"]),
-    (
+    needs(Risk::RunPods, &["create", "update", "patch"], &["batch"], &["jobs", "cronjobs"]),
+    needs(
         Risk::ChangeAdmission,
         &["create", "update", "patch", "delete", "deletecollection"],
         &["admissionregistration.k8s.io"],
@@ -70,7 +86,7 @@ const RISKS: &[(Risk, &[&str], &[&str], &[&str])] = &[
             "mutatingadmissionpolicybindings",
         ],
     ),
-    (Risk::MakeVolumes, &["create"], &[""], &["persistentvolumes"]),
+    needs(Risk::MakeVolumes, &["create"], &[""], &["persistentvolumes"]),
 ];
 
 /// The worst that a grant makes possible; `None` for ordinary grants.
@@ -81,18 +97,20 @@ pub fn risk(grant: &Grant) -> Option<Risk> {
     if grant.resource == "*" && (grant.verb == "*" || grant.group == "*" && is_write(&grant.verb)) {
         return Some(Risk::Everything);
     }
-    let matches = |row: &&(Risk, &[&str], &[&str], &[&str])| {
-        let has = |list: &[&str], value: &str| value == "*" || list.contains(&value);
-        // `*/exec` is every subresource of that name.
-        let resource = |r: &&str| {
-            let wild = grant.resource.strip_prefix("*/");
-            grant.resource == "*"
-                || grant.resource == **r
-                || wild.is_some_and(|sub| r.split_once('/').is_some_and(|(_, s)| s == sub))
-        };
-        has(row.1, &grant.verb) && has(row.2, &grant.group) && row.3.iter().any(|r| resource(&r))
+    let has = |list: &[&str], value: &str| value == "*" || list.contains(&value);
+    let matches = |row: &&Needs| {
+        has(row.verbs, &grant.verb)
+            && has(row.groups, &grant.group)
+            && row.resources.iter().any(|resource| covers(&grant.resource, resource))
     };
-    RISKS.iter().find(matches).map(|(risk, ..)| *risk)
+    RISKS.iter().find(matches).map(|row| row.risk)
+}
+
+/// A grant's resource takes in `resource`; `*/exec` is every subresource of that name.
+fn covers(granted: &str, resource: &str) -> bool {
+    let subresource =
+        || granted.strip_prefix("*/").is_some_and(|sub| resource.split_once('/').is_some_and(|(_, s)| s == sub));
+    granted == "*" || granted == resource || subresource()
 }
 
 /// The grant can escalate, read Secrets, run code or change what is admitted.

@@ -52,15 +52,17 @@ impl Sealer {
         for volatile in ["resourceVersion", "generation", "selfLink"] {
             metadata.remove(volatile);
         }
-        let managers = managers(metadata.remove("managedFields"));
-        let field =
-            |name: &str| metadata.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
-        let name = field("name").or_else(|| field("generateName")).ok_or(SealError::Missing("metadata.name"))?;
-        let (namespace, uid) = (field("namespace"), field("uid"));
-
+        let mut managers = managers(metadata.remove("managedFields"));
+        let names = Names::of(metadata)?;
         reduce(&gvk, &mut object);
-        let names = [gvk.group.as_str(), &gvk.kind, namespace.as_deref().unwrap_or_default(), &name];
-        Redactor::new(&self.tokeniser, self.tokens, names).object(&mut object);
+        let parts = [gvk.group.as_str(), &gvk.kind, names.namespace.as_deref().unwrap_or_default(), &names.name];
+        let mut redactor = Redactor::new(&self.tokeniser, self.tokens, parts);
+        redactor.object(&mut object);
+        for manager in &mut managers {
+            redactor.beside("manager", &mut manager.manager);
+        }
+        // Read again: what the object is called outside its JSON must not say more than the JSON.
+        let names = object.get("metadata").and_then(Value::as_object).map_or(Ok(names), Names::of)?;
         let json = canonical::value_to_vec(&Value::Object(object))?;
         let digest = Digest::of(&json);
         // Canonical JSON is UTF-8 by definition, so nothing is ever replaced here.
@@ -68,14 +70,30 @@ impl Sealer {
         Ok(Object {
             gvk,
             resource: resource.to_owned(),
-            namespace,
-            name,
-            uid,
+            namespace: names.namespace,
+            name: names.name,
+            uid: names.uid,
             json: json.into(),
             digest,
             managers,
             origin,
         })
+    }
+}
+
+/// What an object is called.
+struct Names {
+    namespace: Option<String>,
+    name: String,
+    uid: Option<String>,
+}
+
+impl Names {
+    fn of(metadata: &Map<String, Value>) -> Result<Self, SealError> {
+        let field =
+            |name: &str| metadata.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+        let name = field("name").or_else(|| field("generateName")).ok_or(SealError::Missing("metadata.name"))?;
+        Ok(Self { namespace: field("namespace"), name, uid: field("uid") })
     }
 }
 

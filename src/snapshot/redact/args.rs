@@ -1,7 +1,8 @@
 //! Credentials on command lines. Flag names stay, so that a check can still say which flag carries one.
 
 use super::{
-    rules::{class_of_name, class_of_shape, is_path, is_trivial, looks_random},
+    looks::{is_path, is_trivial, looks_random},
+    rules::{class_of_name, class_of_shape},
     text::{class_of_text, looks_opaque},
     token::Class,
 };
@@ -50,7 +51,7 @@ fn value_class(name: &str, value: &str) -> Option<Class> {
     if is_trivial(value) {
         return None;
     }
-    let named = class_of_name(name).filter(|_| !is_path(value));
+    let named = class_of_name(name).or_else(|| user_with_password(name, value)).filter(|_| !is_path(value));
     class_of_shape(value).or(named).or_else(|| class_of_text(value))
 }
 
@@ -61,6 +62,13 @@ fn whole(argument: &str) -> Option<Hidden> {
 /// `-p` and `-a` take a password in many clients, `-u` a user with one.
 fn short_flag(flag: &str) -> Option<Class> {
     matches!(flag, "p" | "a" | "u" | "P").then_some(Class::Password)
+}
+
+/// `--user=name:password`; `--user=1000:1000` are numbers.
+fn user_with_password(name: &str, value: &str) -> Option<Class> {
+    let (user, password) = value.split_once(':')?;
+    let names_user = ["user", "username", "login"].iter().any(|n| name.to_ascii_lowercase().ends_with(n));
+    (names_user && !user.is_empty() && password.bytes().any(|b| !b.is_ascii_digit())).then_some(Class::Password)
 }
 
 /// `-pPASSWORD`, as database clients take it.
@@ -97,6 +105,7 @@ mod tests {
                 "DB_PASSWORD=hunter2",
                 "--db=postgres://app:pw@db/shop",
                 "-psecret99",
+                "--user=admin:pw",
                 "--slack=https://hooks.slack.com/services/T0/B0/x",
                 "Xa9Kd82LmQp01ZzTq",
                 "AKIAIOSFODNN7EXAMPLE",
@@ -111,6 +120,7 @@ mod tests {
                 "DB_PASSWORD=<password>",
                 "--db=<url-userinfo>",
                 "-p<password>",
+                "--user=<password>",
                 "--slack=<token>",
                 "<token>",
                 "<token>",
@@ -146,6 +156,7 @@ mod tests {
             "--event-ttl=1h0m0s",
             "--node-name=ip-10-0-12-7.eu-central-1.compute.internal",
             "--password=$(DB_PASSWORD)",
+            "--user=1000:1000",
             "-v=2",
         ];
         assert_eq!(hide(&arguments), arguments);

@@ -1,10 +1,13 @@
 //! Redaction: every string of an object is looked at before anything is written.
 //!
-//! [`rules`] holds the tables of what a credential looks like, [`args`] and [`text`] read command lines and running
-//! text, [`token`] defines what is written instead, and this module walks the object and knows its places.
+//! [`rules`] and [`looks`] hold what a credential looks like, [`places`] and [`data`] the places with rules of their
+//! own, [`args`] and [`text`] read command lines and running text, [`token`] defines what is written instead, and this
+//! module walks the object.
 
 mod args;
+mod data;
 mod key;
+mod looks;
 mod places;
 mod rules;
 mod text;
@@ -16,9 +19,11 @@ pub use key::{InvalidRedactionKey, RedactionKey};
 pub use token::{Class, PREFIX, class_of};
 
 use args::CommandLine;
-use places::{is_builtin_group, kept_config_map, names_a_reference, points_elsewhere};
-use rules::{class_of_name, class_of_shape, is_reference, is_trivial, looks_random, names_a_digest};
-use text::{class_of_text, scrub};
+use data::class_of_config;
+use looks::{is_digest, is_trivial, looks_random};
+use places::{is_builtin_group, is_driver_fields, kept_config_map, names_a_reference, points_elsewhere};
+use rules::{class_of_name, class_of_shape, names_a_digest};
+use text::class_of_text;
 pub(super) use token::Tokeniser;
 
 /// What becomes of text that already looks like a redaction token.
@@ -51,34 +56,56 @@ impl Redactor {
         self.map(object, None);
     }
 
+    /// Redacts a text that stands beside the object.
+    pub(super) fn beside(&mut self, place: &str, text: &mut String) {
+        let depth = self.enter(place);
+        match looks_random(text) {
+            true => self.replace(Class::Token, text),
+            false => self.shape(text),
+        }
+        self.path.truncate(depth);
+    }
+
     /// `inherited` is what the name of a map around this one says of its values (`credentials: {user: ..., value: ...}`).
     fn map(&mut self, map: &mut Map<String, Value>, inherited: Option<Class>) {
+        self.keys(map);
         let parent = Parent::of(map);
         for (key, value) in map.iter_mut() {
             let depth = self.enter(key);
             match (key.as_str(), value) {
                 ("data", Value::Object(data)) if parent.holds == Holds::KeptConfig => self.kept_config(data),
-                ("data", Value::Object(data)) if parent.holds == Holds::Config => {
-                    self.every_value(data, class_of_literal)
+                ("data" | "binaryData", Value::Object(data)) if parent.holds == Holds::Config => {
+                    self.every_value(data, class_of_config);
                 }
-                ("binaryData", Value::Object(data)) if parent.holds != Holds::Other => {
-                    self.every_value(data, |_, _| Class::ConfigValue);
-                }
-                ("data", Value::Object(data)) if parent.holds == Holds::Secret => {
-                    self.every_value(data, |_, _| Class::Secret)
-                }
-                ("stringData", Value::Object(data)) => self.every_value(data, |_, _| Class::Secret),
+                ("data", Value::Object(data)) if parent.holds == Holds::Secret => self.secrets(data),
+                ("stringData", Value::Object(data)) => self.secrets(data),
                 ("annotations", Value::Object(map)) => self.annotations(map),
                 ("labels" | "matchLabels" | "selector" | "nodeSelector", Value::Object(map)) => self.labels(map),
                 ("command", Value::Array(items)) => self.arguments(items, CommandLine::default()),
                 ("args", Value::Array(items)) => self.arguments(items, parent.command.clone()),
                 ("env" | "extraEnv" | "envVars" | "environment", Value::Object(map)) => self.literals(map),
-                ("env", Value::Array(items)) => self.variables(items),
-                ("value", Value::String(text)) if parent.names.is_some() => self.item(text, parent.names),
+                ("env" | "extraEnv" | "envVars" | "environment", Value::Array(items)) => self.variables(items),
+                ("value", value) if parent.names.is_some() => self.value(value, parent.names),
                 (name, Value::String(text)) => self.field(name, text, inherited, &parent),
+                (name, Value::Object(fields)) if is_driver_fields(name) => {
+                    let custom = std::mem::replace(&mut self.custom, true);
+                    self.map(fields, inherited);
+                    self.custom = custom;
+                }
                 (name, value) => self.value(value, self.inherit(name, inherited)),
             }
             self.path.truncate(depth);
+        }
+    }
+
+    /// A name can be a credential too: users keyed by their URL, tokens as keys.
+    fn keys(&self, map: &mut Map<String, Value>) {
+        let odd: Vec<(Class, String)> =
+            map.keys().filter_map(|key| class_of_shape(key).map(|class| (class, key.clone()))).collect();
+        for (class, key) in odd {
+            if let Some(value) = map.remove(&key) {
+                map.insert(self.tokeniser.token(class, &self.path, &key), value);
+            }
         }
     }
 
@@ -88,108 +115,49 @@ impl Redactor {
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     let depth = self.enter_item(index, item);
-                    match item {
-                        Value::String(text) => self.item(text, inherited),
-                        item => self.value(item, inherited),
-                    }
+                    self.value(item, inherited);
                     self.path.truncate(depth);
                 }
             }
             Value::String(text) => self.item(text, inherited),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    /// A ConfigMap that checks read: only what looks like a credential goes.
-    fn kept_config(&mut self, data: &mut Map<String, Value>) {
-        for (key, value) in data.iter_mut() {
-            let Value::String(text) = value else { continue };
-            let depth = self.enter(key);
-            if !self.is_token(text) {
-                *text = scrub(text, |class, part| {
-                    if self.is_token(part) { part.to_owned() } else { self.tokeniser.token(class, &self.path, part) }
-                });
-            }
-            self.path.truncate(depth);
-        }
-    }
-
-    /// Replaces every value of a map, whatever it is.
-    fn every_value(&mut self, data: &mut Map<String, Value>, class: fn(&str, &str) -> Class) {
-        for (key, value) in data.iter_mut() {
-            let depth = self.enter(key);
-            let mut text = match value {
-                Value::String(text) => std::mem::take(text),
-                ref other => other.to_string(),
-            };
-            if !text.is_empty() {
-                self.replace(class(key, &text), &mut text);
-            }
-            *value = Value::String(text);
-            self.path.truncate(depth);
-        }
-    }
-
-    fn variables(&mut self, items: &mut [Value]) {
-        for (index, item) in items.iter_mut().enumerate() {
-            let depth = self.enter_item(index, item);
-            if let Value::Object(map) = item {
-                let name = map.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-                for (key, value) in map.iter_mut() {
-                    let depth = self.enter(key);
-                    match key.as_str() {
-                        "value" => self.literal(&name, value),
-                        _ => self.value(value, None),
-                    }
-                    self.path.truncate(depth);
+            Value::Number(number) => {
+                let mut text = number.to_string();
+                if let Some(class) = inherited
+                    && !is_trivial(&text)
+                {
+                    self.replace(class, &mut text);
+                    *value = Value::String(text);
                 }
             }
-            self.path.truncate(depth);
+            Value::Null | Value::Bool(_) => {}
         }
-    }
-
-    fn literals(&mut self, map: &mut Map<String, Value>) {
-        for (name, value) in map.iter_mut() {
-            let depth = self.enter(name);
-            match value {
-                Value::Object(_) | Value::Array(_) => self.value(value, class_of_name(name)),
-                value => self.literal(name, value),
-            }
-            self.path.truncate(depth);
-        }
-    }
-
-    /// A literal of an environment: always replaced, whatever it looks like.
-    fn literal(&mut self, name: &str, value: &mut Value) {
-        let mut text = match value {
-            Value::String(text) => std::mem::take(text),
-            Value::Null | Value::Object(_) | Value::Array(_) => return,
-            Value::Bool(_) | Value::Number(_) => value.to_string(),
-        };
-        if !text.is_empty() && !is_reference(&text) {
-            self.replace(class_of_literal(name, &text), &mut text);
-        }
-        *value = Value::String(text);
     }
 
     fn arguments(&mut self, items: &mut [Value], mut line: CommandLine) {
         for (index, item) in items.iter_mut().enumerate() {
-            let Value::String(text) = item else { continue };
-            let depth = self.enter_item(index, &Value::Null);
-            let hidden = line.argument(text);
-            if self.is_foreign_token(text) {
-                self.replace(hidden.map_or(Class::ConfigValue, |(class, _)| class), text);
-            } else if let Some((class, at)) = hidden
-                && !self.is_token(&text[at..])
-            {
-                let token = self.tokeniser.token(class, &self.path, &text[at..]);
-                text.replace_range(at.., &token);
+            let depth = self.enter_item(index, item);
+            if let Value::String(text) = item {
+                self.argument(text, line.argument(text));
+            } else {
+                self.value(item, None);
             }
             self.path.truncate(depth);
         }
     }
 
+    fn argument(&mut self, text: &mut String, hidden: Option<args::Hidden>) {
+        if self.is_foreign_token(text) {
+            self.replace(hidden.map_or(Class::ConfigValue, |(class, _)| class), text);
+        } else if let Some((class, at)) = hidden
+            && !self.is_token(&text[at..])
+        {
+            let token = self.tokeniser.token(class, &self.path, &text[at..]);
+            text.replace_range(at.., &token);
+        }
+    }
+
     fn annotations(&mut self, map: &mut Map<String, Value>) {
+        self.keys(map);
         for (key, value) in map.iter_mut() {
             let Value::String(text) = value else {
                 self.value(value, None);
@@ -207,13 +175,14 @@ impl Redactor {
 
     /// Labels and selectors are joined by value: only what is plainly a credential is replaced.
     fn labels(&mut self, map: &mut Map<String, Value>) {
+        self.keys(map);
         for (key, value) in map.iter_mut() {
             let depth = self.enter(key);
             match value {
-                Value::String(text) if looks_random(text) && !names_a_digest(key) => {
-                    self.replace(class_of_name(key).unwrap_or(Class::Token), text);
-                }
-                Value::String(text) => self.shape(text),
+                Value::String(text) => match class_of_label(key, text) {
+                    Some(class) => self.replace(class, text),
+                    None => self.shape(text),
+                },
                 value => self.value(value, None),
             }
             self.path.truncate(depth);
@@ -230,22 +199,22 @@ impl Redactor {
         }
     }
 
-    /// A string of which only its place in a list, or nothing, is known.
+    /// A string of which nothing is known but what a name around it says.
     fn item(&mut self, text: &mut String, inherited: Option<Class>) {
         if let Some(class) = inherited
             && !is_trivial(text)
         {
-            return self.replace(class, text);
+            return self.replace(class_of_shape(text).unwrap_or(class), text);
         }
-        let custom =
-            self.custom && !self.path.starts_with("/metadata/") && self.path != "/kind" && self.path != "/apiVersion";
-        match class_of_shape(text) {
+        // Words of a custom kind may be anything; a name in its metadata is a name as elsewhere.
+        let opaque = self.custom && text.len() >= 8 && !self.path.starts_with("/metadata/");
+        let class = match opaque {
+            true if text.contains(char::is_whitespace) => class_of_text(text),
+            true if looks_random(text) => Some(Class::Token),
+            _ => None,
+        };
+        match class {
             Some(class) => self.replace(class, text),
-            None if custom && (looks_random(text) || text.contains('\n')) => {
-                if let Some(class) = class_of_text(text) {
-                    self.replace(class, text);
-                }
-            }
             None => self.shape(text),
         }
     }
@@ -270,27 +239,26 @@ impl Redactor {
 
     /// Claims to hold a redacted value without having been redacted by us.
     fn is_foreign_token(&self, text: &str) -> bool {
+        // Cheaper than a search, and true of most texts.
+        if text.len() < PREFIX.len() {
+            return false;
+        }
         let Some(at) = text.find(PREFIX) else { return false };
         self.tokens == Tokens::Foreign || (class_of(&text[at..]).is_none() && !text.contains('\n'))
     }
 
     /// What the values below `name` are; only custom kinds keep credentials below a name of their own choosing.
     fn inherit(&self, name: &str, inherited: Option<Class>) -> Option<Class> {
-        if !self.custom || points_elsewhere(name) {
-            return None;
-        }
-        class_of_name(name).or(inherited)
+        if self.custom && !points_elsewhere(name) { class_of_name(name).or(inherited) } else { None }
     }
 
     fn enter(&mut self, key: &str) -> usize {
         let depth = self.path.len();
         self.path.push('/');
-        for c in key.chars() {
-            match c {
-                '~' => self.path.push_str("~0"),
-                '/' => self.path.push_str("~1"),
-                c => self.path.push(c),
-            }
+        if key.contains(['~', '/']) {
+            self.path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        } else {
+            self.path.push_str(key);
         }
         depth
     }
@@ -346,17 +314,19 @@ impl Parent {
         };
         let selects = has("key")
             && (has("operator") || has("effect") || has("topologyKey") || has("path") || has("name") && small());
-        let names = if has("value") { text("name").or_else(|| text("key")).and_then(class_of_name) } else { None };
+        let named = has("value") && !selects;
+        let names = if named { text("name").or_else(|| text("key")).and_then(class_of_name) } else { None };
         Self { holds, names, selects, command }
     }
 }
 
-/// The class of a literal that is replaced in any case.
-fn class_of_literal(name: &str, text: &str) -> Class {
-    class_of_shape(text)
-        .or_else(|| class_of_name(name).filter(|_| !is_trivial(text) && !rules::is_path(text)))
-        .or_else(|| looks_random(text).then_some(Class::Token))
-        .unwrap_or(Class::ConfigValue)
+/// The class of a label that is plainly a credential.
+fn class_of_label(key: &str, text: &str) -> Option<Class> {
+    let named = class_of_name(key);
+    if looks_random(text) && !(names_a_digest(key) && is_digest(text)) {
+        return named.or(Some(Class::Token));
+    }
+    named.filter(|class| matches!(class, Class::Password | Class::PrivateKey) && !is_trivial(text))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    rules::{class_of_name, class_of_shape, is_trivial, names_a_digest},
+    looks::{is_digest, is_trivial},
+    rules::{class_of_name, class_of_shape, names_a_digest},
     text::class_of_text,
     token::Class,
 };
@@ -19,8 +20,10 @@ const KEPT: &[(&str, &str)] = &[
     ("kube-system", "kube-proxy"),
     ("kube-system", "extension-apiserver-authentication"),
     ("kube-system", "aws-auth"),
-    ("", "kube-root-ca.crt"),
 ];
+
+/// Maps of fields that a driver defines, in kinds that Kubernetes defines.
+const DRIVER_FIELDS: &[&str] = &["parameters", "options", "volumeAttributes"];
 
 /// Maps below a credential's name in which the value stands elsewhere.
 const ELSEWHERE: &[&str] = &["valueFrom", "secretKeyRef", "configMapKeyRef", "metadata", "status"];
@@ -48,12 +51,29 @@ const REFERENCES: &[&str] = &[
 
 /// Groups that Kubernetes itself defines.
 pub(super) fn is_builtin_group(group: &str) -> bool {
-    !group.contains('.') || group.ends_with(".k8s.io")
+    matches!(group, "" | "apps" | "batch" | "autoscaling" | "policy" | "extensions") || group.ends_with(".k8s.io")
+}
+
+/// The map's fields are a driver's own.
+pub(super) fn is_driver_fields(name: &str) -> bool {
+    DRIVER_FIELDS.contains(&name)
+}
+
+/// The certificates of a CA and nothing else: public by purpose.
+pub(super) fn is_certificates(text: &str) -> bool {
+    let mut inside = false;
+    text.trim_start().starts_with("-----BEGIN CERTIFICATE-----")
+        && text.lines().map(str::trim).all(|line| match line {
+            "-----BEGIN CERTIFICATE-----" => !std::mem::replace(&mut inside, true),
+            "-----END CERTIFICATE-----" => std::mem::replace(&mut inside, false),
+            line => line.is_empty() || inside && line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)),
+        })
+        && !inside
 }
 
 /// The ConfigMap's values are kept, save for what looks like a credential in them.
 pub(super) fn kept_config_map(namespace: &str, name: &str) -> bool {
-    KEPT.iter().any(|(ns, n)| *n == name && (ns.is_empty() || *ns == namespace))
+    KEPT.contains(&(namespace, name))
 }
 
 /// The class of an annotation's value by its key, or by what it holds.
@@ -70,7 +90,7 @@ pub(super) fn class_of_annotation(key: &str, text: &str) -> Option<Class> {
             key.ends_with("secret") && text.bytes().all(|b| b.is_ascii_lowercase() || b"-./".contains(&b));
         return Some(class_of_shape(text).unwrap_or(if names_secret { Class::ConfigValue } else { class }));
     }
-    if names_a_digest(key) { class_of_shape(text) } else { class_of_text(text) }
+    if names_a_digest(key) && is_digest(text) { class_of_shape(text) } else { class_of_text(text) }
 }
 
 /// A whole object as JSON.

@@ -1,8 +1,9 @@
 //! Credentials in running text: scripts, documents, and configuration files that are kept.
 
 use super::{
-    rules::{class_of_name, class_of_shape, is_path, is_trivial, looks_random},
-    token::Class,
+    looks::{is_path, is_trivial, looks_random},
+    rules::{class_of_name, class_of_shape},
+    token::{Class, PREFIX, class_of},
 };
 
 /// The class of the first credential in a text of many words (a shell script, a document in an annotation).
@@ -41,7 +42,10 @@ fn class_of_words(text: &str) -> Option<Class> {
             (Some(class), None) if name.starts_with('-') => named = Some(class),
             _ => candidate = class,
         }
-        if looks_opaque(value.unwrap_or(name)) || looks_random(word) {
+        if value.is_some_and(|v| is_login(name, v)) {
+            return Some(Class::ConnectionString);
+        }
+        if looks_opaque(value.unwrap_or(name)) || looks_random(name) || looks_random(word) {
             return Some(Class::Token);
         }
     }
@@ -60,6 +64,11 @@ pub(super) fn split_pair(word: &str) -> (&str, Option<&str>) {
         Some(at) if at > 0 && word[at..].starts_with('=') => (&word[..at], Some(&word[at + 1..])),
         _ => (word, None),
     }
+}
+
+/// `user:password@host` without a scheme; `mailto:` and image digests look alike.
+fn is_login(name: &str, value: &str) -> bool {
+    name != "mailto" && value.split_once('@').is_some_and(|(_, host)| !host.is_empty() && !host.starts_with("sha256:"))
 }
 
 /// A single word that looks like a credential: drawn at random, or calling itself one and carrying digits.
@@ -125,6 +134,14 @@ impl Scrubber {
         let separator = line.find([':', '=']);
         let value_at =
             separator.map_or(indent, |at| at + 1 + (line[at + 1..].len() - line[at + 1..].trim_start().len()));
+        // A token from an earlier redaction is found again, and its owner decides whether to trust it.
+        if let Some((class, at)) = line.find(PREFIX).and_then(|at| class_of(&line[at..]).map(|class| (class, at))) {
+            return Some((class, at));
+        }
+        // A credential before the separator takes the whole line with it.
+        if let Some(class) = class_of_text(&line[..value_at]) {
+            return Some((class, indent));
+        }
         let value = &line[value_at..];
         let named = separator.and_then(|at| class_of_name(line[..at].trim()));
         if let Some(class) = named {
@@ -157,6 +174,7 @@ mod tests {
             ("curl -H 'Authorization: Bearer abcdef0123456' https://x", Class::Token),
             ("echo '{\"token\": \"abcd-efgh\"}' > f", Class::Token),
             ("psql postgres://app:pw@db/shop", Class::UrlUserinfo),
+            ("mysql-to app:pw@db:3306", Class::ConnectionString),
             ("login Xa9Kd82LmQp01ZzTq", Class::Token),
         ] {
             assert_eq!(class_of_text(script), Some(class), "{script}");
@@ -167,6 +185,7 @@ mod tests {
     fn scripts_without_credentials_stay() {
         for script in [
             "until nc -z db 5432; do sleep 1; done",
+            "write to mailto:team@example.com about repo:1@sha256:ab12",
             "exec /app/server --config /etc/app/config.yaml",
             "test -n \"$PASSWORD\" && login --password $PASSWORD",
             "cat /var/run/secrets/kubernetes.io/serviceaccount/token",
