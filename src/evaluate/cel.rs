@@ -1,4 +1,8 @@
 //! Expressions: the one module around the `cel` crate.
+//!
+//! The crate has no cost limit and no deadline. What a stranger's check can cost is bounded by the size of its file and
+//! of each expression, by how deep loops may nest, and by the size of the objects; checks of a bundle are evaluated
+//! only after the bundle was trusted.
 
 use std::{
     collections::BTreeSet,
@@ -321,6 +325,7 @@ mod tests {
             ("object.a ==", 11, ""),
             ("object.kinds.all(k, j)", 20, "unknown variable 'j'"),
             ("object.kinds.exists(k, true) && k", 32, "unknown variable 'k'"),
+            ("[1].all(a, [1].all(b, [1].all(c, [1].all(d, [1].all(e, true)))))", 41, "nested deeper than 4"),
         ] {
             let refused = compile(text, false).unwrap_err();
             assert!(refused.message.contains(message), "{text}: {refused:?}");

@@ -11,6 +11,9 @@ use cel::{
 use super::cel::{Refused, Vocabulary};
 use crate::config::nearest;
 
+/// Deepest nesting of loops: without a cost limit in the crate, it is what bounds an expression's work.
+const MAX_LOOPS: usize = 4;
+
 /// Functions that every API server's admission has.
 const PORTABLE: &[&str] = &[
     "bool",
@@ -76,7 +79,8 @@ const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_
 /// # Errors
 /// The first thing that is unknown, or that would silently say something else.
 pub fn check(program: &Program, vocabulary: Vocabulary<'_>) -> Result<BTreeSet<String>, Refused> {
-    let mut walk = Walk { vocabulary, source: program.source_info(), bound: Vec::new(), names: BTreeSet::new() };
+    let (bound, names) = (Vec::new(), BTreeSet::new());
+    let mut walk = Walk { vocabulary, source: program.source_info(), bound, loops: 0, names };
     walk.expression(program.expression())?;
     Ok(walk.names)
 }
@@ -85,6 +89,7 @@ struct Walk<'a> {
     vocabulary: Vocabulary<'a>,
     source: &'a SourceInfo,
     bound: Vec<&'a str>,
+    loops: usize,
     names: BTreeSet<String>,
 }
 
@@ -211,6 +216,15 @@ impl<'a> Walk<'a> {
         }
         self.expression(&comprehension.iter_range)?;
         self.expression(&comprehension.accu_init)?;
+        if self.loops == MAX_LOOPS {
+            let message = format!("loops are nested deeper than {MAX_LOOPS}");
+            return self.refuse(
+                &comprehension.iter_range,
+                message,
+                Some("walk the outer list with field or each".into()),
+            );
+        }
+        self.loops += 1;
         let outer = self.bound.len();
         self.bound.push(&comprehension.accu_var);
         self.bound.push(&comprehension.iter_var);
@@ -219,6 +233,7 @@ impl<'a> Walk<'a> {
         self.expression(&comprehension.loop_step)?;
         self.expression(&comprehension.result)?;
         self.bound.truncate(outer);
+        self.loops -= 1;
         Ok(())
     }
 

@@ -98,13 +98,11 @@ impl<'a> List<'a> {
             let same = |at: &&usize| self.entries[**at].object.resource == reference.resource;
             found.extend(named.into_iter().flatten().filter(same).copied());
         }
-        if let Some(kind) = kinds::by_resource(&object.resource) {
-            let here = self.referring_to.iter().filter(|(reference, _)| {
-                reference.name == object.name
-                    && reference.namespace == object.namespace.as_deref().unwrap_or_default()
-                    && reference.resource == kind.id()
-            });
-            found.extend(here.flat_map(|(_, at)| at.iter().copied()));
+        // Only what some rule can name is ever referred to.
+        if let Some(rule) = RULES.iter().find(|rule| rule.resource == object.resource) {
+            let namespace = object.namespace.clone().unwrap_or_default();
+            let this = Reference { resource: rule.resource, namespace, name: object.name.clone() };
+            found.extend(self.referring_to.get(&this).into_iter().flatten().copied());
         }
         found.into_iter().map(|at| &self.entries[at]).collect()
     }

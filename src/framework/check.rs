@@ -29,9 +29,11 @@ pub struct CheckFile {
     /// One name and the list that it walks: `{container: containers}`, `{rule: object.rules}`.
     #[serde(default)]
     pub each: BTreeMap<String, Spanned<String>>,
-    /// Fields to judge; without any, the object (or each item) as a whole.
+    /// Fields to judge; without any, the object (or each item) as a whole. Where a path ends in `[*]` or in a key
+    /// pattern, `value` is each element that is there; elsewhere it is an optional, for the field may be absent. Only
+    /// `settings` always have a value.
     #[serde(default)]
-    pub field: Fields,
+    pub field: Option<Spanned<Fields>>,
     /// The expression that holds when all is well.
     pub pass: Spanned<String>,
     /// The expression that says whether the question arises.
@@ -56,7 +58,7 @@ pub struct CheckFile {
     pub references: Vec<String>,
     /// Other objects that the verdict rests on, by name.
     #[serde(default)]
-    pub related: BTreeMap<String, Related>,
+    pub related: BTreeMap<String, Spanned<Related>>,
     /// Other parameters or another `pass` from a Kubernetes version on.
     #[serde(default)]
     pub variants: Vec<Variant>,
@@ -240,7 +242,7 @@ pub enum By {
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// First minor version that it is for.
-    pub since: Minor,
+    pub since: Spanned<Minor>,
     /// Replaces parameters of the same name.
     #[serde(default)]
     pub params: BTreeMap<String, Node>,

@@ -16,7 +16,8 @@ use super::{
     template::Template,
 };
 use crate::{
-    config::{API_VERSION, LoadError, parse_yaml},
+    collect::resources::{self, Resource},
+    config::{API_VERSION, LoadError, nearest, parse_yaml},
     evaluate::{
         cel::{Expression, Vocabulary},
         value::Node,
@@ -142,6 +143,17 @@ impl Library {
         self.checks.get(id).map(AsRef::as_ref)
     }
 
+    /// Every resource that some check judges or rests on (`networkpolicies.networking.k8s.io`), for collections that
+    /// must list more than the default.
+    pub fn resources(&self) -> BTreeSet<String> {
+        let judged = self.checks().filter_map(|check| match &check.on {
+            On::Kind { group, kind } => Some(resources::name_of_kind(group, kind)),
+            _ => None,
+        });
+        let related = self.checks().flat_map(|check| check.related.values().map(|related| related.resource.clone()));
+        judged.chain(related).collect()
+    }
+
     /// Every check, by id.
     pub fn checks(&self) -> impl ExactSizeIterator<Item = &Check> {
         self.checks.values().map(AsRef::as_ref)
@@ -176,7 +188,7 @@ impl Check {
     /// Every name that texts and expressions of this check may use.
     fn names(file: &CheckFile) -> BTreeSet<String> {
         let fixed = file.on.names().iter().copied().chain(["params"]);
-        let value = (!file.field.0.is_empty()).then_some("value");
+        let value = file.field.as_ref().map(|_| "value");
         let own = file.each.keys().chain(file.related.keys()).map(String::as_str);
         fixed.chain(value).chain(own).map(str::to_string).collect()
     }
@@ -214,12 +226,12 @@ impl Compiler<'_> {
             severity: file.severity,
             on: file.on.clone(),
             each,
-            fields: file.field.0.clone(),
+            fields: file.field.iter().flat_map(|field| field.value.0.clone()).collect(),
             when: when.flatten(),
             observed: observed.flatten(),
             expected,
             message,
-            related: file.related.clone(),
+            related: file.related.iter().map(|(name, related)| (name.clone(), related.value.clone())).collect(),
             why: file.why.trim().into(),
             remediation: file.remediation.trim().into(),
             references: file.references.clone(),
@@ -232,7 +244,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn wrong(&mut self, at: &Spanned<String>, message: impl Into<String>) -> &mut LoadError {
+    fn wrong<T>(&mut self, at: &Spanned<T>, message: impl Into<String>) -> &mut LoadError {
         let error = LoadError::file(self.path, message);
         let line = u32::try_from(at.referenced.line()).unwrap_or(0);
         let column = u32::try_from(at.referenced.column()).unwrap_or(0);
@@ -274,8 +286,8 @@ impl Compiler<'_> {
             }
             Ok(path) => {
                 let known = file.on.names().iter().copied().chain(["containers"]);
-                let error = LoadError::file("", "").nearest(&path.root, known);
-                self.wrong(list, format!("'{}' is no list to walk", list.value)).hint = error.hint;
+                let hint = nearest(&path.root, known).map(|name| format!("did you mean '{name}'?"));
+                self.wrong(list, format!("'{}' is no list to walk", list.value)).hint = hint;
                 None
             }
             Err(error) => {
@@ -288,34 +300,45 @@ impl Compiler<'_> {
     fn fields(&mut self) {
         let file = self.file;
         let known: Vec<&str> = file.on.names().iter().copied().chain(file.each.keys().map(String::as_str)).collect();
-        for path in file.field.0.iter().filter(|path| !known.contains(&path.root.as_str())) {
-            let message = format!("field starts at '{}', which is not known on {}", path.root, file.on);
-            self.errors.push(LoadError::file(self.path, message).nearest(&path.root, known.iter().copied()));
+        if let Some(field) = &file.field {
+            if field.value.0.is_empty() {
+                self.wrong(field, "field names no path").hint = Some("leave it out to judge the whole object".into());
+            }
+            for path in field.value.0.iter().filter(|path| !known.contains(&path.root.as_str())) {
+                let hint = nearest(&path.root, known.iter().copied()).map(|name| format!("did you mean '{name}'?"));
+                self.wrong(field, format!("field starts at '{}', which is not known on {}", path.root, file.on)).hint =
+                    hint;
+            }
         }
     }
 
     fn related(&mut self) {
-        for (name, related) in &self.file.related {
-            if RESERVED.contains(&name.as_str()) || self.file.on.names().contains(&name.as_str()) {
-                self.errors.push(LoadError::file(self.path, format!("related '{name}' has a meaning already")));
+        let file = self.file;
+        for (name, related) in &file.related {
+            let Related { resource, by } = &related.value;
+            if RESERVED.contains(&name.as_str()) || file.on.names().contains(&name.as_str()) {
+                self.wrong(related, format!("related '{name}' has a meaning already"));
             }
-            if !self.file.on.is_admission() && related.by != By::Cluster {
-                let message = format!("related '{name}': on {} there is no object to be related to", self.file.on);
-                self.errors.push(LoadError::file(self.path, message).hint("write by: cluster"));
+            if let Some(known) = misspelt(resource) {
+                self.wrong(related, format!("related '{name}': unknown resource '{resource}'")).hint =
+                    Some(format!("did you mean '{known}'?"));
+            }
+            if !file.on.is_admission() && *by != By::Cluster {
+                let message = format!("related '{name}': on {} there is no object to be related to", file.on);
+                self.wrong(related, message).hint = Some("write by: cluster".into());
             }
         }
     }
 
     fn variants(&mut self, names: &BTreeSet<String>, admission: bool) -> Vec<Variant> {
         let file = self.file;
-        if !file.variants.is_sorted_by(|a, b| a.since < b.since) {
-            let error = LoadError::file(self.path, "variants must stand in the order of their versions");
-            self.errors.push(error);
+        for pair in file.variants.windows(2).filter(|pair| pair[0].since.value >= pair[1].since.value) {
+            self.wrong(&pair[1].since, "variants must stand in the order of their versions");
         }
         let mut variants = Vec::new();
         for variant in &file.variants {
             let pass = variant.pass.as_ref().and_then(|pass| self.expression(pass, names, admission));
-            variants.push(Variant { since: variant.since, params: variant.params.clone(), pass });
+            variants.push(Variant { since: variant.since.value, params: variant.params.clone(), pass });
         }
         variants
     }
@@ -347,6 +370,19 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// The known resource that an unknown one is a slip of: a list by that name would be empty everywhere.
+fn misspelt(resource: &str) -> Option<String> {
+    let known = || resources::RESOURCES.iter().chain([&resources::SECRETS]);
+    if known().any(|known| known.id() == resource) {
+        return None;
+    }
+    let is_slip = |known: &&Resource| {
+        let singular = resources::join(&known.kind.to_lowercase(), known.group);
+        singular == resource || strsim::levenshtein(&known.id(), resource) <= 2
+    };
+    known().find(is_slip).map(Resource::id)
 }
 
 #[cfg(test)]
@@ -394,7 +430,7 @@ mod tests {
             (
                 "container.securityContext",
                 "podd.securityContext",
-                (0, 0),
+                (6, 8),
                 "field starts at 'podd'",
                 Some("did you mean 'pod'?"),
             ),
@@ -402,6 +438,30 @@ mod tests {
             ("container: containers", "container: pods", (5, 19), "'pods' is no list to walk", None),
             ("id: x", "apiVersion: v2\nid: x", (1, 13), "apiVersion 'v2' is not known", None),
             ("why: w", "why: w\nwhy: w", (11, 1), "uplicate", None),
+            (
+                "why: w",
+                "why: w\nrelated: {p: {resource: networkpolicy.networking.k8s.io, by: cluster}}",
+                (11, 14),
+                "unknown resource",
+                None,
+            ),
+            (
+                "why: w",
+                "why: w\nrelated: {p: {resource: service, by: cluster}}",
+                (11, 14),
+                "unknown resource",
+                Some("did you mean 'services'?"),
+            ),
+            (
+                "why: w",
+                "why: w\nrelated: {pod: {resource: services, by: cluster}}",
+                (11, 16),
+                "has a meaning already",
+                None,
+            ),
+            ("why: w", "why: w\nrelated: {p: {resource: services, by: label}}", (11, 39), "unknown variant", None),
+            ("why: w", "why: w\nvariants: [{since: \"1.30\"}, {since: \"1.27\"}]", (11, 37), "in the order", None),
+            ("why: w", "why: w\nvariants: [{since: \"2\"}]", (11, 20), "not a Kubernetes version", None),
         ] {
             let text = GOOD.replacen(from, to, 1);
             let found = errors(&text);
