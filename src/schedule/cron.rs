@@ -23,14 +23,22 @@ impl Recurrence {
     pub fn parse(expression: &str, time_zone: Tz) -> Result<Self, String> {
         let fields: Vec<&str> = expression.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields[..] else {
-            return Err(format!("'{expression}' has {} fields; minute, hour, day of month, month and day of week are needed", fields.len()));
+            return Err(format!(
+                "'{expression}' has {} fields; minute, hour, day of month, month and day of week are needed",
+                fields.len()
+            ));
         };
         if !is_any(day) && !is_any(weekday) {
-            return Err(format!("'{expression}' gives both day of month and day of week, which some read as 'and' and others as 'or': use two schedules"));
+            return Err(format!(
+                "'{expression}' gives both day of month and day of week, which some read as 'and' and others as 'or': use two schedules"
+            ));
         }
-        let weekday = weekdays(weekday).ok_or_else(|| format!("'{weekday}' is not a day of week (0 to 7, where 0 and 7 are Sunday, or SUN to SAT)"))?;
+        let weekday = weekdays(weekday).ok_or_else(|| {
+            format!("'{weekday}' is not a day of week (0 to 7, where 0 and 7 are Sunday, or SUN to SAT)")
+        })?;
         let translated = format!("0 {minute} {hour} {day} {month} {weekday}");
-        let fields = cron::Schedule::from_str(&translated).map_err(|_| format!("'{expression}' is not a cron expression"))?;
+        let fields =
+            cron::Schedule::from_str(&translated).map_err(|_| format!("'{expression}' is not a cron expression"))?;
         let recurrence = Self { fields, time_zone };
         match recurrence.after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(recurrence),
@@ -47,7 +55,10 @@ impl Recurrence {
         let local = after.with_timezone(&self.time_zone).naive_local();
         // One day back: in an overlap the local time of `after` is later than that of instants still to come.
         let from = local.checked_sub_days(Days::new(1)).unwrap_or(local);
-        self.fields.after(&from.and_utc()).map(|planned| self.instant(planned.naive_utc())).find(|planned| *planned > after)
+        self.fields
+            .after(&from.and_utc())
+            .map(|planned| self.instant(planned.naive_utc()))
+            .find(|planned| *planned > after)
     }
 
     fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
@@ -76,7 +87,8 @@ fn weekdays(field: &str) -> Option<String> {
     }
     let mut chosen = [false; 7];
     for part in field.split(',') {
-        let (range, step) = part.split_once('/').map_or(Some((part, 1)), |(range, step)| Some((range, step.parse::<usize>().ok()?)))?;
+        let (range, step) =
+            part.split_once('/').map_or(Some((part, 1)), |(range, step)| Some((range, step.parse::<usize>().ok()?)))?;
         let days: RangeInclusive<usize> = match range.split_once('-') {
             _ if is_any(range) => 0..=6,
             Some((from, to)) => weekday(from)?..=weekday(to).map(|to| if to == 0 { 7 } else { to })?,
@@ -125,7 +137,10 @@ mod tests {
         let weekend = ["Fri 2026-11-27T06:00+0000", "Sat 2026-11-28T06:00+0000", "Sun 2026-11-29T06:00+0000"];
         assert_eq!(next("0 6 * * 5-7", "UTC", "2026-11-24T06:00:00Z", 3), weekend);
         assert_eq!(next("0 6 * * fri-sun", "UTC", "2026-11-24T06:00:00Z", 3), weekend);
-        assert_eq!(next("0 6 * * 1-5/2", "UTC", "2026-11-23T06:00:00Z", 2), ["Wed 2026-11-25T06:00+0000", "Fri 2026-11-27T06:00+0000"]);
+        assert_eq!(
+            next("0 6 * * 1-5/2", "UTC", "2026-11-23T06:00:00Z", 2),
+            ["Wed 2026-11-25T06:00+0000", "Fri 2026-11-27T06:00+0000"]
+        );
     }
 
     #[test]

@@ -91,7 +91,9 @@ impl Schedule {
         let Located { value: read, .. } = parse_yaml::<File>(file, bytes)?;
         if read.api_version.value != API_VERSION {
             let message = format!("apiVersion '{}' is not known", read.api_version.value);
-            return Err(LoadError::line(file, read.api_version.line, message).hint(format!("write apiVersion: {API_VERSION}")));
+            return Err(
+                LoadError::line(file, read.api_version.line, message).hint(format!("write apiVersion: {API_VERSION}"))
+            );
         }
         let id = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self {

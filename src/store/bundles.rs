@@ -20,7 +20,13 @@ impl Store {
     ///
     /// # Errors
     /// A file that is too large, a store that refuses or is full, or other bytes in a file's place.
-    pub async fn put_bundle(&self, cluster: &str, id: &Digest, files: &BTreeMap<String, Vec<u8>>, patience: Patience) -> Result<(), StoreError> {
+    pub async fn put_bundle(
+        &self,
+        cluster: &str,
+        id: &Digest,
+        files: &BTreeMap<String, Vec<u8>>,
+        patience: Patience,
+    ) -> Result<(), StoreError> {
         let folder = self.bundle(cluster, id)?;
         let write = async |(name, bytes): (&String, &Vec<u8>)| {
             let path = self.below(&folder, name)?;
@@ -42,12 +48,22 @@ impl Store {
     pub async fn bundle_files(&self, cluster: &str, id: &Digest) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
         let folder = self.bundle(cluster, id)?;
         let listed = self.list_below(&folder).await?;
-        let malformed = |detail: String| StoreError { action: "read", at: self.url_of(&folder), cause: Cause::Malformed, detail };
+        let malformed =
+            |detail: String| StoreError { action: "read", at: self.url_of(&folder), cause: Cause::Malformed, detail };
         if listed.is_empty() {
-            return Err(StoreError { action: "read", at: self.url_of(&folder), cause: Cause::NotFound, detail: "there is no such bundle".into() });
+            return Err(StoreError {
+                action: "read",
+                at: self.url_of(&folder),
+                cause: Cause::NotFound,
+                detail: "there is no such bundle".into(),
+            });
         }
         if listed.len() > MOST_FILES || listed.values().sum::<u64>() > MOST_BYTES {
-            return Err(malformed(format!("{} files with {} MiB are more than a bundle holds", listed.len(), listed.values().sum::<u64>() >> 20)));
+            return Err(malformed(format!(
+                "{} files with {} MiB are more than a bundle holds",
+                listed.len(),
+                listed.values().sum::<u64>() >> 20
+            )));
         }
         let read = async |name: String| match self.read(&self.below(&folder, &name)?).await? {
             Some(bytes) => Ok((name, bytes)),
@@ -70,6 +86,11 @@ impl Store {
 
     fn below(&self, folder: &Path, name: &str) -> Result<Path, StoreError> {
         let url = || format!("{}/{}", self.url_of(folder), name.escape_debug());
-        Path::parse(format!("{folder}/{name}")).map_err(|error| StoreError { action: "use", at: url(), cause: Cause::Malformed, detail: error.to_string() })
+        Path::parse(format!("{folder}/{name}")).map_err(|error| StoreError {
+            action: "use",
+            at: url(),
+            cause: Cause::Malformed,
+            detail: error.to_string(),
+        })
     }
 }

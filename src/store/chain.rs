@@ -75,7 +75,8 @@ impl Store {
         if !anchored && !recent.is_empty() {
             // Something sits in a slot that is not its own: only reading back tells the log's commits from copies.
             let all: Vec<u64> = self.slots(&folder, None).await?.into_iter().rev().skip(1).collect();
-            let mut older = stream::iter(all).map(|slot| self.judge(cluster, &folder, slot, key)).buffered(2 * CONCURRENCY);
+            let mut older =
+                stream::iter(all).map(|slot| self.judge(cluster, &folder, slot, key)).buffered(2 * CONCURRENCY);
             while let Some(next) = older.try_next().await? {
                 judged.push(next);
                 if is_anchor(&judged) {
@@ -113,7 +114,12 @@ impl Store {
         let folder = self.commits(cluster)?;
         let read = async |slot: u64| Ok(self.read(&commit_path(&folder, slot)).await?.map(|bytes| (slot, bytes)));
         let slots = self.slots(&folder, None).await?;
-        stream::iter(slots).map(read).buffered(2 * CONCURRENCY).try_filter_map(|file| std::future::ready(Ok(file))).try_collect().await
+        stream::iter(slots)
+            .map(read)
+            .buffered(2 * CONCURRENCY)
+            .try_filter_map(|file| std::future::ready(Ok(file)))
+            .try_collect()
+            .await
     }
 
     pub(super) fn commits(&self, cluster: &str) -> Result<Path, StoreError> {
@@ -123,7 +129,8 @@ impl Store {
     /// Slots after `after`, in order.
     async fn slots(&self, folder: &Path, after: Option<u64>) -> Result<Vec<u64>, StoreError> {
         let listed = self.list_slots(folder, after).map_err(|error| self.error("list", folder, &error));
-        let mut slots: Vec<u64> = listed.try_filter_map(|meta| std::future::ready(Ok(slot_of(&meta)))).try_collect().await?;
+        let mut slots: Vec<u64> =
+            listed.try_filter_map(|meta| std::future::ready(Ok(slot_of(&meta)))).try_collect().await?;
         slots.sort_unstable();
         Ok(slots)
     }
@@ -152,7 +159,11 @@ impl Store {
         Ok(false)
     }
 
-    fn list_slots(&self, folder: &Path, after: Option<u64>) -> stream::BoxStream<'static, object_store::Result<ObjectMeta>> {
+    fn list_slots(
+        &self,
+        folder: &Path,
+        after: Option<u64>,
+    ) -> stream::BoxStream<'static, object_store::Result<ObjectMeta>> {
         match after {
             Some(slot) => self.backend.list_with_offset(Some(folder), &commit_path(folder, slot)),
             None => self.backend.list(Some(folder)),
@@ -190,7 +201,9 @@ fn is_anchor(judged: &[Judged]) -> bool {
 pub(super) fn follows(commit: &Commit, previous: Option<&Commit>) -> bool {
     match previous {
         None => commit.index() == 0,
-        Some(previous) => commit.index() == previous.size() && commit.consistent_with(previous) == Consistency::Consistent,
+        Some(previous) => {
+            commit.index() == previous.size() && commit.consistent_with(previous) == Consistency::Consistent
+        }
     }
 }
 
@@ -201,7 +214,9 @@ fn thread(judged: Vec<Judged>, anchored: bool) -> Log {
     for (slot, read) in judged {
         let previous = log.commits.last().map(|slot| &slot.commit);
         match read {
-            Ok(commit) if (anchored && previous.is_none()) || follows(&commit, previous) => log.commits.push(Slot { slot, commit }),
+            Ok(commit) if (anchored && previous.is_none()) || follows(&commit, previous) => {
+                log.commits.push(Slot { slot, commit })
+            }
             Ok(commit) => {
                 let reason = format!("it does not continue the log: it holds entry {}", commit.index());
                 log.skipped.push(Skipped { slot, reason });

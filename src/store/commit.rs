@@ -6,11 +6,7 @@ use super::{
     create::Created,
 };
 use crate::{
-    bundle::{
-        Commit, Leaf, LogKey,
-        log::LogError,
-        log_origin,
-    },
+    bundle::{Commit, Leaf, LogKey, log::LogError, log_origin},
     digest::Digest,
 };
 
@@ -43,7 +39,14 @@ impl Store {
     ///
     /// # Errors
     /// A store that refuses, is full, or whose answers leave the outcome open beyond all patience.
-    pub async fn commit(&self, cluster: &str, leaf: &Leaf, key: &LogKey, since: Option<u64>, patience: Patience) -> Result<Committed, StoreError> {
+    pub async fn commit(
+        &self,
+        cluster: &str,
+        leaf: &Leaf,
+        key: &LogKey,
+        since: Option<u64>,
+        patience: Patience,
+    ) -> Result<Committed, StoreError> {
         let public = key.public();
         let folder = self.commits(cluster)?;
         let Head { newest, mut skipped } = self.head(cluster, &public).await?;
@@ -58,7 +61,8 @@ impl Store {
                 continue;
             }
             let path = commit_path(&folder, slot);
-            let ours = next_commit(previous.as_ref(), leaf, cluster, key).map_err(|error| self.log_error(&path, &error))?;
+            let ours =
+                next_commit(previous.as_ref(), leaf, cluster, key).map_err(|error| self.log_error(&path, &error))?;
             match self.create(&path, ours.bytes(), patience).await? {
                 Created::Ours => return Ok(self.committed(cluster, &Slot { slot, commit: ours }, skipped, false)),
                 Created::Theirs(bytes) => match judge(Some(&bytes), slot, cluster, &public) {
@@ -68,7 +72,10 @@ impl Store {
                         }
                         previous = Some(winner);
                     }
-                    Ok(other) => skipped.push(Skipped { slot, reason: format!("it does not continue the log: it holds entry {}", other.index()) }),
+                    Ok(other) => skipped.push(Skipped {
+                        slot,
+                        reason: format!("it does not continue the log: it holds entry {}", other.index()),
+                    }),
                     Err(reason) => skipped.push(Skipped { slot, reason }),
                 },
             }
@@ -77,7 +84,14 @@ impl Store {
     }
 
     /// The leaf's commit, where an earlier attempt has left one.
-    async fn find(&self, cluster: &str, leaf: &Leaf, key: &LogKey, newest: Option<&Slot>, since: Option<u64>) -> Result<Option<Slot>, StoreError> {
+    async fn find(
+        &self,
+        cluster: &str,
+        leaf: &Leaf,
+        key: &LogKey,
+        newest: Option<&Slot>,
+        since: Option<u64>,
+    ) -> Result<Option<Slot>, StoreError> {
         let Some(newest) = newest else { return Ok(None) };
         if newest.commit.leaf() == leaf {
             return Ok(Some(newest.clone()));
@@ -108,7 +122,12 @@ impl Store {
     }
 
     fn log_error(&self, path: &object_store::path::Path, error: &LogError) -> StoreError {
-        StoreError { action: "append to", at: self.url_of(path), cause: super::Cause::Malformed, detail: error.to_string() }
+        StoreError {
+            action: "append to",
+            at: self.url_of(path),
+            cause: super::Cause::Malformed,
+            detail: error.to_string(),
+        }
     }
 }
 

@@ -49,14 +49,22 @@ impl Cause {
     /// What to do about it.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::Configuration => "stores are a folder, file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
-            Self::Unauthenticated => "set the store's credentials in the environment (for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION)",
+            Self::Configuration => {
+                "stores are a folder, file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
+            }
+            Self::Unauthenticated => {
+                "set the store's credentials in the environment (for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION)"
+            }
             Self::Refused => "the credentials need to create, read and list objects below this URL, and nothing more",
             Self::NotFound => "check the URL; kubeproof makes folders, never buckets",
             Self::Full => "free some space or raise the quota, then run again: nothing that was committed is lost",
             Self::ReadOnly => "choose a folder that this user can write, with --store",
-            Self::Unsupported => "the store must support conditional creation (If-None-Match) and, for folders, hard links",
-            Self::Conflict => "another program wrote there: keep the store for kubeproof alone, and look at who can write to it",
+            Self::Unsupported => {
+                "the store must support conditional creation (If-None-Match) and, for folders, hard links"
+            }
+            Self::Conflict => {
+                "another program wrote there: keep the store for kubeproof alone, and look at who can write to it"
+            }
             Self::TooLarge => "leave resources out of the collection, or split the cluster's run by framework",
             Self::Malformed => "kubeproof verify names what is wrong with the store",
             Self::Unknown => "check that the store is reachable from here and run again",
@@ -147,7 +155,8 @@ fn describe(error: &Backend) -> String {
         return lower_first(&found.to_string());
     }
     let text = error.to_string();
-    let tag = |name: &str| text.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>")).map(|(inner, _)| inner);
+    let tag =
+        |name: &str| text.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>")).map(|(inner, _)| inner);
     if let (Some(code), Some(message)) = (tag("Code"), tag("Message")) {
         return format!("{code}: {}", message.trim_end_matches('.'));
     }

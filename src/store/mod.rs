@@ -98,9 +98,17 @@ impl Store {
     /// A store that does not answer or refuses.
     pub async fn clusters(&self) -> Result<Vec<String>, StoreError> {
         let clusters = self.root.clone().join("clusters");
-        let listed = self.backend.list_with_delimiter(Some(&clusters)).await.map_err(|error| self.error("list", &clusters, &error))?;
-        let mut names: Vec<String> =
-            listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).filter(|name| is_cluster(name)).collect();
+        let listed = self
+            .backend
+            .list_with_delimiter(Some(&clusters))
+            .await
+            .map_err(|error| self.error("list", &clusters, &error))?;
+        let mut names: Vec<String> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| path.filename().map(str::to_owned))
+            .filter(|name| is_cluster(name))
+            .collect();
         names.sort();
         names.dedup();
         Ok(names)
@@ -112,7 +120,12 @@ impl Store {
             return Ok(self.root.clone().join("clusters").join(cluster));
         }
         let detail = "a cluster's folder has lower-case letters, digits, '.', '_' and '-' only".into();
-        Err(StoreError { action: "use", at: format!("{}/clusters/{}", self.url, cluster.escape_debug()), cause: Cause::Configuration, detail })
+        Err(StoreError {
+            action: "use",
+            at: format!("{}/clusters/{}", self.url, cluster.escape_debug()),
+            cause: Cause::Configuration,
+            detail,
+        })
     }
 
     /// The object's bytes, `None` when there is none.
@@ -144,7 +157,11 @@ impl Store {
     }
 
     fn too_large(&self, action: &'static str, path: &Path, size: u64) -> StoreError {
-        let detail = format!("{} MiB are more than the {} MiB that one request may hold", size.div_ceil(1 << 20), LARGEST_OBJECT >> 20);
+        let detail = format!(
+            "{} MiB are more than the {} MiB that one request may hold",
+            size.div_ceil(1 << 20),
+            LARGEST_OBJECT >> 20
+        );
         StoreError { action, at: self.url_of(path), cause: Cause::TooLarge, detail }
     }
 

@@ -51,7 +51,8 @@ const S3_OPTIONS: [&str; 24] = [
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
-const GCS_OPTIONS: [&str; 3] = ["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_KEY"];
+const GCS_OPTIONS: [&str; 3] =
+    ["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_KEY"];
 const AZURE_OPTIONS: [&str; 7] = [
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
@@ -105,7 +106,12 @@ pub(super) fn open(text: &str, env: &BTreeMap<String, String>, missing: Missing)
         None => folder(FsPath::new(text.strip_prefix("file:").unwrap_or(text)), missing),
         Some(("file", _)) => {
             let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
-            folder(&path.ok_or_else(|| refused(text, "a file URL has three slashes and an absolute path, as file:///var/evidence"))?, missing)
+            folder(
+                &path.ok_or_else(|| {
+                    refused(text, "a file URL has three slashes and an absolute path, as file:///var/evidence")
+                })?,
+                missing,
+            )
         }
         Some((scheme, _)) => remote(scheme, text, env),
     }
@@ -116,13 +122,17 @@ fn refused(url: &str, detail: impl Into<String>) -> StoreError {
 }
 
 fn folder(path: &FsPath, missing: Missing) -> Result<Opened, StoreError> {
-    let absolute = std::path::absolute(path).map_err(|error| refused(&path.display().to_string(), error.to_string()))?;
+    let absolute =
+        std::path::absolute(path).map_err(|error| refused(&path.display().to_string(), error.to_string()))?;
     let at = absolute.display().to_string();
     let backend_error = |error: object_store::Error| StoreError::of_backend("open", at.clone(), &error, &[]);
-    let io_error = |source: std::io::Error| backend_error(object_store::Error::Generic { store: "folder", source: source.into() });
+    let io_error =
+        |source: std::io::Error| backend_error(object_store::Error::Generic { store: "folder", source: source.into() });
     match (missing, absolute.exists()) {
         (_, true) => {}
-        (Missing::Create, false) => DirBuilder::new().recursive(true).mode(0o700).create(&absolute).map_err(io_error)?,
+        (Missing::Create, false) => {
+            DirBuilder::new().recursive(true).mode(0o700).create(&absolute).map_err(io_error)?
+        }
         (Missing::Refuse, false) => {
             return Err(StoreError { action: "open", at, cause: Cause::NotFound, detail: "no such folder".into() });
         }
@@ -131,7 +141,13 @@ fn folder(path: &FsPath, missing: Missing) -> Result<Opened, StoreError> {
         return Err(refused(&at, "not a folder"));
     }
     let backend = LocalFileSystem::new_with_prefix(&absolute).map_err(backend_error)?.with_fsync(true);
-    Ok(Opened { backend: Arc::new(backend), root: Path::default(), url: at, folder: Some(absolute), secrets: Vec::new() })
+    Ok(Opened {
+        backend: Arc::new(backend),
+        root: Path::default(),
+        url: at,
+        folder: Some(absolute),
+        secrets: Vec::new(),
+    })
 }
 
 fn remote(scheme: &str, text: &str, env: &BTreeMap<String, String>) -> Result<Opened, StoreError> {
@@ -139,9 +155,13 @@ fn remote(scheme: &str, text: &str, env: &BTreeMap<String, String>) -> Result<Op
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = Url::parse(text).map_err(|error| refused(&without_userinfo(text), error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(refused(&without_userinfo(text), "credentials and options stand in the environment, never in the URL"));
+        return Err(refused(
+            &without_userinfo(text),
+            "credentials and options stand in the environment, never in the URL",
+        ));
     }
-    let bucket = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refused(text, "the bucket's name is missing"))?;
+    let bucket =
+        url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refused(text, "the bucket's name is missing"))?;
     let root = Path::from_url_path(url.path()).map_err(|error| refused(text, error.to_string()))?;
     let (backend, secrets) = match scheme {
         "s3" => s3(text, bucket, env)?,
@@ -167,8 +187,13 @@ fn s3(url: &str, bucket: &str, env: &BTreeMap<String, String>) -> Result<Backend
     let options = options(url, env, "AWS_", &S3_OPTIONS)?;
     let plain = |name: &str| name.starts_with("AWS_ENDPOINT") || name == "AWS_PROXY_URL";
     let allowed = options.iter().any(|(name, value)| *name == "AWS_ALLOW_HTTP" && value.eq_ignore_ascii_case("true"));
-    if let Some((name, _)) = options.iter().find(|(name, value)| plain(name) && value.starts_with("http://") && !allowed) {
-        return Err(refused(url, format!("{name} is plain http: use https, or set AWS_ALLOW_HTTP=true where the network is trusted")));
+    if let Some((name, _)) =
+        options.iter().find(|(name, value)| plain(name) && value.starts_with("http://") && !allowed)
+    {
+        return Err(refused(
+            url,
+            format!("{name} is plain http: use https, or set AWS_ALLOW_HTTP=true where the network is trusted"),
+        ));
     }
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
@@ -177,7 +202,8 @@ fn s3(url: &str, bucket: &str, env: &BTreeMap<String, String>) -> Result<Backend
         .with_retry(retries())
         .with_client_options(s3_client(url, &options)?);
     for (name, value) in options.iter().filter(|(name, _)| *name != CA_BUNDLE) {
-        let key: AmazonS3ConfigKey = name.to_lowercase().parse().map_err(|error: object_store::Error| refused(url, error.to_string()))?;
+        let key: AmazonS3ConfigKey =
+            name.to_lowercase().parse().map_err(|error: object_store::Error| refused(url, error.to_string()))?;
         builder = builder.with_config(key, *value);
     }
     let secrets = secrets(&options);
@@ -187,7 +213,8 @@ fn s3(url: &str, bucket: &str, env: &BTreeMap<String, String>) -> Result<Backend
 
 fn s3_client(url: &str, options: &[(&str, &str)]) -> Result<ClientOptions, StoreError> {
     let Some((_, path)) = options.iter().find(|(name, _)| *name == CA_BUNDLE) else { return Ok(client()) };
-    let unreadable = |error: String| refused(url, format!("{CA_BUNDLE} {path} is not a file of PEM certificates: {error}"));
+    let unreadable =
+        |error: String| refused(url, format!("{CA_BUNDLE} {path} is not a file of PEM certificates: {error}"));
     let pem = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
     Ok(certificates.into_iter().fold(client(), ClientOptions::with_root_certificate))
@@ -195,9 +222,11 @@ fn s3_client(url: &str, options: &[(&str, &str)]) -> Result<ClientOptions, Store
 
 fn gcs(url: &str, bucket: &str, env: &BTreeMap<String, String>) -> Result<Backend, StoreError> {
     let options = options(url, env, "GOOGLE_", &GCS_OPTIONS)?;
-    let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(bucket).with_retry(retries()).with_client_options(client());
+    let mut builder =
+        GoogleCloudStorageBuilder::new().with_bucket_name(bucket).with_retry(retries()).with_client_options(client());
     for (name, value) in &options {
-        let key: GoogleConfigKey = name.to_lowercase().parse().map_err(|error: object_store::Error| refused(url, error.to_string()))?;
+        let key: GoogleConfigKey =
+            name.to_lowercase().parse().map_err(|error: object_store::Error| refused(url, error.to_string()))?;
         builder = builder.with_config(key, *value);
     }
     let secrets = secrets(&options);
@@ -207,9 +236,11 @@ fn gcs(url: &str, bucket: &str, env: &BTreeMap<String, String>) -> Result<Backen
 
 fn azure(url: &str, container: &str, env: &BTreeMap<String, String>) -> Result<Backend, StoreError> {
     let options = options(url, env, "AZURE_", &AZURE_OPTIONS)?;
-    let mut builder = MicrosoftAzureBuilder::new().with_container_name(container).with_retry(retries()).with_client_options(client());
+    let mut builder =
+        MicrosoftAzureBuilder::new().with_container_name(container).with_retry(retries()).with_client_options(client());
     for (name, value) in &options {
-        let key: AzureConfigKey = name.to_lowercase().parse().map_err(|error: object_store::Error| refused(url, error.to_string()))?;
+        let key: AzureConfigKey =
+            name.to_lowercase().parse().map_err(|error: object_store::Error| refused(url, error.to_string()))?;
         builder = builder.with_config(key, *value);
     }
     let secrets = secrets(&options);
@@ -218,7 +249,12 @@ fn azure(url: &str, container: &str, env: &BTreeMap<String, String>) -> Result<B
 }
 
 /// The options for one kind of store; a misspelt one must not be ignored, since the store would then be another.
-fn options<'a>(url: &str, env: &'a BTreeMap<String, String>, prefix: &str, known: &[&str]) -> Result<Vec<(&'a str, &'a str)>, StoreError> {
+fn options<'a>(
+    url: &str,
+    env: &'a BTreeMap<String, String>,
+    prefix: &str,
+    known: &[&str],
+) -> Result<Vec<(&'a str, &'a str)>, StoreError> {
     let mut found = Vec::new();
     for (name, value) in env.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix)) {
         if known.contains(&name.as_str()) {
@@ -227,7 +263,10 @@ fn options<'a>(url: &str, env: &'a BTreeMap<String, String>, prefix: &str, known
             }
         } else if name == "AWS_PROFILE" {
             if !env.contains_key("AWS_ACCESS_KEY_ID") {
-                return Err(refused(url, "AWS_PROFILE is set, and profile files are not read: export the profile's keys instead"));
+                return Err(refused(
+                    url,
+                    "AWS_PROFILE is set, and profile files are not read: export the profile's keys instead",
+                ));
             }
         } else if !FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
             let nearest = known.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
@@ -239,8 +278,14 @@ fn options<'a>(url: &str, env: &'a BTreeMap<String, String>, prefix: &str, known
 }
 
 fn secrets(options: &[(&str, &str)]) -> Vec<String> {
-    let secret = |name: &str| ["SECRET", "TOKEN", "_KEY", "KEY_ID"].iter().any(|part| name.contains(part)) && !name.ends_with("_FILE");
-    options.iter().filter(|(name, value)| secret(name) && value.len() >= 8).map(|(_, value)| (*value).to_owned()).collect()
+    let secret = |name: &str| {
+        ["SECRET", "TOKEN", "_KEY", "KEY_ID"].iter().any(|part| name.contains(part)) && !name.ends_with("_FILE")
+    };
+    options
+        .iter()
+        .filter(|(name, value)| secret(name) && value.len() >= 8)
+        .map(|(_, value)| (*value).to_owned())
+        .collect()
 }
 
 fn client() -> ClientOptions {
@@ -248,6 +293,7 @@ fn client() -> ClientOptions {
 }
 
 fn retries() -> RetryConfig {
-    let backoff = BackoffConfig { init_backoff: Duration::from_millis(200), max_backoff: Duration::from_secs(5), base: 2.0 };
+    let backoff =
+        BackoffConfig { init_backoff: Duration::from_millis(200), max_backoff: Duration::from_secs(5), base: 2.0 };
     RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(60) }
 }

@@ -133,9 +133,11 @@ impl Pending {
         }
         let sequence = waiting.last().and_then(|folder| sequence(folder)).map_or(0, |last| last + 1);
         // Left-overs of a killed run begin with a dot and are taken for nothing.
-        let unfinished = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(&self.folder).map_err(failed("write to"))?;
+        let unfinished =
+            tempfile::Builder::new().prefix(".unfinished-").tempdir_in(&self.folder).map_err(failed("write to"))?;
         let digests = bundle.files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
-        let note = serde_json::to_vec_pretty(&Note { v: 1, since, files: digests }).map_err(|error| failed("write to")(error.into()))?;
+        let note = serde_json::to_vec_pretty(&Note { v: 1, since, files: digests })
+            .map_err(|error| failed("write to")(error.into()))?;
         write_synced(&unfinished.path().join(NOTE), &note).map_err(failed("write to"))?;
         for (name, bytes) in &bundle.files {
             write_synced(&unfinished.path().join(FILES).join(name), bytes).map_err(failed("write to"))?;
@@ -150,7 +152,13 @@ impl Pending {
     ///
     /// # Errors
     /// The first bundle that could not be committed; it and those after it stay.
-    pub async fn flush(&self, store: &Store, cluster: &str, key: &LogKey, patience: Patience) -> Result<Flushed, Undelivered> {
+    pub async fn flush(
+        &self,
+        store: &Store,
+        cluster: &str,
+        key: &LogKey,
+        patience: Patience,
+    ) -> Result<Flushed, Undelivered> {
         let mut flushed = Flushed::default();
         for folder in self.waiting()? {
             let Some((note, files, leaf, id)) = load(&folder) else {
@@ -223,7 +231,8 @@ fn load(folder: &Path) -> Option<(Note, BTreeMap<String, Vec<u8>>, Leaf, Digest)
         files.insert(name.clone(), bytes);
     }
     let envelope = Envelope::parse(files.get(envelope::FILE)?).ok()?;
-    let stamps: Vec<Digest> = files.iter().filter(|(name, _)| name.starts_with("attest/tsa/")).map(|(_, bytes)| Digest::of(bytes)).collect();
+    let stamps: Vec<Digest> =
+        files.iter().filter(|(name, _)| name.starts_with("attest/tsa/")).map(|(_, bytes)| Digest::of(bytes)).collect();
     let leaf = Leaf::bundle(envelope.id(), envelope.signature_digest(), &stamps).ok()?;
     let named = folder.file_name()?.to_str()?.ends_with(&envelope.id().hex());
     named.then(|| (note, files, leaf, envelope.id()))

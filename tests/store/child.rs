@@ -45,7 +45,8 @@ pub fn command(place: &Place, task: &str, number: u32) -> Command {
 fn of_another_test() {
     let text = |name: &str| env::var_os(name).unwrap().into_string().unwrap();
     let (url, number) = (text("KUBEPROOF_TEST_STORE"), text("KUBEPROOF_TEST_NUMBER").parse().unwrap());
-    let all: BTreeMap<String, String> = env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let all: BTreeMap<String, String> =
+        env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
     match text(TASK).as_str() {
         "deliver" => {
             block_on(deliver(&Store::open(&url, &all).unwrap(), &bundle(number))).unwrap();

@@ -144,7 +144,10 @@ async fn a_squatted_slot_is_skipped_and_reported(place: Place) {
     let third = deliver(&place.open(), &bundle(2)).await.unwrap();
     assert_eq!((third.index, third.slot), (2, 3));
     let log = store.log(CLUSTER, &log_key().public(), 0).await.unwrap();
-    assert_eq!(log.commits.iter().map(|slot| (slot.slot, slot.commit.index())).collect::<Vec<_>>(), [(0, 0), (2, 1), (3, 2)]);
+    assert_eq!(
+        log.commits.iter().map(|slot| (slot.slot, slot.commit.index())).collect::<Vec<_>>(),
+        [(0, 0), (2, 1), (3, 2)]
+    );
     assert_eq!(log.skipped.len(), 1);
 }
 

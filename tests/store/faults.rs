@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    io,
+    fmt, io,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -14,8 +13,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use kubeproof::store::{Cause, Store, StoreError};
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result, aws::AmazonS3Builder, local::LocalFileSystem, memory::InMemory, path::Path,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, aws::AmazonS3Builder, local::LocalFileSystem,
+    memory::InMemory, path::Path,
 };
 
 use super::{CLUSTER, IMPATIENT, Place, block_on, bundle, deliver, log_key};
@@ -34,7 +34,8 @@ pub fn raw_of(url: &str, env: &BTreeMap<String, String>) -> (Arc<dyn ObjectStore
     let (bucket, root) = rest.split_once('/').unwrap();
     let builder = AmazonS3Builder::new().with_bucket_name(bucket);
     // A child has the whole environment, of which the backend knows but a part.
-    let keys = env.iter().filter_map(|(name, value)| Some((name.strip_prefix("AWS_")?.to_lowercase().parse().ok()?, value)));
+    let keys =
+        env.iter().filter_map(|(name, value)| Some((name.strip_prefix("AWS_")?.to_lowercase().parse().ok()?, value)));
     let builder = keys.fold(builder, |builder, (key, value)| builder.with_config(key, value));
     (Arc::new(builder.build().unwrap()), root.into())
 }
@@ -115,7 +116,9 @@ impl ObjectStore for Faulty {
                 Err(Error::AlreadyExists { path: path.to_string(), source: "409 ConditionalRequestConflict".into() })
             }
             Fault::Unreachable => Err(timeout()),
-            Fault::Full => Err(Error::Generic { store: "faulty", source: io::Error::from(io::ErrorKind::StorageFull).into() }),
+            Fault::Full => {
+                Err(Error::Generic { store: "faulty", source: io::Error::from(io::ErrorKind::StorageFull).into() })
+            }
             Fault::Refuse => {
                 let body = "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>";
                 Err(Error::PermissionDenied { path: path.to_string(), source: body.into() })
@@ -156,7 +159,8 @@ impl ObjectStore for Faulty {
         use futures::TryStreamExt as _;
         self.count();
         let root = self.root.clone();
-        let listed = self.inner.list_with_offset(Some(&self.path(prefix.unwrap_or(&Path::default()))), &self.path(offset));
+        let listed =
+            self.inner.list_with_offset(Some(&self.path(prefix.unwrap_or(&Path::default()))), &self.path(offset));
         Box::pin(listed.map_ok(move |meta| Self::back(&root, meta)))
     }
 
@@ -191,7 +195,8 @@ async fn survives(place: Place, fault: fn(u32) -> Fault) {
     }
     let number = 40;
     place.open().put_bundle(CLUSTER, &bundle(number).id, &bundle(number).files, IMPATIENT).await.unwrap();
-    let committed = faulty(&place, fault(1)).commit(CLUSTER, &bundle(number).leaf, &log_key(), None, IMPATIENT).await.unwrap();
+    let committed =
+        faulty(&place, fault(1)).commit(CLUSTER, &bundle(number).leaf, &log_key(), None, IMPATIENT).await.unwrap();
     assert_eq!((committed.index, committed.slot, committed.was_there), (2, 2, false));
     in_the_log_once(&place, number).await;
 }

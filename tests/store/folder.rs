@@ -14,7 +14,8 @@ fn a_new_store_belongs_to_its_owner_alone() {
         deliver(&place.open(), &bundle(0)).await.unwrap();
         let mode = std::fs::metadata(&place.url).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        let left_over: Vec<String> = files_below(place.url.as_ref()).into_iter().filter(|name| name.contains('#')).collect();
+        let left_over: Vec<String> =
+            files_below(place.url.as_ref()).into_iter().filter(|name| name.contains('#')).collect();
         assert_eq!(left_over, Vec::<String>::new());
     });
 }
@@ -41,22 +42,52 @@ fn a_path_may_be_plain_or_a_url() {
 #[test]
 fn urls_and_options_that_cannot_be_right_are_refused() {
     let cases = [
-        ("s3://key:secret@evidence/prod", vec![], "cannot open s3://evidence/prod: credentials and options stand in the environment, never in the URL"),
-        ("s3://evidence/prod?region=eu", vec![], "cannot open s3://evidence/prod: credentials and options stand in the environment, never in the URL"),
+        (
+            "s3://key:secret@evidence/prod",
+            vec![],
+            "cannot open s3://evidence/prod: credentials and options stand in the environment, never in the URL",
+        ),
+        (
+            "s3://evidence/prod?region=eu",
+            vec![],
+            "cannot open s3://evidence/prod: credentials and options stand in the environment, never in the URL",
+        ),
         ("s3:///prod", vec![], "cannot open s3:///prod: the bucket's name is missing"),
         ("ftp://evidence/prod", vec![], "cannot open ftp://evidence/prod: unknown kind of store 'ftp'"),
-        ("file://host/evidence", vec![], "cannot open file://host/evidence: a file URL has three slashes and an absolute path, as file:///var/evidence"),
+        (
+            "file://host/evidence",
+            vec![],
+            "cannot open file://host/evidence: a file URL has three slashes and an absolute path, as file:///var/evidence",
+        ),
         ("/dev/null", vec![], "cannot open /dev/null: not a folder"),
-        ("s3://evidence", vec![("AWS_REGOIN", "eu")], "cannot open s3://evidence: AWS_REGOIN is not an option of this kind of store, did you mean AWS_REGION?"),
-        ("s3://evidence", vec![("AWS_PROFILE", "prod")], "cannot open s3://evidence: AWS_PROFILE is set, and profile files are not read: export the profile's keys instead"),
-        ("s3://evidence", vec![("AWS_ENDPOINT_URL", "http://minio:9000")], "cannot open s3://evidence: AWS_ENDPOINT_URL is plain http: use https, or set AWS_ALLOW_HTTP=true where the network is trusted"),
+        (
+            "s3://evidence",
+            vec![("AWS_REGOIN", "eu")],
+            "cannot open s3://evidence: AWS_REGOIN is not an option of this kind of store, did you mean AWS_REGION?",
+        ),
+        (
+            "s3://evidence",
+            vec![("AWS_PROFILE", "prod")],
+            "cannot open s3://evidence: AWS_PROFILE is set, and profile files are not read: export the profile's keys instead",
+        ),
+        (
+            "s3://evidence",
+            vec![("AWS_ENDPOINT_URL", "http://minio:9000")],
+            "cannot open s3://evidence: AWS_ENDPOINT_URL is plain http: use https, or set AWS_ALLOW_HTTP=true where the network is trusted",
+        ),
     ];
     for (url, env, words) in cases {
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let error = Store::open(url, &env).unwrap_err();
         assert_eq!((error.cause, error.to_string().as_str()), (Cause::Configuration, words));
     }
-    let foreign = [("AWS_PAGER", "less"), ("AWS_EXECUTION_ENV", "EKS"), ("AWS_STS_REGIONAL_ENDPOINTS", "regional"), ("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let foreign = [
+        ("AWS_PAGER", "less"),
+        ("AWS_EXECUTION_ENV", "EKS"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
+        ("AWS_ACCESS_KEY_ID", "k"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+    ];
     let env = foreign.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     assert_eq!(Store::open("s3://evidence/prod/", &env).unwrap().url(), "s3://evidence/prod");
 }
@@ -77,8 +108,12 @@ fn on_a_small_file_system(shell: &str) -> String {
     let task = child::command(&place, "fail", 0);
     let mut command = Command::new("unshare");
     let disk = folder.path().join("disk").display().to_string();
-    let script = format!("set -e; mount -t tmpfs -o size=48k tmpfs {disk}; mkdir {disk}/evidence; {shell}; exec \"$@\"");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(task.get_program()).args(task.get_args());
+    let script =
+        format!("set -e; mount -t tmpfs -o size=48k tmpfs {disk}; mkdir {disk}/evidence; {shell}; exec \"$@\"");
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .arg(task.get_program())
+        .args(task.get_args());
     command.envs(task.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("DISK", disk);
     let output = command.output().expect("unshare of util-linux is on PATH");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

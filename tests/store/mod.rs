@@ -65,7 +65,10 @@ fn bundle(number: u32) -> SignedBundle {
 }
 
 /// Writes and commits.
-async fn deliver(store: &Store, bundle: &SignedBundle) -> Result<kubeproof::store::Committed, kubeproof::store::StoreError> {
+async fn deliver(
+    store: &Store,
+    bundle: &SignedBundle,
+) -> Result<kubeproof::store::Committed, kubeproof::store::StoreError> {
     store.put_bundle(CLUSTER, &bundle.id, &bundle.files, IMPATIENT).await?;
     store.commit(CLUSTER, &bundle.leaf, &log_key(), None, IMPATIENT).await
 }
@@ -89,7 +92,11 @@ impl Place {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let bucket = format!("store-{}", BUCKETS.fetch_add(1, Ordering::Relaxed));
         minio().make_bucket(&bucket).await;
-        Self { url: format!("s3://{bucket}/evidence/prod"), env: minio().environment().into_iter().collect(), _folder: None }
+        Self {
+            url: format!("s3://{bucket}/evidence/prod"),
+            env: minio().environment().into_iter().collect(),
+            _folder: None,
+        }
     }
 
     fn open(&self) -> Store {

@@ -114,7 +114,9 @@ impl World<'_> {
 fn say(event: &Event) -> String {
     match event {
         Event::Waiting { id, .. } => format!("{id} waits"),
-        Event::Missed { id, count, first, last } => format!("{id} missed {count} {} {}", first.format("%dT%H:%M"), last.format("%dT%H:%M")),
+        Event::Missed { id, count, first, last } => {
+            format!("{id} missed {count} {} {}", first.format("%dT%H:%M"), last.format("%dT%H:%M"))
+        }
         Event::Interrupted { id, planned } => format!("{id} interrupted {}", planned.format("%dT%H:%M")),
         Event::Started { id, planned } => format!("{id} starts {}", planned.format("%dT%H:%M")),
         Event::Ended { id, outcome } => format!("{id} {}", outcome.as_ref().unwrap_or_else(|error| error)),
@@ -130,9 +132,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[test]
 fn runs_follow_the_plan_with_jitter_and_stop_between_runs() {
     let schedules = [schedule("daily", "cron: 0 6 * * *\njitter: 10m\n")];
-    let mut world = World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-25T05:00:00Z", takes: MINUTE };
+    let mut world =
+        World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-25T05:00:00Z", takes: MINUTE };
     let events = world.run(&Simulated::at("2026-11-22T12:00:00Z"));
-    let expected = ["23T06:01 daily starts 23T06:00", "23T06:02 daily done", "24T06:02 daily starts 24T06:00", "24T06:03 daily done", "25T05:00 stopped"];
+    let expected = [
+        "23T06:01 daily starts 23T06:00",
+        "23T06:02 daily done",
+        "24T06:02 daily starts 24T06:00",
+        "24T06:03 daily done",
+        "25T05:00 stopped",
+    ];
     assert_eq!(events, expected);
     assert_eq!(world.memory.last("daily"), Some(LastRun { planned: at("2026-11-24T06:00:00Z"), ended: true }));
 }
@@ -140,9 +149,19 @@ fn runs_follow_the_plan_with_jitter_and_stop_between_runs() {
 #[test]
 fn one_run_at_a_time_and_the_second_begins_late() {
     let schedules = [schedule("a", "cron: 0 6 * * *\n"), schedule("b", "cron: 1 6 * * *\n")];
-    let mut world = World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-24T00:00:00Z", takes: 5 * MINUTE };
+    let mut world =
+        World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-24T00:00:00Z", takes: 5 * MINUTE };
     let events = world.run(&Simulated::at("2026-11-23T00:00:00Z"));
-    assert_eq!(events, ["23T06:00 a starts 23T06:00", "23T06:05 a done", "23T06:05 b starts 23T06:01", "23T06:10 b done", "24T00:00 stopped"]);
+    assert_eq!(
+        events,
+        [
+            "23T06:00 a starts 23T06:00",
+            "23T06:05 a done",
+            "23T06:05 b starts 23T06:01",
+            "23T06:10 b done",
+            "24T00:00 stopped"
+        ]
+    );
 }
 
 #[test]
@@ -152,11 +171,22 @@ fn missed_runs_are_named_and_only_a_recent_one_is_made_up_for() {
     memory.remember("daily", LastRun { planned: at("2026-11-19T06:00:00Z"), ended: true }).unwrap();
     let mut world = World { schedules: &schedules, memory, stop_at: "2026-11-23T10:00:00Z", takes: MINUTE };
     let recent = world.run(&Simulated::at("2026-11-23T07:30:00Z"));
-    assert_eq!(recent, ["23T07:30 daily missed 3 20T06:00 22T06:00", "23T07:30 daily starts 23T06:00", "23T07:31 daily done", "23T10:00 stopped"]);
+    assert_eq!(
+        recent,
+        [
+            "23T07:30 daily missed 3 20T06:00 22T06:00",
+            "23T07:30 daily starts 23T06:00",
+            "23T07:31 daily done",
+            "23T10:00 stopped"
+        ]
+    );
 
     world.memory.remember("daily", LastRun { planned: at("2026-11-21T06:00:00Z"), ended: false }).unwrap();
     let late = world.run(&Simulated::at("2026-11-23T09:30:00Z"));
-    assert_eq!(late, ["23T09:30 daily interrupted 21T06:00", "23T09:30 daily missed 2 22T06:00 23T06:00", "23T10:00 stopped"]);
+    assert_eq!(
+        late,
+        ["23T09:30 daily interrupted 21T06:00", "23T09:30 daily missed 2 22T06:00 23T06:00", "23T10:00 stopped"]
+    );
 }
 
 #[test]
@@ -164,7 +194,8 @@ fn a_year_of_missed_minutes_is_counted_to_a_thousand() {
     let schedules = [schedule("often", "cron: '* * * * *'\nlate: 30s\n")];
     let mut memory = Memory::default();
     memory.remember("often", LastRun { planned: at("2025-11-23T06:00:00Z"), ended: true }).unwrap();
-    let mut world = World { schedules: &schedules, memory, stop_at: "2026-11-23T06:00:40Z", takes: Duration::from_secs(5) };
+    let mut world =
+        World { schedules: &schedules, memory, stop_at: "2026-11-23T06:00:40Z", takes: Duration::from_secs(5) };
     let events = world.run(&Simulated::at("2026-11-23T06:00:10Z"));
     assert_eq!(events[0], "23T06:00 often missed 1000 23T06:00 23T22:39");
     assert_eq!(events[1], "23T06:00 often starts 23T06:00");
@@ -173,25 +204,37 @@ fn a_year_of_missed_minutes_is_counted_to_a_thousand() {
 #[test]
 fn a_run_beyond_its_deadline_is_dropped_and_the_next_takes_place() {
     let schedules = [schedule("daily", "cron: 0 6 * * *\ndeadline: 30m\n")];
-    let mut world = World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-24T07:00:00Z", takes: 60 * MINUTE };
+    let mut world =
+        World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-24T07:00:00Z", takes: 60 * MINUTE };
     let events = world.run(&Simulated::at("2026-11-23T00:00:00Z"));
-    assert_eq!(events[..3], ["23T06:00 daily starts 23T06:00", "23T06:30 daily overran", "24T06:00 daily starts 24T06:00"]);
+    assert_eq!(
+        events[..3],
+        ["23T06:00 daily starts 23T06:00", "23T06:30 daily overran", "24T06:00 daily starts 24T06:00"]
+    );
 }
 
 #[test]
 fn a_run_that_ends_within_the_grace_is_kept() {
     let schedules = [schedule("daily", "cron: 0 6 * * *\n")];
-    let mut world = World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-23T06:01:30Z", takes: 2 * MINUTE };
+    let mut world =
+        World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-23T06:01:30Z", takes: 2 * MINUTE };
     let events = world.run(&Simulated::at("2026-11-23T00:00:00Z"));
-    assert_eq!(events, ["23T06:00 daily starts 23T06:00", "23T06:01 daily stopping", "23T06:02 daily done", "23T06:02 stopped"]);
+    assert_eq!(
+        events,
+        ["23T06:00 daily starts 23T06:00", "23T06:01 daily stopping", "23T06:02 daily done", "23T06:02 stopped"]
+    );
 }
 
 #[test]
 fn a_run_that_does_not_end_within_the_grace_is_abandoned() {
     let schedules = [schedule("daily", "cron: 0 6 * * *\n")];
-    let mut world = World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-23T06:01:00Z", takes: 20 * MINUTE };
+    let mut world =
+        World { schedules: &schedules, memory: Memory::default(), stop_at: "2026-11-23T06:01:00Z", takes: 20 * MINUTE };
     let events = world.run(&Simulated::at("2026-11-23T00:00:00Z"));
-    assert_eq!(events, ["23T06:00 daily starts 23T06:00", "23T06:01 daily stopping", "23T06:02 daily abandoned", "23T06:02 stopped"]);
+    assert_eq!(
+        events,
+        ["23T06:00 daily starts 23T06:00", "23T06:01 daily stopping", "23T06:02 daily abandoned", "23T06:02 stopped"]
+    );
 }
 
 #[test]
@@ -200,7 +243,14 @@ fn a_killed_process_leaves_its_run_unended_and_a_memory_survives_it() {
     let schedules = [schedule("daily", "cron: 0 6 * * *\n")];
     let timer = Simulated::at("2026-11-23T00:00:00Z");
     let mut memory = Memory::load(Some(folder.path())).unwrap();
-    let daemon = Daemon { schedules: &schedules, timer: &timer, memory: &mut memory, random: &mut || 0, grace: MINUTE, listener: &mut |_| {} };
+    let daemon = Daemon {
+        schedules: &schedules,
+        timer: &timer,
+        memory: &mut memory,
+        random: &mut || 0,
+        grace: MINUTE,
+        listener: &mut |_| {},
+    };
     let mut killed = pin!(daemon.run(async |_: &Schedule, _| pending().await, pending()));
     let mut poll = || killed.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(poll().is_pending());
@@ -216,7 +266,14 @@ fn asked_to_stop_at_once_nothing_starts() {
     let schedules = [schedule("often", "cron: '* * * * *'\n")];
     let timer = Simulated::at("2026-11-23T06:00:10Z");
     let (mut memory, mut events) = (Memory::default(), Vec::new());
-    let daemon = Daemon { schedules: &schedules, timer: &timer, memory: &mut memory, random: &mut || 0, grace: MINUTE, listener: &mut |event| events.push(event) };
+    let daemon = Daemon {
+        schedules: &schedules,
+        timer: &timer,
+        memory: &mut memory,
+        random: &mut || 0,
+        grace: MINUTE,
+        listener: &mut |event| events.push(event),
+    };
     timer.drive(daemon.run(async |_: &Schedule, _| unreachable!(), ready(()))).unwrap();
     assert_eq!(events.last(), Some(&Event::Stopped));
 }
