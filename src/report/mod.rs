@@ -12,9 +12,17 @@ use crate::{
     snapshot::Snapshot,
 };
 
+mod glyphs;
 mod history;
+mod typst_world;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use history::{BySeverity, History, HistoryLine};
+pub use typst_world::PdfError;
+pub use view::{View, view};
 
 /// Everything that the documents of one run are made of.
 #[derive(Debug, Clone, Copy)]
@@ -115,4 +123,18 @@ pub struct CheckText {
     pub why: String,
     /// What to do.
     pub remediation: String,
+}
+
+/// The report as PDF/A-3a and PDF/UA-1. The same input gives the same bytes.
+///
+/// # Errors
+/// A defect of the template or a time beyond what a PDF can carry; never what the cluster holds.
+pub fn pdf(input: &Input<'_>) -> Result<Vec<u8>, PdfError> {
+    let view = view(input);
+    typst_world::render(typst_world::Parts {
+        data: serde_json::to_value(&view)?,
+        evidence_root: &input.meta.evidence_root.hex(),
+        creator: &view.creator,
+        at: input.meta.finished,
+    })
 }

@@ -1,0 +1,178 @@
+//! The one place that uses typst: the template, the fonts and the data as a world of their own, laid out and exported
+//! as PDF/A-3a and PDF/UA-1.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use typst::{
+    Library, LibraryExt, World,
+    diag::{FileError, FileResult, SourceDiagnostic},
+    foundations::{Bytes, Datetime, Duration, Smart},
+    syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot},
+    text::{Font, FontBook},
+    utils::LazyHash,
+};
+use typst_kit::fonts::FontStore;
+use typst_layout::PagedDocument;
+use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
+
+use super::glyphs;
+
+const TEMPLATE: &str = include_str!("../../templates/report.typ");
+const INTER: [&[u8]; 3] = [
+    include_bytes!("../../templates/fonts/Inter-Regular.otf"),
+    include_bytes!("../../templates/fonts/Inter-Medium.otf"),
+    include_bytes!("../../templates/fonts/Inter-SemiBold.otf"),
+];
+const FALLBACK: &[u8] = include_bytes!("../../templates/fonts/DroidSansFallback.ttf");
+const MONO: &str = "DejaVu Sans Mono";
+
+static LIBRARY: LazyLock<LazyHash<Library>> = LazyLock::new(|| LazyHash::new(Library::default()));
+static FONTS: LazyLock<Fonts> = LazyLock::new(Fonts::load);
+
+/// A document that could not be laid out: a defect of the template, never of the data.
+#[derive(Debug, thiserror::Error)]
+pub enum PdfError {
+    /// The template and the view do not fit.
+    #[error("templates/report.typ:{line}: {message}")]
+    Template {
+        /// Line of the template, 0 where unknown.
+        line: usize,
+        /// What typst says.
+        message: String,
+    },
+    /// The view could not be serialised.
+    #[error("the report's data is not JSON: {0}")]
+    Data(#[from] serde_json::Error),
+    /// The run's time is not one that a PDF can carry.
+    #[error("{0} is not a time that a PDF can carry")]
+    Time(DateTime<Utc>),
+}
+
+/// What a document is made of.
+pub struct Parts<'a> {
+    /// The view, as JSON.
+    pub data: serde_json::Value,
+    /// Content of the attached `evidence-root.txt`, and what identifies the document.
+    pub evidence_root: &'a str,
+    /// kubeproof and its version.
+    pub creator: &'a str,
+    /// The document's date.
+    pub at: DateTime<Utc>,
+}
+
+/// Lays the document out and exports it. The same parts give the same bytes.
+pub fn render(mut parts: Parts<'_>) -> Result<Vec<u8>, PdfError> {
+    glyphs::prepare(&mut parts.data, &FONTS.all);
+    let world = ReportWorld {
+        template: Source::new(file_id("report.typ")?, TEMPLATE.into()),
+        data: Bytes::from_string(serde_json::to_string(&parts.data)?),
+        root: Bytes::from_string(format!("{}\n", parts.evidence_root)),
+    };
+    let compiled = typst::compile::<PagedDocument>(&world).output;
+    let pdf = compiled.and_then(|document| typst_pdf::pdf(&document, &options(&parts)));
+    // The cache would keep every report of a long-lived process.
+    typst::comemo::evict(0);
+    let _ = timestamp(parts.at).ok_or(PdfError::Time(parts.at))?;
+    pdf.map_err(|errors| template_error(&world, errors.first()))
+}
+
+fn options(parts: &Parts<'_>) -> PdfOptions {
+    PdfOptions {
+        ident: Smart::Custom(parts.evidence_root.to_owned()),
+        creator: Smart::Custom(Some(parts.creator.to_owned())),
+        timestamp: timestamp(parts.at),
+        // The two standards are compatible: the default is never used.
+        standards: PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).unwrap_or_default(),
+        ..PdfOptions::default()
+    }
+}
+
+fn timestamp(at: DateTime<Utc>) -> Option<Timestamp> {
+    let small = |n: u32| u8::try_from(n).ok();
+    Datetime::from_ymd_hms(
+        at.year(),
+        small(at.month())?,
+        small(at.day())?,
+        small(at.hour())?,
+        small(at.minute())?,
+        small(at.second())?,
+    )
+    .map(Timestamp::new_utc)
+}
+
+fn template_error(world: &ReportWorld, error: Option<&SourceDiagnostic>) -> PdfError {
+    use typst::WorldExt;
+    let Some(error) = error else {
+        return PdfError::Template { line: 0, message: "typst gave neither a document nor an error".into() };
+    };
+    let line = world.range(error.span).map_or(0, |range| TEMPLATE[..range.start].lines().count());
+    let hints: String = error.hints.iter().map(|h| format!("; {}", h.v)).collect();
+    PdfError::Template { line, message: format!("{}{hints}", error.message) }
+}
+
+fn file_id(path: &str) -> Result<FileId, PdfError> {
+    let path = VirtualPath::new(path)
+        .map_err(|e| PdfError::Template { line: 0, message: format!("{path}: {e:?}") })?;
+    Ok(RootedPath::new(VirtualRoot::Project, path).intern())
+}
+
+struct Fonts {
+    store: FontStore,
+    all: Vec<Font>,
+}
+
+impl Fonts {
+    fn load() -> Self {
+        let own = INTER.into_iter().chain([FALLBACK]).flat_map(|data| Font::iter(Bytes::new(data)));
+        let mono = typst_kit::fonts::embedded().map(|(font, _)| font).filter(|font| font.info().family == MONO);
+        let all: Vec<Font> = own.chain(mono).collect();
+        let mut store = FontStore::new();
+        store.extend(all.iter().map(|font| (font.clone(), font.info().clone())));
+        Self { store, all }
+    }
+}
+
+struct ReportWorld {
+    template: Source,
+    data: Bytes,
+    root: Bytes,
+}
+
+impl World for ReportWorld {
+    fn library(&self) -> &LazyHash<Library> {
+        &LIBRARY
+    }
+
+    fn book(&self) -> &LazyHash<FontBook> {
+        FONTS.store.book()
+    }
+
+    fn main(&self) -> FileId {
+        self.template.id()
+    }
+
+    fn source(&self, id: FileId) -> FileResult<Source> {
+        if id == self.template.id() { Ok(self.template.clone()) } else { Err(not_found(id)) }
+    }
+
+    fn file(&self, id: FileId) -> FileResult<Bytes> {
+        match id.get().vpath().get_without_slash() {
+            "data.json" => Ok(self.data.clone()),
+            "evidence-root.txt" => Ok(self.root.clone()),
+            _ => Err(not_found(id)),
+        }
+    }
+
+    fn font(&self, index: usize) -> Option<Font> {
+        FONTS.store.font(index)
+    }
+
+    fn today(&self, _: Option<Duration>) -> Option<Datetime> {
+        None
+    }
+}
+
+fn not_found(id: FileId) -> FileError {
+    FileError::NotFound(id.get().vpath().get_without_slash().into())
+}

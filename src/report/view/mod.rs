@@ -1,0 +1,150 @@
+//! The view: all arithmetic and wording of a report, as plain values that the layouts print.
+
+mod access;
+mod changes;
+mod chart;
+mod completeness;
+mod declarations;
+mod detail;
+mod facts;
+mod first;
+mod frameworks;
+mod index;
+mod method;
+mod owners;
+mod scope;
+mod text;
+mod verification;
+pub(super) mod words;
+
+use serde::Serialize;
+
+pub use chart::{Chart, Column};
+pub use detail::Detail;
+pub(super) use facts::Facts;
+pub use first::{Bar, FirstPage, Key, Part, Seal, Tile};
+pub use text::{Look, Run, Shape, Table, Text};
+
+use super::Input;
+
+/// Marking where none is configured.
+const DEFAULT_MARKING: &str = "CONFIDENTIAL";
+
+/// A whole report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// `Evidence report, prod-eu, 23 November 2026`.
+    pub title: String,
+    /// kubeproof and its version.
+    pub creator: String,
+    /// Head of every page but the first.
+    pub running_head: String,
+    /// Confidentiality marking, on every page.
+    pub marking: String,
+    /// Evidence root, shortened, at the foot of every page.
+    pub root_short: String,
+    /// The first page.
+    pub first: FirstPage,
+    /// What follows it.
+    pub sections: Vec<Section>,
+}
+
+/// A part with a heading of the first level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// Heading.
+    pub title: String,
+    /// It begins on a new page.
+    pub new_page: bool,
+    /// What stands in it.
+    pub blocks: Vec<Block>,
+}
+
+/// One block of a section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Block {
+    /// A heading of the second level.
+    Heading {
+        /// Its words.
+        text: String,
+    },
+    /// A paragraph.
+    Paragraph {
+        /// Its words.
+        text: Text,
+    },
+    /// A table.
+    Table(Table),
+    /// Names and what is said of them.
+    Pairs {
+        /// In the order to read.
+        pairs: Vec<(String, Text)>,
+    },
+    /// One exception, from line to byte.
+    Detail(Detail),
+    /// Bars of frameworks.
+    Bars {
+        /// One for each.
+        bars: Vec<Bar>,
+        /// What the colours mean: the titles of the counts.
+        keys: Vec<Key>,
+    },
+    /// Commands to type.
+    Commands {
+        /// One a line.
+        lines: Vec<String>,
+    },
+}
+
+impl Block {
+    fn heading(text: impl Into<String>) -> Self {
+        Self::Heading { text: text.into() }
+    }
+
+    fn paragraph(text: impl Into<Text>) -> Self {
+        Self::Paragraph { text: text.into() }
+    }
+}
+
+/// Puts a run into words.
+pub fn view(input: &Input<'_>) -> View {
+    let facts = Facts::of(input);
+    let meta = input.meta;
+    let date = words::long_date(meta.finished.date_naive());
+    let mut sections = vec![
+        scope::section(&facts),
+        completeness::section(&facts),
+        changes::section(&facts),
+        owners::section(&facts),
+        detail::section(&facts),
+    ];
+    if meta.full {
+        sections.extend(frameworks::sections(&facts));
+        sections.push(declarations::section(&facts));
+        sections.push(access::section(&facts));
+        sections.push(declarations::expected(&facts));
+        sections.push(frameworks::outside(&facts));
+        sections.push(index::section(&facts));
+        sections.push(method::method());
+    }
+    sections.push(verification::section(&facts));
+    if meta.full {
+        sections.push(method::glossary());
+    }
+    sections.retain(|section| !section.blocks.is_empty());
+    View {
+        title: format!("Evidence report, {}, {date}", meta.cluster),
+        creator: format!("kubeproof {}", meta.tool_version),
+        running_head: format!("{} · {date}, {} UTC", meta.cluster, meta.finished.format("%H:%M")),
+        marking: meta.confidentiality.clone().unwrap_or_else(|| DEFAULT_MARKING.into()),
+        root_short: shortened(&meta.evidence_root.hex()),
+        first: first::page(&facts),
+        sections,
+    }
+}
+
+/// The two ends of a digest: enough to tell two reports apart, never enough to verify.
+fn shortened(hex: &str) -> String {
+    format!("{} … {}", words::grouped(&hex[..12]), &hex[60..])
+}

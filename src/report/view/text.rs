@@ -1,0 +1,181 @@
+//! Words with their emphasis: the smallest parts of the view.
+
+use serde::Serialize;
+
+use crate::framework::Severity;
+
+/// How a run of words looks. Colour never carries meaning alone: the words say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Look {
+    /// Body text.
+    Plain,
+    /// Emphasised.
+    Strong,
+    /// A name or value exactly as the cluster has it.
+    Code,
+    /// Secondary.
+    Soft,
+    /// Critical exceptions.
+    Critical,
+    /// High exceptions.
+    High,
+    /// Medium exceptions.
+    Medium,
+    /// Low exceptions and information.
+    Low,
+    /// In order.
+    Good,
+    /// Needs a person.
+    Person,
+    /// Not seen.
+    Unseen,
+    /// The next run starts on a new line.
+    Break,
+}
+
+impl From<Severity> for Look {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Critical => Self::Critical,
+            Severity::High => Self::High,
+            Severity::Medium => Self::Medium,
+            Severity::Low | Severity::Info => Self::Low,
+        }
+    }
+}
+
+/// Words of one look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// How they look.
+    pub look: Look,
+    /// The words.
+    pub text: String,
+}
+
+/// A cell, a sentence or a paragraph.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Text(pub Vec<Run>);
+
+impl Text {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds words of any look.
+    pub fn run(mut self, look: Look, text: impl Into<String>) -> Self {
+        self.0.push(Run { look, text: text.into() });
+        self
+    }
+
+    /// Adds body text.
+    pub fn plain(self, text: impl Into<String>) -> Self {
+        self.run(Look::Plain, text)
+    }
+
+    /// Adds emphasised text.
+    pub fn strong(self, text: impl Into<String>) -> Self {
+        self.run(Look::Strong, text)
+    }
+
+    /// Adds a name or value as the cluster has it.
+    pub fn code(self, text: impl Into<String>) -> Self {
+        self.run(Look::Code, text)
+    }
+
+    /// Adds secondary text.
+    pub fn soft(self, text: impl Into<String>) -> Self {
+        self.run(Look::Soft, text)
+    }
+
+    /// Adds secondary text on a line of its own, unless it is empty.
+    pub fn note(self, text: impl Into<String>) -> Self {
+        let text = text.into();
+        if text.is_empty() { self } else { self.line().soft(text) }
+    }
+
+    /// Starts a new line.
+    pub fn line(self) -> Self {
+        self.run(Look::Break, "")
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::new().plain(text)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::new().plain(text)
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|run| f.write_str(if run.look == Look::Break { " " } else { &run.text }))
+    }
+}
+
+/// Which columns a table has; the layouts give each its widths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Rank, what and where, owner, serves.
+    Actions,
+    /// Population and three counts.
+    Totals,
+    /// Source, why, declared.
+    Gaps,
+    /// Sign, change, cause.
+    Changes,
+    /// Owner and counts by severity.
+    Owners,
+    /// Id, words, status, basis, evidence.
+    Requirements,
+    /// Id, what it applies to, state, last day.
+    Declarations,
+    /// Subject, powers, where, through.
+    Access,
+    /// A short first column, then words.
+    Notes,
+    /// Four columns of names.
+    Names,
+    /// Reference, finding, object, digest and row.
+    Index,
+}
+
+/// A table; without rows the layouts print `empty` in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// Its columns' layout.
+    pub shape: Shape,
+    /// What it shows, for readers who cannot see it.
+    pub about: String,
+    /// Column titles.
+    pub columns: Vec<&'static str>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<Text>>,
+    /// Said in place of an empty table.
+    pub empty: String,
+    /// Where the rows are that did not fit.
+    pub more: Option<String>,
+}
+
+impl Table {
+    /// A table that stops after `cap` rows and then says where the rest is.
+    pub fn capped(mut self, cap: usize, rest: &str) -> Self {
+        if self.rows.len() > cap {
+            let left = self.rows.len() - cap;
+            self.rows.truncate(cap);
+            self.more = Some(format!(
+                "{} more rows are not printed here: {rest}",
+                super::words::number(left as u64)
+            ));
+        }
+        self
+    }
+}
