@@ -2,15 +2,9 @@
 
 mod sample;
 
-use sample::{ODD_NAMES, Sample, busy, empty, many};
+use sample::{busy, empty, many};
 
 use super::*;
-
-fn text_of(pdf: &[u8]) -> String {
-    let document = lopdf::Document::load_mem(pdf).unwrap();
-    let pages: Vec<u32> = document.get_pages().keys().copied().collect();
-    pages.iter().map(|page| document.extract_text(&[*page]).unwrap_or_default()).collect()
-}
 
 /// Writes documents for people to look at: `KUBEPROOF_LOOK=DIR cargo test --lib report::tests::look`.
 #[test]

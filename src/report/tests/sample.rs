@@ -13,7 +13,7 @@ use crate::{
     evaluate::*,
     framework::*,
     rbac::Grant,
-    report::*,
+    report::{self, *},
     resource::{Gvk, ResourceRef},
     snapshot::{Manager, Object, Snapshot},
 };
@@ -30,8 +30,8 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub fn input(&self) -> Input<'_> {
-        Input {
+    pub fn input(&self) -> report::Input<'_> {
+        report::Input {
             meta: &self.meta,
             coverage: &self.coverage,
             snapshot: &self.snapshot,
