@@ -57,7 +57,9 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn is_finding_id(name: &str) -> bool {
-    name.len() >= SHORTEST_ID && name.len() <= 16 && name.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
+    name.len() >= SHORTEST_ID
+        && name.len() <= 16
+        && name.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
 }
 
 struct Known {
@@ -163,7 +165,10 @@ impl Known {
         if let Some(reason) = &finding.reason {
             page.say("Reason", reason);
         }
-        page.say("Place", if finding.place.stable.is_empty() { "the object as a whole" } else { &finding.place.stable });
+        page.say(
+            "Place",
+            if finding.place.stable.is_empty() { "the object as a whole" } else { &finding.place.stable },
+        );
         page.say("Observed", &plain(&finding.observed));
         page.say("Expected", &plain(&finding.expected));
         if let Some(file) = &finding.file {
@@ -172,8 +177,14 @@ impl Known {
         if let Some(owner) = &finding.owner {
             page.say("Owner", owner);
         }
-        page.items("Evidence", finding.evidence.iter().map(|evidence| format!("{} {}", evidence.resource, evidence.digest)));
-        page.say("Bundle", &format!("{}, not verified here: kubeproof verify says whether it can be trusted", bundle.display()));
+        page.items(
+            "Evidence",
+            finding.evidence.iter().map(|evidence| format!("{} {}", evidence.resource, evidence.digest)),
+        );
+        page.say(
+            "Bundle",
+            &format!("{}, not verified here: kubeproof verify says whether it can be trusted", bundle.display()),
+        );
         page.gap();
         match self.library.check(&finding.check) {
             Some(check) => {
@@ -305,10 +316,9 @@ fn policy(check: &Check) -> String {
 
 fn reads(check: &Check) -> String {
     let own = match &check.on {
-        On::Pod | On::Image => kinds::WORKLOADS
-            .iter()
-            .map(|workload| resources::name_of_kind(workload.group, workload.kind))
-            .collect(),
+        On::Pod | On::Image => {
+            kinds::WORKLOADS.iter().map(|workload| resources::name_of_kind(workload.group, workload.kind)).collect()
+        }
         On::Kind { group, kind } => vec![resources::name_of_kind(group, kind)],
         On::Subject => ["roles", "clusterroles", "rolebindings", "clusterrolebindings"].map(String::from).to_vec(),
         On::Component(_) | On::Kubelet | On::Node | On::Cluster | On::Cloud(_) => Vec::new(),
@@ -319,7 +329,9 @@ fn reads(check: &Check) -> String {
 
 fn unseen(on: &On) -> &'static str {
     match on {
-        On::Pod | On::Image => "what an image holds, such as its user; defaults that kubelets set; pods that came and went between runs",
+        On::Pod | On::Image => {
+            "what an image holds, such as its user; defaults that kubelets set; pods that came and went between runs"
+        }
         On::Kind { .. } => "objects that came and went between runs; Secrets are never read",
         On::Subject => {
             "who belongs to a group, which sits in certificates and the identity provider; rights given outside RBAC, by \
@@ -350,7 +362,8 @@ fn plain(value: &serde_json::Value) -> String {
 fn evaluation(bundle: &Path) -> Result<Evaluation, Failure> {
     let file = bundle.join("data/evaluation.json");
     let bytes = std::fs::read(&file).map_err(|error| {
-        Failure::usage(format!("{}: {error}", file.display())).hint("--bundle takes the folder that holds data/ and attest/")
+        Failure::usage(format!("{}: {error}", file.display()))
+            .hint("--bundle takes the folder that holds data/ and attest/")
     })?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
@@ -370,7 +383,9 @@ fn newest(store: &Path, prefix: &str) -> Option<(Finding, PathBuf)> {
     let entries = WalkDir::new(store).min_depth(4).max_depth(4).sort_by_file_name().into_iter().flatten();
     let mut bundles: Vec<_> = entries
         .filter(|entry| entry.path().parent().and_then(Path::file_name).is_some_and(|parent| parent == "bundles"))
-        .filter_map(|entry| Some((entry.path().join("data/evaluation.json").metadata().ok()?.modified().ok()?, entry.into_path())))
+        .filter_map(|entry| {
+            Some((entry.path().join("data/evaluation.json").metadata().ok()?.modified().ok()?, entry.into_path()))
+        })
         .collect();
     bundles.sort();
     bundles.into_iter().rev().find_map(|(_, bundle)| in_bundle(&bundle, prefix).ok().flatten())
@@ -402,9 +417,10 @@ mod tests {
     #[test]
     fn every_check_and_requirement_has_a_page_that_fits() {
         let known = known();
-        let rows = known.frameworks.iter().flat_map(|f| {
-            f.requirements.iter().map(move |row| format!("{}/{}", f.id, row.id)).chain([f.id.clone()])
-        });
+        let rows = known
+            .frameworks
+            .iter()
+            .flat_map(|f| f.requirements.iter().map(move |row| format!("{}/{}", f.id, row.id)).chain([f.id.clone()]));
         let names: Vec<String> = known.library.checks().map(|check| check.id.clone()).chain(rows).collect();
         assert!(names.len() > 400);
         for name in names {
@@ -419,7 +435,12 @@ mod tests {
     fn a_check_says_what_it_reads_and_serves() {
         let known = known();
         let page = text(&known.page("netpol-default-deny-ingress").unwrap());
-        for part in ["every Namespace", "namespaces, networkpolicies.networking.k8s.io", "cis-kubernetes (decides): 5.3.2", "Fix"] {
+        for part in [
+            "every Namespace",
+            "namespaces, networkpolicies.networking.k8s.io",
+            "cis-kubernetes (decides): 5.3.2",
+            "Fix",
+        ] {
             assert!(page.contains(part), "{part} is missing in\n{page}");
         }
         let page = text(&known.page("container-capabilities-default").unwrap());
@@ -456,7 +477,8 @@ mod tests {
             declarations: vec![],
         };
         std::fs::write(bundle.join("data/evaluation.json"), serde_json::to_vec(&evaluation).unwrap()).unwrap();
-        let args = |name: &str, bundle: Option<PathBuf>| Args { name: name.into(), bundle, store: folder.path().into() };
+        let args =
+            |name: &str, bundle: Option<PathBuf>| Args { name: name.into(), bundle, store: folder.path().into() };
         let known = known();
         for args in [args("3f9c", None), args("3f9c", Some(bundle.clone()))] {
             let page = text(&known.finding(&args).unwrap());

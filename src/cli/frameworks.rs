@@ -34,7 +34,9 @@ enum Command {
         format: Format,
     },
     /// Show every requirement of a framework, and the checks behind it
-    #[command(after_help = "Example:\n  kubeproof frameworks show pss-restricted\n  kubeproof frameworks show pci-dss --format json")]
+    #[command(
+        after_help = "Example:\n  kubeproof frameworks show pss-restricted\n  kubeproof frameworks show pci-dss --format json"
+    )]
     Show {
         /// Framework id, or id@version
         id: String,
@@ -271,7 +273,8 @@ fn validate(folder: Option<&Path>) -> Outcome {
 /// Framework files stand in the folder itself, check files below `checks/`.
 fn read_folder(folder: &Path) -> Result<RuleFiles, LoadError> {
     let below = framework::folder(folder, "frameworks")?;
-    let move_checks = |path: String| path.strip_prefix("frameworks/checks/").map_or(path.clone(), |rest| format!("checks/{rest}"));
+    let move_checks =
+        |path: String| path.strip_prefix("frameworks/checks/").map_or(path.clone(), |rest| format!("checks/{rest}"));
     Ok(below.into_iter().map(|(path, bytes)| (move_checks(path), bytes)).collect())
 }
 

@@ -70,7 +70,8 @@ mod tests {
         let text = "teams: [{name: team-shop, namespaces: [shop]}]";
         let file = crate::config::parse_yaml::<OwnersFile>("owners.yaml", text.as_bytes()).unwrap().value;
         let owners = Owners::new(&file, &snapshot);
-        let of = |kind: &str, namespace: Option<&str>, name: &str| owners.of(&finding("c", kind, namespace, name).resource);
+        let of =
+            |kind: &str, namespace: Option<&str>, name: &str| owners.of(&finding("c", kind, namespace, name).resource);
         assert_eq!(of("Deployment", Some("shop"), "cart").as_deref(), Some("team-shop"));
         assert_eq!(of("Namespace", None, "ops").as_deref(), Some("ops"));
         assert_eq!(of("ClusterRole", None, "ops"), None);

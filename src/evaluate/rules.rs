@@ -65,17 +65,7 @@ impl Rules {
         }
         let scope = scope.map(|file| file.value);
         let (frameworks, left_out) = select(&all, requested, cluster, scope.as_ref()).map_err(one)?;
-        Ok(Self {
-            files,
-            library,
-            frameworks,
-            left_out,
-            scope,
-            owners: owners.value,
-            waivers,
-            attestations,
-            expected,
-        })
+        Ok(Self { files, library, frameworks, left_out, scope, owners: owners.value, waivers, attestations, expected })
     }
 
     /// The frameworks of the run and those left out, as they are reported.
@@ -114,8 +104,12 @@ impl Known<'_> {
                 }
                 let labels = scope.namespaces.as_ref().is_some_and(|selection| !selection.labels.is_empty());
                 if labels && !labelled.insert(id) {
-                    let message = format!("scope '{}': another scope of {id} selects namespaces by labels too", scope.id);
-                    errors.push(LoadError::line(file, scope.line, message).hint("give both the same label, or name the namespaces"));
+                    let message =
+                        format!("scope '{}': another scope of {id} selects namespaces by labels too", scope.id);
+                    errors.push(
+                        LoadError::line(file, scope.line, message)
+                            .hint("give both the same label, or name the namespaces"),
+                    );
                 }
             }
         }
@@ -140,12 +134,19 @@ impl Known<'_> {
                 let message = format!("waiver '{}' {message}", waiver.id);
                 errors.push(LoadError::line(file, waiver.line, message).hint(hint));
             };
-            let documented = matches!(waiver.kind, WaiverKind::CompensatingControl | WaiverKind::AddressableAlternative);
+            let documented =
+                matches!(waiver.kind, WaiverKind::CompensatingControl | WaiverKind::AddressableAlternative);
             if documented && waiver.document.is_none() {
-                wrong("needs a document".into(), "name the file that describes the other measure: document: docs/x.pdf");
+                wrong(
+                    "needs a document".into(),
+                    "name the file that describes the other measure: document: docs/x.pdf",
+                );
             }
             if waiver.resources == Selector::default() {
-                wrong("waives the check everywhere".into(), "name at least a kind, a namespace or a name under resources");
+                wrong(
+                    "waives the check everywhere".into(),
+                    "name at least a kind, a namespace or a name under resources",
+                );
             }
             if waiver.reason.trim().is_empty() || waiver.approver.trim().is_empty() {
                 wrong("has no reason or no approver".into(), "say why, and who decided");
@@ -216,7 +217,8 @@ impl Known<'_> {
 fn version(file: &str, version: Option<&String>) -> Vec<LoadError> {
     let unknown = version.filter(|version| !version.is_empty() && *version != API_VERSION);
     let error = |version: &String| {
-        LoadError::file(file, format!("apiVersion '{version}' is not known")).hint(format!("this program reads {API_VERSION}"))
+        LoadError::file(file, format!("apiVersion '{version}' is not known"))
+            .hint(format!("this program reads {API_VERSION}"))
     };
     unknown.map(error).into_iter().collect()
 }
@@ -265,7 +267,9 @@ mod tests {
         assert_eq!(errors("waivers.yaml", &text(good)), Vec::<String>::new());
         for kind in ["compensating-control", "addressable-alternative"] {
             let entry = format!("id: W, kind: {kind}, resources: {{namespace: shop}}");
-            assert!(errors("waivers.yaml", &text(&entry))[0].starts_with("waivers.yaml:2: waiver 'W' needs a document"));
+            assert!(
+                errors("waivers.yaml", &text(&entry))[0].starts_with("waivers.yaml:2: waiver 'W' needs a document")
+            );
             let documented = format!("{entry}, document: w.pdf");
             assert_eq!(errors("waivers.yaml", &text(&documented)), Vec::<String>::new());
         }
@@ -278,7 +282,11 @@ mod tests {
         let twice = format!("{0}  - {{{good}, {WAIVER}}}\n", text(good));
         assert_eq!(errors("waivers.yaml", &twice), ["waivers.yaml:3: waiver id 'W' is used twice"]);
         let unknown = text("id: W, kind: risk-acepted, resources: {namespace: shop}");
-        assert!(errors("waivers.yaml", &unknown)[0].ends_with("did you mean 'risk-accepted'?"), "{:?}", errors("waivers.yaml", &unknown));
+        assert!(
+            errors("waivers.yaml", &unknown)[0].ends_with("did you mean 'risk-accepted'?"),
+            "{:?}",
+            errors("waivers.yaml", &unknown)
+        );
     }
 
     #[test]
@@ -287,7 +295,10 @@ mod tests {
         let error = &errors("attestations.yaml", attestation)[0];
         assert!(error.starts_with("attestations.yaml:2: attestation 'A' names the unknown requirement"), "{error}");
         let scope = "scopes: [{id: s, regulations: [pci-ds], declaredBy: b, declaredOn: 2026-01-01}]";
-        assert_eq!(errors("scope.yaml", scope), ["scope.yaml:1: scope 's': 'pci-ds' is no regulation | did you mean 'pci-dss'?"]);
+        assert_eq!(
+            errors("scope.yaml", scope),
+            ["scope.yaml:1: scope 's': 'pci-ds' is no regulation | did you mean 'pci-dss'?"]
+        );
         let owners = "requirements: [{id: nothing/9, owner: t}]";
         assert!(errors("owners.yaml", owners)[0].contains("unknown requirement 'nothing/9'"));
         let expected = "expected: [{id: X, reason: r, resources: {name: x}}]";

@@ -29,7 +29,8 @@ pub fn snapshot(objects: Vec<Object>, grants: Vec<Grant>) -> Snapshot {
 
 pub fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, labels: &[(&str, &str)]) -> Object {
     let labels: BTreeMap<_, _> = labels.iter().copied().collect();
-    let json = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "labels": labels}}).to_string();
+    let json =
+        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "labels": labels}}).to_string();
     Object {
         gvk: Gvk::new(api_version, kind),
         resource: format!("{}s", kind.to_lowercase()),

@@ -106,8 +106,15 @@ mod tests {
 
     fn holds(scope: &Scope, finding: &Finding) -> bool {
         let snapshot = snapshot(
-            vec![namespace("payments", &[("data", "card")]), namespace("shop", &[]), namespace("staging", &[("data", "card")])],
-            vec![grant("ServiceAccount", "ci", "bot", Some("payments")), grant("ServiceAccount", "shop", "web", Some("shop"))],
+            vec![
+                namespace("payments", &[("data", "card")]),
+                namespace("shop", &[]),
+                namespace("staging", &[("data", "card")]),
+            ],
+            vec![
+                grant("ServiceAccount", "ci", "bot", Some("payments")),
+                grant("ServiceAccount", "shop", "web", Some("shop")),
+            ],
         );
         Reach::new(Some(scope), &snapshot).holds(finding)
     }

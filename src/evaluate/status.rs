@@ -239,7 +239,10 @@ mod tests {
     fn every_mix_has_its_status() {
         for (kind, coverage, decided, attested, inherited, expected) in TABLE {
             let actual = status(*kind, *coverage, *decided, *attested, *inherited);
-            assert_eq!(actual, *expected, "{kind:?} {coverage:?} {decided:?} attested {attested} inherited {inherited}");
+            assert_eq!(
+                actual, *expected,
+                "{kind:?} {coverage:?} {decided:?} attested {attested} inherited {inherited}"
+            );
         }
     }
 

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn a_waiver_marks_and_never_changes_the_outcome() {
-        let mut findings = [finding("c", "Deployment", Some("shop"), "cart"), finding("c", "Deployment", Some("shop"), "web")];
+        let mut findings =
+            [finding("c", "Deployment", Some("shop"), "cart"), finding("c", "Deployment", Some("shop"), "web")];
         let declared = waived(&waiver("2027-01-31", ", ticket: SEC-12"), &mut findings);
         assert_eq!(findings[0].waiver.as_deref(), Some("W-7"));
         assert_eq!(findings[0].outcome, Outcome::Fail);
@@ -281,7 +282,9 @@ mod tests {
                         - {id: X-none, check: w, reason: r, resources: {name: nobody}}\n";
         let expected = vec![parse_yaml::<ExpectedFile>("expected.yaml", built_in.as_bytes()).unwrap()];
         let rules = Rules { expected, ..Rules::default() };
-        let role = |name: &str, labels: &[(&str, &str)]| object("rbac.authorization.k8s.io/v1", "ClusterRole", None, name, labels);
+        let role = |name: &str, labels: &[(&str, &str)]| {
+            object("rbac.authorization.k8s.io/v1", "ClusterRole", None, name, labels)
+        };
         let snapshot = snapshot(vec![role("system:a", &[("b", "d")]), role("system:b", &[])], vec![]);
         let mut findings = vec![finding("c", "User", None, "system:kube-scheduler"); 2];
         findings[0].place.stable = "stock".into();

@@ -12,7 +12,8 @@ use crate::config::{API_VERSION, At, LoadError, parse_yaml};
 /// # Errors
 /// Everything that is wrong, each with its file and line.
 pub fn load_frameworks(files: &RuleFiles, library: &Library) -> Result<Vec<Framework>, Vec<LoadError>> {
-    let is_framework = |path: &str| path.starts_with("frameworks/") && (path.ends_with(".yaml") || path.ends_with(".yml"));
+    let is_framework =
+        |path: &str| path.starts_with("frameworks/") && (path.ends_with(".yaml") || path.ends_with(".yml"));
     let mut frameworks: Vec<Framework> = Vec::new();
     let mut homes: BTreeMap<(String, String), &str> = BTreeMap::new();
     let mut errors = Vec::new();
@@ -81,7 +82,9 @@ impl Validator<'_> {
         // Positions cost a second reading, which only a wrong file pays for.
         let mut lines = None;
         let mut line = |row: usize, check: Option<&str>| {
-            let lines = lines.get_or_insert_with(|| parse_yaml(self.path, self.bytes).map_or_else(|_| Lines::default(), |l| l.value));
+            let lines = lines.get_or_insert_with(|| {
+                parse_yaml(self.path, self.bytes).map_or_else(|_| Lines::default(), |l| l.value)
+            });
             line_of(lines, row, check)
         };
         let mut errors = Vec::new();
@@ -156,10 +159,9 @@ mod tests {
         let library = Library::load(&files).unwrap();
         match load_frameworks(&files, &library) {
             Ok(_) => vec![],
-            Err(errors) => errors
-                .iter()
-                .map(|error| format!("{error} ({})", error.hint.as_deref().unwrap_or_default()))
-                .collect(),
+            Err(errors) => {
+                errors.iter().map(|error| format!("{error} ({})", error.hint.as_deref().unwrap_or_default())).collect()
+            }
         }
     }
 
@@ -188,7 +190,11 @@ mod tests {
         for (rows, kind, part) in [
             (FINE, "regulation", "satisfies no regulation"),
             ("  - {id: A, title: t, coverage: automated}\n", "guide", "no deciding check"),
-            ("  - {id: A, title: t, coverage: partial, supports: [container-privileged]}\n", "guide", "no deciding check"),
+            (
+                "  - {id: A, title: t, coverage: partial, supports: [container-privileged]}\n",
+                "guide",
+                "no deciding check",
+            ),
             ("  - {id: A, title: t, coverage: manual, decides: [container-privileged]}\n", "guide", "is manual"),
             (
                 "  - {id: A, title: t, coverage: partial, decides: [container-privileged], supports: [container-privileged]}\n",
@@ -204,12 +210,16 @@ mod tests {
     #[test]
     fn a_file_is_named_for_what_it_holds_and_holds_it_alone() {
         let mut files = embedded();
-        let text = "apiVersion: kubeproof.dev/v2\nid: own\nversion: '1'\ntitle: t\nkind: guide\nsource: s\nrequirements: []\n";
+        let text =
+            "apiVersion: kubeproof.dev/v2\nid: own\nversion: '1'\ntitle: t\nkind: guide\nsource: s\nrequirements: []\n";
         files.insert("frameworks/own-1.yaml".into(), text.into());
         files.insert("frameworks/own-2.yaml".into(), text.into());
         let errors = load_frameworks(&files, &Library::load(&files).unwrap()).unwrap_err();
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert!(messages.contains(&"frameworks/own-2.yaml: own 1 is already in frameworks/own-1.yaml".into()), "{messages:?}");
+        assert!(
+            messages.contains(&"frameworks/own-2.yaml: own 1 is already in frameworks/own-1.yaml".into()),
+            "{messages:?}"
+        );
         assert!(messages.iter().any(|m| m.contains("its name says otherwise")), "{messages:?}");
         assert!(messages.iter().any(|m| m.contains("'kubeproof.dev/v2' is not known")), "{messages:?}");
     }
@@ -232,7 +242,8 @@ mod tests {
     fn complete_frameworks_list_every_id() {
         let files = embedded();
         let frameworks = load_frameworks(&files, &Library::load(&files).unwrap()).unwrap();
-        let rows = |id: &str| frameworks.iter().filter(|f| f.id == id).map(|f| f.requirements.len()).collect::<Vec<_>>();
+        let rows =
+            |id: &str| frameworks.iter().filter(|f| f.id == id).map(|f| f.requirements.len()).collect::<Vec<_>>();
         // The figures are facts of the published documents.
         assert_eq!(rows("cis-kubernetes"), [34], "section 5 of the benchmark");
         assert_eq!(rows("pss-baseline"), [15]);

@@ -42,7 +42,9 @@ pub fn select(
     let by_id = by_id(all);
     let mut chosen = Vec::new();
     if requested.is_empty() {
-        let fits = |f: &&Framework| f.platforms.is_empty() || cluster.platform.as_ref().is_some_and(|p| f.platforms.contains(p));
+        let fits = |f: &&Framework| {
+            f.platforms.is_empty() || cluster.platform.as_ref().is_some_and(|p| f.platforms.contains(p))
+        };
         let fitting = by_id.values().map(|versions| versions.iter().copied().filter(fits).collect::<Vec<_>>());
         chosen.extend(fitting.filter_map(|versions| best(&versions, minor)));
     }

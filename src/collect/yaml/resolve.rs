@@ -43,8 +43,18 @@ fn number(text: &str) -> Option<Scalar<'static>> {
         "-.inf" | "-.Inf" | "-.INF" => return Some(Scalar::Float(f64::NEG_INFINITY)),
         _ => {}
     }
+    if text.starts_with('.') && !is_grouped(text) {
+        return None;
+    }
     let digits: Cow<'_, str> = if text.contains('_') { text.replace('_', "").into() } else { text.into() };
     integer(&digits).or_else(|| float(&digits)).or_else(|| signed_binary(&digits))
+}
+
+/// Each underscore stands between two digits; numbers that begin with their point must keep to that.
+fn is_grouped(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_digit = |index: Option<usize>| index.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
+    bytes.iter().enumerate().all(|(i, b)| *b != b'_' || is_digit(i.checked_sub(1)) && is_digit(i.checked_add(1)))
 }
 
 fn integer(text: &str) -> Option<Scalar<'static>> {
