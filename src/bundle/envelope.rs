@@ -124,6 +124,11 @@ impl Envelope {
         key.verifies(&pae(PAYLOAD_TYPE, &self.payload), &self.signature).then_some(&self.payload)
     }
 
+    /// The statement's bytes as they are, for lists that say "not verified" beside what they show.
+    pub fn claimed(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// SHA-256 of the PAE: the bundle's id.
     pub fn id(&self) -> Digest {
         Digest::of(pae(PAYLOAD_TYPE, &self.payload))

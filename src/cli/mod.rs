@@ -13,9 +13,14 @@ use crate::{
 
 mod checks;
 mod completions;
+mod daemon;
 mod explain;
 mod frameworks;
+mod get;
 pub mod keys;
+mod list;
+mod status;
+mod stores;
 mod text;
 mod verify;
 
@@ -108,6 +113,14 @@ enum Command {
     Keys(keys::Args),
     /// Prove a bundle, or every bundle of a store, offline
     Verify(verify::Args),
+    /// List the bundles in a store
+    List(list::Args),
+    /// Fetch one bundle and the log that proves it
+    Get(get::Args),
+    /// Tell whether evidence is fresh
+    Status(status::Args),
+    /// Run the schedules in a long-lived process
+    Daemon(daemon::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
@@ -121,6 +134,10 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Get(args) => get::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Daemon(args) => daemon::run(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -90,20 +90,26 @@ impl Store {
         Ok(Head { newest: commits.pop(), skipped })
     }
 
-    /// The log from slot `from` on, verified with `key`. Reading from the middle needs a slot that was never squatted.
+    /// The log from slot `from` on, verified with `key`.
     ///
     /// # Errors
     /// A store that does not answer or refuses.
     pub async fn log(&self, cluster: &str, key: &VerifyingKey, from: u64) -> Result<Log, StoreError> {
         let folder = self.commits(cluster)?;
-        let slots = self.slots(&folder, from.checked_sub(1)).await?;
-        let judged: Vec<Judged> = stream::iter(slots)
-            .map(|slot| self.judge(cluster, &folder, slot, key))
-            .buffered(2 * CONCURRENCY)
-            .try_collect()
-            .await?;
-        let anchored = from > 0 && judged.first().is_some_and(|first| is_anchor(std::slice::from_ref(first)));
-        Ok(thread(judged, anchored))
+        let judged = self.judged(cluster, &folder, key, from).await?;
+        let anchored = judged.first().is_some_and(|first| is_anchor(std::slice::from_ref(first)));
+        if from == 0 || anchored {
+            return Ok(thread(judged, from > 0));
+        }
+        // A squatted slot before `from` has pushed this part out of place: only the beginning gives it a footing.
+        let mut log = thread(self.judged(cluster, &folder, key, 0).await?, false);
+        log.commits.retain(|commit| commit.slot >= from);
+        Ok(log)
+    }
+
+    async fn judged(&self, cluster: &str, folder: &Path, key: &VerifyingKey, from: u64) -> Result<Vec<Judged>, StoreError> {
+        let slots = self.slots(folder, from.checked_sub(1)).await?;
+        stream::iter(slots).map(|slot| self.judge(cluster, folder, slot, key)).buffered(2 * CONCURRENCY).try_collect().await
     }
 
     /// The files of `log/commits` as they are, by slot; nobody has vouched for them.
@@ -127,7 +133,7 @@ impl Store {
     }
 
     /// Slots after `after`, in order.
-    async fn slots(&self, folder: &Path, after: Option<u64>) -> Result<Vec<u64>, StoreError> {
+    pub(super) async fn slots(&self, folder: &Path, after: Option<u64>) -> Result<Vec<u64>, StoreError> {
         let listed = self.list_slots(folder, after).map_err(|error| self.error("list", folder, &error));
         let mut slots: Vec<u64> =
             listed.try_filter_map(|meta| std::future::ready(Ok(slot_of(&meta)))).try_collect().await?;

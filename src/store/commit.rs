@@ -98,9 +98,7 @@ impl Store {
         }
         match since {
             Some(since) if since < newest.commit.size() => {
-                // One slot earlier, so that the part read begins with a commit in its place; a squatted log is read whole.
-                let from = if newest.slot == newest.commit.index() { since.saturating_sub(1) } else { 0 };
-                let log = self.log(cluster, &key.public(), from).await?;
+                let log = self.log(cluster, &key.public(), since).await?;
                 Ok(log.commits.into_iter().find(|slot| slot.commit.leaf() == leaf))
             }
             _ => Ok(None),

@@ -12,6 +12,8 @@ mod chain;
 mod commit;
 mod create;
 mod error;
+pub mod freshness;
+pub mod inventory;
 mod open;
 pub mod pending;
 

@@ -196,6 +196,13 @@ impl Commit {
     }
 }
 
+/// The leaf that a commit claims to hold, for lists that say "not verified" beside what they show.
+pub fn claimed_leaf(bytes: &[u8]) -> Option<Leaf> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let extra = text.strip_prefix(HEADER)?.strip_prefix("\nextra ")?.split('\n').next()?;
+    Leaf::parse(&STANDARD.decode(extra).ok()?).ok()
+}
+
 /// File name of the commit in slot `slot`.
 pub fn commit_file(slot: u64) -> String {
     format!("{slot:010}.{COMMIT_EXTENSION}")

@@ -1,0 +1,91 @@
+//! What the commands that read a store share: which store, which cluster, which key.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::{Exit, Failure, env_all, load_failure};
+use crate::{
+    bundle::keys::{KeyError, VerifyingKey},
+    config::{self, Config},
+    store::{Store, StoreError},
+};
+
+/// Which store.
+#[derive(Debug, clap::Args)]
+pub(super) struct StoreArgs {
+    /// Store: a folder, file:PATH, s3://BUCKET/PREFIX [default: the configuration's first, else ./evidence]
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Configuration file that names the store
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Cluster: its name, or its folder in the store
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Public key to trust (signing.pub), received by a way that does not lead through the store
+    #[arg(long, value_name = "PUB")]
+    key: Option<PathBuf>,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl StoreArgs {
+    /// Opens the store for reading.
+    pub(super) fn open(&self) -> Result<Store, Failure> {
+        let url = match (&self.store, &self.config) {
+            (Some(url), _) => url.clone(),
+            (None, Some(path)) => first_store(path)?,
+            (None, None) => "./evidence".into(),
+        };
+        Store::open_existing(&url, &env_all()).map_err(failure)
+    }
+
+    /// The key to trust, if any was named.
+    pub(super) fn key(&self) -> Result<Option<VerifyingKey>, Failure> {
+        match self.key.as_deref().map(VerifyingKey::load).transpose() {
+            Ok(key) => Ok(key),
+            Err(error @ KeyError::Weak(_)) => Err(Failure::usage(error).exit(Exit::Untrusted)),
+            Err(error) => Err(Failure::usage(error)),
+        }
+    }
+
+    /// The clusters meant: the one named, else all.
+    pub(super) async fn clusters(&self, store: &Store) -> Result<Vec<String>, Failure> {
+        let all = store.clusters().await.map_err(failure)?;
+        let Some(wanted) = &self.cluster else { return Ok(all) };
+        // A folder is the name and a uid: `prod-eu` means the folder `prod-eu-1a2b3c4d`.
+        let is_wanted = |folder: &&String| *folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted);
+        let chosen: Vec<String> = all.iter().filter(is_wanted).cloned().collect();
+        if chosen.is_empty() {
+            let failure = Failure::usage(format!("no cluster '{wanted}' in {}", store.url()));
+            return Err(if all.is_empty() { failure } else { failure.hint(format!("it holds: {}", all.join(", "))) });
+        }
+        Ok(chosen)
+    }
+}
+
+/// The store's sentence and what to do.
+pub(super) fn failure(error: StoreError) -> Failure {
+    Failure::usage(&error).hint(error.hint())
+}
+
+/// A runtime for commands that talk to a store.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Failure::usage(format!("cannot start threads: {error}")))
+}
+
+fn first_store(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let config = config::parse_yaml::<Config>(&path.display().to_string(), &bytes).map_err(|error| load_failure(&[error]))?;
+    let first = config.value.stores.first().cloned();
+    first.ok_or_else(|| Failure::usage(format!("{} names no store", path.display())).hint("add 'stores:' to it, or give --store"))
+}
