@@ -58,7 +58,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     if state.is_none() {
         tell(false, "no stateDir is configured: runs missed while this process is down will not be named");
     }
-    let program = std::env::current_exe().map_err(|error| Failure::usage(format!("cannot find this program: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::usage(format!("cannot find this program: {error}")))?;
     let daemon = Daemon {
         schedules: &schedules,
         timer: &Wall,
@@ -72,7 +73,12 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     runtime()?.block_on(async {
         let stop = stopped()?;
-        let execute = async |schedule: &Schedule, planned| supervise(Command::new(&program).args(arguments(args, schedule)).env("KUBEPROOF_SCHEDULED", rfc3339(planned))).await;
+        let execute = async |schedule: &Schedule, planned| {
+            supervise(
+                Command::new(&program).args(arguments(args, schedule)).env("KUBEPROOF_SCHEDULED", rfc3339(planned)),
+            )
+            .await
+        };
         daemon.run(execute, stop).await.map_err(Failure::usage)
     })?;
     Ok(Exit::Done)
@@ -108,12 +114,20 @@ fn stopped() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 fn load(paths: &[PathBuf]) -> Result<Vec<Schedule>, Failure> {
-    let unreadable = |path: &Path, error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
+    let unreadable =
+        |path: &Path, error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|error| unreadable(path, error))?;
-            files.extend(entries.iter().map(fs::DirEntry::path).filter(|path| path.extension().is_some_and(|extension| extension == "yaml")));
+            let entries = fs::read_dir(path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| unreadable(path, error))?;
+            files.extend(
+                entries
+                    .iter()
+                    .map(fs::DirEntry::path)
+                    .filter(|path| path.extension().is_some_and(|extension| extension == "yaml")),
+            );
         } else {
             files.push(path.clone());
         }
@@ -129,7 +143,8 @@ fn load(paths: &[PathBuf]) -> Result<Vec<Schedule>, Failure> {
     }
     schedules.sort_by(|a, b| a.id.cmp(&b.id));
     if let Some(twice) = schedules.windows(2).find(|pair| pair[0].id == pair[1].id) {
-        return Err(Failure::usage(format!("two schedules are called '{}'", twice[0].id)).hint("a schedule's name is its file's: rename one"));
+        return Err(Failure::usage(format!("two schedules are called '{}'", twice[0].id))
+            .hint("a schedule's name is its file's: rename one"));
     }
     match (errors.is_empty(), schedules.is_empty()) {
         (false, _) => Err(load_failure(&errors)),
@@ -140,7 +155,8 @@ fn load(paths: &[PathBuf]) -> Result<Vec<Schedule>, Failure> {
 
 fn state_dir(path: &Path) -> Result<Option<PathBuf>, Failure> {
     let bytes = fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let config = config::parse_yaml::<Config>(&path.display().to_string(), &bytes).map_err(|error| load_failure(&[error]))?;
+    let config =
+        config::parse_yaml::<Config>(&path.display().to_string(), &bytes).map_err(|error| load_failure(&[error]))?;
     let base = path.parent().unwrap_or(Path::new("."));
     Ok(config.value.state_dir.map(|folder| base.join(folder)))
 }
@@ -202,12 +218,18 @@ fn words(event: &Event) -> (bool, String) {
         Event::Missed { id, count, first, last } => {
             (true, format!("{id}: {count} runs were missed, from {} to {}", at(first), at(last)))
         }
-        Event::Interrupted { id, planned } => (true, format!("{id}: the run of {} was interrupted when this process ended", at(planned))),
+        Event::Interrupted { id, planned } => {
+            (true, format!("{id}: the run of {} was interrupted when this process ended", at(planned)))
+        }
         Event::Started { id, planned } => (false, format!("{id}: the run of {} begins", at(planned))),
         Event::Ended { id, outcome: Ok(text) } => (false, format!("{id}: {text}")),
         Event::Ended { id, outcome: Err(text) } => (true, format!("{id}: {text}")),
-        Event::Overran { id, deadline } => (true, format!("{id}: abandoned after {}", humantime::format_duration(*deadline))),
-        Event::Stopping { id, grace } => (false, format!("{id}: asked to stop; this run has {} to end", humantime::format_duration(*grace))),
+        Event::Overran { id, deadline } => {
+            (true, format!("{id}: abandoned after {}", humantime::format_duration(*deadline)))
+        }
+        Event::Stopping { id, grace } => {
+            (false, format!("{id}: asked to stop; this run has {} to end", humantime::format_duration(*grace)))
+        }
         Event::Abandoned { id } => (true, format!("{id}: abandoned; nothing that was not committed counts")),
         Event::Stopped => (false, "stopped".into()),
     }

@@ -75,7 +75,10 @@ pub(super) fn run(args: &Args) -> Outcome {
     written.map_err(|error| Failure::usage(format!("cannot write {}: {error}", target.display())))?;
     anstream::println!("{}: {} files, {} log entries", target.display(), fetched.files.len(), fetched.commits.len());
     if verification.result == Verdict::Verified {
-        anstream::println!("verified with the key given; kubeproof verify {} --key PUB says what that shows", target.display());
+        anstream::println!(
+            "verified with the key given; kubeproof verify {} --key PUB says what that shows",
+            target.display()
+        );
         return Ok(Exit::Done);
     }
     anstream::println!("not verified: no key was given; kubeproof verify {} --key signing.pub", target.display());
@@ -92,7 +95,11 @@ fn not_verified(store: &Store, id: &Digest, verification: &Verification) -> Fail
         Verdict::Untrusted => Exit::Untrusted,
         Verdict::Tampered => Exit::Tampered,
     };
-    let failure = Failure::usage(format!("bundle {} of {} is not verified, and nothing was written{why}", id.short(12), store.url()));
+    let failure = Failure::usage(format!(
+        "bundle {} of {} is not verified, and nothing was written{why}",
+        id.short(12),
+        store.url()
+    ));
     failure.exit(exit).hint("without --key it is written as it is, for a closer look")
 }
 
@@ -100,7 +107,11 @@ async fn fetch(args: &Args, store: &Store) -> Result<Fetched, Failure> {
     let clusters = args.place.clusters(store).await?;
     let [cluster] = clusters.as_slice() else {
         let failure = Failure::usage(format!("{} holds {} clusters", store.url(), clusters.len()));
-        return Err(if clusters.is_empty() { failure } else { failure.hint(format!("name one with --cluster: {}", clusters.join(", "))) });
+        return Err(if clusters.is_empty() {
+            failure
+        } else {
+            failure.hint(format!("name one with --cluster: {}", clusters.join(", ")))
+        });
     };
     let id = choose(args, store, cluster).await?;
     let files = store.bundle_files(cluster, &id).await.map_err(failure)?;
@@ -114,7 +125,9 @@ async fn choose(args: &Args, store: &Store, cluster: &str) -> Result<Digest, Fai
     let entries = store.inventory(cluster, key.as_ref(), all).await.map_err(failure)?.entries;
     let Some(wanted) = &args.bundle else {
         let newest = entries.iter().find(|entry| !matches!(entry.standing, Standing::Refused { .. }));
-        return newest.map(|entry| entry.id).ok_or_else(|| Failure::usage(format!("no bundle of {cluster} in {} counts", store.url())).hint("kubeproof list says why"));
+        return newest.map(|entry| entry.id).ok_or_else(|| {
+            Failure::usage(format!("no bundle of {cluster} in {} counts", store.url())).hint("kubeproof list says why")
+        });
     };
     let position = wanted.strip_prefix('#').and_then(|number| number.parse::<u64>().ok());
     let is_wanted = |entry: &&Entry| match (position, &entry.standing) {
@@ -126,8 +139,12 @@ async fn choose(args: &Args, store: &Store, cluster: &str) -> Result<Digest, Fai
     found.dedup();
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Failure::usage(format!("no bundle '{wanted}' of {cluster} in {}", store.url())).hint("kubeproof list shows them; four digits of the id are enough")),
-        many => Err(Failure::usage(format!("'{wanted}' means {} bundles of {cluster}", many.len())).hint("give more digits")),
+        [] => Err(Failure::usage(format!("no bundle '{wanted}' of {cluster} in {}", store.url()))
+            .hint("kubeproof list shows them; four digits of the id are enough")),
+        many => {
+            Err(Failure::usage(format!("'{wanted}' means {} bundles of {cluster}", many.len()))
+                .hint("give more digits"))
+        }
     }
 }
 
@@ -159,7 +176,11 @@ fn write_folder(target: &Path, fetched: &Fetched) -> io::Result<()> {
 fn write_zip(target: &Path, fetched: &Fetched) -> io::Result<()> {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut unfinished = tempfile::NamedTempFile::new_in(parent)?;
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).compression_level(Some(6)).last_modified_time(zip::DateTime::default()).unix_permissions(0o644);
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(6))
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o644);
     let mut zip = ZipWriter::new(unfinished.as_file_mut());
     for (name, bytes) in fetched.layout() {
         zip.start_file(name, options)?;

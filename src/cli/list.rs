@@ -62,7 +62,10 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
         Format::Text => print(&store, &inventories, key.is_some()),
     }
-    let refused = inventories.iter().flat_map(|inventory| &inventory.entries).any(|entry| matches!(entry.standing, Standing::Refused { .. }));
+    let refused = inventories
+        .iter()
+        .flat_map(|inventory| &inventory.entries)
+        .any(|entry| matches!(entry.standing, Standing::Refused { .. }));
     let skipped = inventories.iter().any(|inventory| !inventory.skipped.is_empty());
     Ok(match (refused, skipped) {
         (true, _) if key.is_some() => Exit::Untrusted,
@@ -72,7 +75,8 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn cluster_json(inventory: &Inventory) -> Value {
-    let skipped: Vec<Value> = inventory.skipped.iter().map(|skipped| json!({"slot": skipped.slot, "reason": skipped.reason})).collect();
+    let skipped: Vec<Value> =
+        inventory.skipped.iter().map(|skipped| json!({"slot": skipped.slot, "reason": skipped.reason})).collect();
     json!({
         "cluster": inventory.cluster,
         "commits": inventory.slots,
@@ -103,7 +107,11 @@ fn entry_json(entry: &Entry) -> Value {
 
 fn print(store: &Store, inventories: &[Inventory], checked: bool) {
     if inventories.is_empty() {
-        anstream::println!("nothing in {} yet; 'kubeproof run --store {}' writes the first bundle", store.url(), store.url());
+        anstream::println!(
+            "nothing in {} yet; 'kubeproof run --store {}' writes the first bundle",
+            store.url(),
+            store.url()
+        );
         return;
     }
     for (position, inventory) in inventories.iter().enumerate() {
@@ -120,7 +128,14 @@ fn print(store: &Store, inventories: &[Inventory], checked: bool) {
         }
     }
     anstream::println!();
-    anstream::println!("{}", if checked { "Signatures and log entries checked, files not: kubeproof verify proves a bundle." } else { "Nothing verified: this is the store's word. Give --key signing.pub to check it." });
+    anstream::println!(
+        "{}",
+        if checked {
+            "Signatures and log entries checked, files not: kubeproof verify proves a bundle."
+        } else {
+            "Nothing verified: this is the store's word. Give --key signing.pub to check it."
+        }
+    );
 }
 
 fn table(inventory: &Inventory) -> Table {

@@ -53,7 +53,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
         Ok::<_, Failure>(inventories)
     })?;
-    let judged: Vec<(&Inventory, Freshness<'_>)> = inventories.iter().map(|inventory| (inventory, judge(inventory, now, args.max_age))).collect();
+    let judged: Vec<(&Inventory, Freshness<'_>)> =
+        inventories.iter().map(|inventory| (inventory, judge(inventory, now, args.max_age))).collect();
     let state = judged.iter().map(|(_, found)| found.state).max().unwrap_or(State::Stale);
     match args.format {
         Format::Json => anstream::println!("{:#}", json(&store, &judged, state, key.is_some(), args.max_age, now)),
@@ -72,7 +73,14 @@ fn max_age(text: &str) -> Result<TimeDelta, String> {
     parsed.ok_or_else(|| format!("'{text}' is not a time such as 90m, 26h or 7d"))
 }
 
-fn json(store: &Store, judged: &[(&Inventory, Freshness<'_>)], state: State, checked: bool, max_age: TimeDelta, now: DateTime<Utc>) -> Value {
+fn json(
+    store: &Store,
+    judged: &[(&Inventory, Freshness<'_>)],
+    state: State,
+    checked: bool,
+    max_age: TimeDelta,
+    now: DateTime<Utc>,
+) -> Value {
     let clusters: Vec<Value> = judged.iter().map(|(inventory, found)| cluster_json(inventory, found)).collect();
     json!({
         "schema": "kubeproof.dev/status/v1",
@@ -122,7 +130,10 @@ fn print(store: &Store, judged: &[(&Inventory, Freshness<'_>)], checked: bool) {
         }
     }
     anstream::println!();
-    anstream::println!("Ages are by the runs' own clocks (claimed). {}", if checked { "Signatures and log entries checked." } else { "Nothing verified: give --key signing.pub." });
+    anstream::println!(
+        "Ages are by the runs' own clocks (claimed). {}",
+        if checked { "Signatures and log entries checked." } else { "Nothing verified: give --key signing.pub." }
+    );
 }
 
 fn age(found: &Freshness<'_>) -> String {

@@ -62,7 +62,8 @@ impl StoreArgs {
         let all = store.clusters().await.map_err(failure)?;
         let Some(wanted) = &self.cluster else { return Ok(all) };
         // A folder is the name and a uid: `prod-eu` means the folder `prod-eu-1a2b3c4d`.
-        let is_wanted = |folder: &&String| *folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted);
+        let is_wanted =
+            |folder: &&String| *folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted);
         let chosen: Vec<String> = all.iter().filter(is_wanted).cloned().collect();
         if chosen.is_empty() {
             let failure = Failure::usage(format!("no cluster '{wanted}' in {}", store.url()));
@@ -84,8 +85,12 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn first_store(path: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let config = config::parse_yaml::<Config>(&path.display().to_string(), &bytes).map_err(|error| load_failure(&[error]))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let config =
+        config::parse_yaml::<Config>(&path.display().to_string(), &bytes).map_err(|error| load_failure(&[error]))?;
     let first = config.value.stores.first().cloned();
-    first.ok_or_else(|| Failure::usage(format!("{} names no store", path.display())).hint("add 'stores:' to it, or give --store"))
+    first.ok_or_else(|| {
+        Failure::usage(format!("{} names no store", path.display())).hint("add 'stores:' to it, or give --store")
+    })
 }

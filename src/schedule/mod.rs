@@ -5,6 +5,8 @@
 
 mod cron;
 pub mod daemon;
+#[cfg(test)]
+mod kubernetes;
 pub mod memory;
 
 use std::{path::Path, time::Duration};

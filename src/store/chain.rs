@@ -107,9 +107,19 @@ impl Store {
         Ok(log)
     }
 
-    async fn judged(&self, cluster: &str, folder: &Path, key: &VerifyingKey, from: u64) -> Result<Vec<Judged>, StoreError> {
+    async fn judged(
+        &self,
+        cluster: &str,
+        folder: &Path,
+        key: &VerifyingKey,
+        from: u64,
+    ) -> Result<Vec<Judged>, StoreError> {
         let slots = self.slots(folder, from.checked_sub(1)).await?;
-        stream::iter(slots).map(|slot| self.judge(cluster, folder, slot, key)).buffered(2 * CONCURRENCY).try_collect().await
+        stream::iter(slots)
+            .map(|slot| self.judge(cluster, folder, slot, key))
+            .buffered(2 * CONCURRENCY)
+            .try_collect()
+            .await
     }
 
     /// The files of `log/commits` as they are, by slot; nobody has vouched for them.

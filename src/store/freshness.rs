@@ -50,7 +50,8 @@ pub fn judge(inventory: &Inventory, now: DateTime<Utc>, max_age: TimeDelta) -> F
         worsen(State::Incomplete, format!("slot {} of the log holds something else: {}", skipped.slot, skipped.reason));
     }
     let counts = |entry: &&Entry| !matches!(entry.standing, Standing::Refused { .. });
-    let finished = |entry: &Entry| entry.predicate.as_ref().map(|predicate| (predicate.run.result, predicate.run.finished));
+    let finished =
+        |entry: &Entry| entry.predicate.as_ref().map(|predicate| (predicate.run.result, predicate.run.finished));
     let last = inventory.entries.iter().filter(counts).find_map(finished);
     if let Some((RunResult::Failed, at)) = last {
         worsen(State::Fresh, format!("the last run failed, at {}", at.format("%Y-%m-%d %H:%M UTC")));
@@ -60,7 +61,9 @@ pub fn judge(inventory: &Inventory, now: DateTime<Utc>, max_age: TimeDelta) -> F
     let age = newest.and_then(finished).map(|(_, at)| now - at);
     match age {
         None => worsen(State::Stale, "no run that saw the cluster is in the log".into()),
-        Some(age) if age < -TOLERANCE => worsen(State::Stale, format!("it claims to be from the future, by {}: a clock is wrong", words(-age))),
+        Some(age) if age < -TOLERANCE => {
+            worsen(State::Stale, format!("it claims to be from the future, by {}: a clock is wrong", words(-age)))
+        }
         Some(age) if age > max_age => worsen(State::Stale, format!("older than {}", words(max_age))),
         Some(_) => {}
     }

@@ -65,14 +65,21 @@ impl Store {
     ///
     /// # Errors
     /// A store that does not answer or refuses.
-    pub async fn inventory(&self, cluster: &str, key: Option<&VerifyingKey>, newest: usize) -> Result<Inventory, StoreError> {
+    pub async fn inventory(
+        &self,
+        cluster: &str,
+        key: Option<&VerifyingKey>,
+        newest: usize,
+    ) -> Result<Inventory, StoreError> {
         let folder = self.commits(cluster)?;
         let slots = self.slots(&folder, None).await?;
         let recent = &slots[slots.len().saturating_sub(newest)..];
         let read = async |slot: u64| Ok((slot, self.read(&commit_path(&folder, slot)).await?.unwrap_or_default()));
-        let commits: Vec<(u64, Vec<u8>)> = stream::iter(recent.iter().rev().copied()).map(read).buffered(2 * CONCURRENCY).try_collect().await?;
+        let commits: Vec<(u64, Vec<u8>)> =
+            stream::iter(recent.iter().rev().copied()).map(read).buffered(2 * CONCURRENCY).try_collect().await?;
 
-        let mut inventory = Inventory { cluster: cluster.into(), slots: slots.len(), entries: Vec::new(), skipped: Vec::new() };
+        let mut inventory =
+            Inventory { cluster: cluster.into(), slots: slots.len(), entries: Vec::new(), skipped: Vec::new() };
         let mut named = Vec::new();
         for (slot, bytes) in commits {
             match claimed_leaf(&bytes).and_then(|leaf| leaf.as_bundle().map(|entry| entry.pae)) {
@@ -80,7 +87,9 @@ impl Store {
                 None => inventory.skipped.push(Skipped { slot, reason: "it names no bundle".into() }),
             }
         }
-        let entry = async |(slot, id): (u64, Digest)| Ok(entry(slot, id, self.bundle_file(cluster, &id, envelope::FILE).await?, key));
+        let entry = async |(slot, id): (u64, Digest)| {
+            Ok(entry(slot, id, self.bundle_file(cluster, &id, envelope::FILE).await?, key))
+        };
         inventory.entries = stream::iter(named).map(entry).buffered(2 * CONCURRENCY).try_collect().await?;
         if let Some(first) = recent.first() {
             self.prove(&mut inventory, *first).await?;
@@ -111,7 +120,8 @@ impl Store {
 }
 
 fn entry(slot: u64, id: Digest, envelope: Option<Vec<u8>>, key: Option<&VerifyingKey>) -> Entry {
-    let refused = |reason: &str| Entry { slot, id, standing: Standing::Refused { reason: reason.into() }, predicate: None };
+    let refused =
+        |reason: &str| Entry { slot, id, standing: Standing::Refused { reason: reason.into() }, predicate: None };
     let Some(envelope) = envelope.and_then(|bytes| Envelope::parse(&bytes).ok()) else {
         return refused("its envelope is missing or broken");
     };

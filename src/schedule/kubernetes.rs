@@ -1,0 +1,77 @@
+//! The manifests below `schedules/kubernetes` keep what they promise.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use crate::collect::resources::RESOURCES;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/kubernetes")
+}
+
+fn read(path: &str) -> Value {
+    serde_saphyr::from_slice(&fs::read(folder().join(path)).unwrap()).unwrap()
+}
+
+fn strings(value: &Value) -> BTreeSet<String> {
+    value.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_cluster_role_grants_what_is_collected_and_nothing_else() {
+    let role = read("base/clusterrole.yaml");
+    let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for rule in role["rules"].as_array().unwrap() {
+        assert_eq!(rule["verbs"], json!(["get", "list"]), "{rule}");
+        for group in strings(&rule["apiGroups"]) {
+            granted.entry(group).or_default().extend(strings(&rule["resources"]));
+        }
+    }
+    let mut collected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for resource in RESOURCES {
+        collected.entry(resource.group.into()).or_default().insert(resource.plural.into());
+    }
+    assert_eq!(granted, collected);
+}
+
+#[test]
+fn secrets_come_with_the_overlay_alone() {
+    let overlay = fs::read_to_string(folder().join("overlays/secrets-metadata/clusterrole.yaml")).unwrap();
+    let role: Value = serde_saphyr::from_str(overlay.split("---").next().unwrap()).unwrap();
+    assert_eq!(role["rules"], json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]));
+}
+
+#[test]
+fn every_file_of_a_folder_is_in_its_kustomization() {
+    for name in ["base", "overlays/alerts", "overlays/secrets-metadata"] {
+        let listed = strings(&read(&format!("{name}/kustomization.yaml"))["resources"]);
+        let present =
+            fs::read_dir(folder().join(name)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut present: BTreeSet<String> = present.filter(|file| file != "kustomization.yaml").collect();
+        if name != "base" {
+            present.insert("../../base".into());
+        }
+        assert_eq!(listed, present, "{name}");
+    }
+}
+
+#[test]
+fn the_job_never_repeats_a_finished_run_and_runs_locked_down() {
+    let cron_job = read("base/cronjob.yaml");
+    let job = &cron_job["spec"]["jobTemplate"]["spec"];
+    assert_eq!((&cron_job["spec"]["concurrencyPolicy"], &job["backoffLimit"]), (&json!("Forbid"), &json!(0)));
+    let pod = &job["template"]["spec"];
+    assert_eq!(pod["restartPolicy"], "Never");
+    assert_eq!(pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(pod["volumes"][1]["secret"]["defaultMode"], 0o400);
+    let secrets = strings(&json!([
+        pod["volumes"][1]["secret"]["secretName"],
+        pod["containers"][0]["envFrom"][0]["secretRef"]["name"]
+    ]));
+    assert_eq!(secrets, ["kubeproof-keys".to_owned(), "kubeproof-store".to_owned()].into());
+}
