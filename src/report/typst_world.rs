@@ -112,8 +112,7 @@ fn template_error(world: &ReportWorld, error: Option<&SourceDiagnostic>) -> PdfE
 }
 
 fn file_id(path: &str) -> Result<FileId, PdfError> {
-    let path = VirtualPath::new(path)
-        .map_err(|e| PdfError::Template { line: 0, message: format!("{path}: {e:?}") })?;
+    let path = VirtualPath::new(path).map_err(|e| PdfError::Template { line: 0, message: format!("{path}: {e:?}") })?;
     Ok(RootedPath::new(VirtualRoot::Project, path).intern())
 }
 

@@ -86,20 +86,48 @@ pub fn object(kind: &str, namespace: &str, name: &str, owner: Option<&str>) -> O
 }
 
 pub const CHECKS: [(&str, Severity, &str, &str, &str); 6] = [
-    ("container-privileged", Severity::Critical, "container app runs privileged",
-     "A privileged container is root on its node: one flaw in it is a flaw in every workload beside it.",
-     "Drop the setting; if the workload needs one kernel right, add that capability alone. Then roll it out."),
-    ("rbac-secrets-read", Severity::Critical, "can read every Secret in payments",
-     "Whoever reads Secrets reads the credentials of everything that uses them.",
-     "Bind a Role that is limited to the one Secret in use."),
-    ("namespace-default-deny", Severity::High, "has no policy that denies ingress by default",
-     "Without it every pod of the cluster can reach every pod here.",
-     "Apply the default-deny policy, then allow what is needed."),
-    ("container-run-as-non-root", Severity::High, "container app may run as root", "Root in a container is close to root on the node.",
-     "Set runAsNonRoot and a numeric user."),
-    ("container-seccomp-profile", Severity::Medium, "no seccomp profile is set for container app", "Fewer system calls, fewer ways out.",
-     "Set seccompProfile.type to RuntimeDefault."),
-    ("image-tag-latest", Severity::Low, "image is named without a digest", "What runs tomorrow may not be what runs today.", "Name images by digest."),
+    (
+        "container-privileged",
+        Severity::Critical,
+        "container app runs privileged",
+        "A privileged container is root on its node: one flaw in it is a flaw in every workload beside it.",
+        "Drop the setting; if the workload needs one kernel right, add that capability alone. Then roll it out.",
+    ),
+    (
+        "rbac-secrets-read",
+        Severity::Critical,
+        "can read every Secret in payments",
+        "Whoever reads Secrets reads the credentials of everything that uses them.",
+        "Bind a Role that is limited to the one Secret in use.",
+    ),
+    (
+        "namespace-default-deny",
+        Severity::High,
+        "has no policy that denies ingress by default",
+        "Without it every pod of the cluster can reach every pod here.",
+        "Apply the default-deny policy, then allow what is needed.",
+    ),
+    (
+        "container-run-as-non-root",
+        Severity::High,
+        "container app may run as root",
+        "Root in a container is close to root on the node.",
+        "Set runAsNonRoot and a numeric user.",
+    ),
+    (
+        "container-seccomp-profile",
+        Severity::Medium,
+        "no seccomp profile is set for container app",
+        "Fewer system calls, fewer ways out.",
+        "Set seccompProfile.type to RuntimeDefault.",
+    ),
+    (
+        "image-tag-latest",
+        Severity::Low,
+        "image is named without a digest",
+        "What runs tomorrow may not be what runs today.",
+        "Name images by digest.",
+    ),
 ];
 
 pub fn finding(check: usize, kind: &str, namespace: &str, name: &str, owner: Option<&str>) -> Finding {
@@ -113,14 +141,23 @@ pub fn finding(check: usize, kind: &str, namespace: &str, name: &str, owner: Opt
         outcome: Outcome::Fail,
         reason: None,
         resource: reference(kind, namespace, name),
-        place: Place { container: (check != 1).then(|| "app".into()), path: path.into(), stable: "spec.template.spec.containers[name=app].securityContext.privileged".into() },
+        place: Place {
+            container: (check != 1).then(|| "app".into()),
+            path: path.into(),
+            stable: "spec.template.spec.containers[name=app].securityContext.privileged".into(),
+        },
         observed: json!(true),
         expected: json!("false or unset"),
         message: message.into(),
         evidence: vec![Evidence { resource: object.reference().to_string(), digest: object.digest }],
         file: None,
         requirements: match check {
-            0 => vec!["cis-kubernetes/5.2.2".into(), "pci-dss/2.2.6".into(), "pss-baseline/privileged".into(), "nsa-cisa/pod-security".into()],
+            0 => vec![
+                "cis-kubernetes/5.2.2".into(),
+                "pci-dss/2.2.6".into(),
+                "pss-baseline/privileged".into(),
+                "nsa-cisa/pod-security".into(),
+            ],
             1 => vec!["cis-kubernetes/5.1.2".into(), "pci-dss/7.2.5".into()],
             2 => vec!["pci-dss/1.3.1".into(), "cis-kubernetes/5.3.2".into()],
             _ => vec!["pss-restricted/x".into()],
@@ -162,10 +199,24 @@ fn coverage(lists: Vec<ListRecord>) -> Coverage {
         finished: at(11, 23, 6),
         caller: Some(Caller {
             username: "system:serviceaccount:kubeproof:collector".into(),
-            groups: vec!["system:serviceaccounts".into(), "system:serviceaccounts:kubeproof".into(), "system:authenticated".into()],
+            groups: vec![
+                "system:serviceaccounts".into(),
+                "system:serviceaccounts:kubeproof".into(),
+                "system:authenticated".into(),
+            ],
             rules: vec![
-                CallerRule { verbs: vec!["get".into(), "list".into()], groups: vec!["".into()], resources: vec!["pods".into()], names: vec![] },
-                CallerRule { verbs: vec!["create".into()], groups: vec!["authorization.k8s.io".into()], resources: vec!["selfsubjectrulesreviews".into()], names: vec![] },
+                CallerRule {
+                    verbs: vec!["get".into(), "list".into()],
+                    groups: vec!["".into()],
+                    resources: vec!["pods".into()],
+                    names: vec![],
+                },
+                CallerRule {
+                    verbs: vec!["create".into()],
+                    groups: vec!["authorization.k8s.io".into()],
+                    resources: vec!["selfsubjectrulesreviews".into()],
+                    names: vec![],
+                },
             ],
             rules_incomplete: false,
         }),
@@ -227,23 +278,91 @@ fn frameworks() -> Vec<Framework> {
     };
     let network = "Requirement 1, network security controls";
     let pci = vec![
-        requirement("1.2.1", "Rule sets for network controls exist and are in force.", network, RowCoverage::Partial, &["namespace-default-deny", "container-seccomp-profile"]),
+        requirement(
+            "1.2.1",
+            "Rule sets for network controls exist and are in force.",
+            network,
+            RowCoverage::Partial,
+            &["namespace-default-deny", "container-seccomp-profile"],
+        ),
         requirement("1.2.7", "Network controls are reviewed every six months.", network, RowCoverage::Manual, &[]),
-        requirement("1.3.1", "Traffic into the card data environment is limited to what is needed.", network, RowCoverage::Partial, &["namespace-default-deny"]),
+        requirement(
+            "1.3.1",
+            "Traffic into the card data environment is limited to what is needed.",
+            network,
+            RowCoverage::Partial,
+            &["namespace-default-deny"],
+        ),
         requirement("1.3.2", "Traffic out of it is limited too.", network, RowCoverage::Partial, &["image-tag-latest"]),
-        requirement("1.4.1", "Controls stand between trusted and untrusted networks.", network, RowCoverage::Partial, &["container-seccomp-profile"]),
-        requirement("2.2.6", "Settings of system components leave no way to misuse them.", "Requirement 2, secure configuration", RowCoverage::Partial, &["container-privileged"]),
-        requirement("7.2.5", "System accounts hold the rights they need and no others.", "Requirement 7, access by need", RowCoverage::Partial, &["rbac-secrets-read"]),
+        requirement(
+            "1.4.1",
+            "Controls stand between trusted and untrusted networks.",
+            network,
+            RowCoverage::Partial,
+            &["container-seccomp-profile"],
+        ),
+        requirement(
+            "2.2.6",
+            "Settings of system components leave no way to misuse them.",
+            "Requirement 2, secure configuration",
+            RowCoverage::Partial,
+            &["container-privileged"],
+        ),
+        requirement(
+            "7.2.5",
+            "System accounts hold the rights they need and no others.",
+            "Requirement 7, access by need",
+            RowCoverage::Partial,
+            &["rbac-secrets-read"],
+        ),
     ];
     let cis = vec![
-        requirement("5.1.2", "Few may read Secrets.", "5.1 RBAC and service accounts", RowCoverage::Partial, &["rbac-secrets-read"]),
-        requirement("5.2.2", "No container runs privileged.", "5.2 Pod Security Standards", RowCoverage::Automated, &["container-privileged"]),
-        requirement("5.2.6", "No container may gain rights.", "5.2 Pod Security Standards", RowCoverage::Automated, &["image-tag-latest"]),
-        requirement("5.7.1", "Namespaces separate what belongs apart.", "5.7 General policies", RowCoverage::Manual, &[]),
+        requirement(
+            "5.1.2",
+            "Few may read Secrets.",
+            "5.1 RBAC and service accounts",
+            RowCoverage::Partial,
+            &["rbac-secrets-read"],
+        ),
+        requirement(
+            "5.2.2",
+            "No container runs privileged.",
+            "5.2 Pod Security Standards",
+            RowCoverage::Automated,
+            &["container-privileged"],
+        ),
+        requirement(
+            "5.2.6",
+            "No container may gain rights.",
+            "5.2 Pod Security Standards",
+            RowCoverage::Automated,
+            &["image-tag-latest"],
+        ),
+        requirement(
+            "5.7.1",
+            "Namespaces separate what belongs apart.",
+            "5.7 General policies",
+            RowCoverage::Manual,
+            &[],
+        ),
     ];
     vec![
-        framework("cis-kubernetes", "2.0.1", "CIS Kubernetes Benchmark", FrameworkKind::Benchmark, cis, &[("1.1.1-1.1.21", "files on control plane nodes")]),
-        framework("pci-dss", "4.0.1", "PCI DSS", FrameworkKind::Regulation, pci, &[("9.1-9.5", "physical access"), ("12.1-12.10", "policies and people")]),
+        framework(
+            "cis-kubernetes",
+            "2.0.1",
+            "CIS Kubernetes Benchmark",
+            FrameworkKind::Benchmark,
+            cis,
+            &[("1.1.1-1.1.21", "files on control plane nodes")],
+        ),
+        framework(
+            "pci-dss",
+            "4.0.1",
+            "PCI DSS",
+            FrameworkKind::Regulation,
+            pci,
+            &[("9.1-9.5", "physical access"), ("12.1-12.10", "policies and people")],
+        ),
     ]
 }
 
@@ -295,10 +414,16 @@ fn definitions() -> Definitions {
         scopes: vec![Scope {
             id: "card-data".into(),
             regulations: vec!["pci-dss".into()],
-            namespaces: Some(Selection { names: vec!["payments".into(), "vault".into(), "gateway".into()], labels: BTreeMap::from([("data".into(), "card".into())]) }),
+            namespaces: Some(Selection {
+                names: vec!["payments".into(), "vault".into(), "gateway".into()],
+                labels: BTreeMap::from([("data".into(), "card".into())]),
+            }),
             nodes: None,
             connected_to: vec!["shop".into()],
-            excluded: vec![Exclusion { what: "namespaces/staging".into(), reason: "no card data, separated by policy".into() }],
+            excluded: vec![Exclusion {
+                what: "namespaces/staging".into(),
+                reason: "no card data, separated by policy".into(),
+            }],
             declared_by: "head of payments".into(),
             declared_on: date(10, 3),
         }],
@@ -310,15 +435,34 @@ fn definitions() -> Definitions {
 pub fn empty() -> Sample {
     let coverage = coverage(vec![list("", "namespaces", "Namespace", 0, ListOutcome::Seen)]);
     let snapshot = Snapshot {
-        cluster: coverage.cluster.clone(), redaction_key: None, objects: vec![], grants: vec![], images: vec![], nodes: vec![], components: vec![],
+        cluster: coverage.cluster.clone(),
+        redaction_key: None,
+        objects: vec![],
+        grants: vec![],
+        images: vec![],
+        nodes: vec![],
+        components: vec![],
     };
     let evaluation = Evaluation {
-        schema: "kubeproof.dev/evaluation/v1".into(), engine: "0.1.0".into(), counts: Counts::default(),
-        findings: vec![], checks: vec![], requirements: vec![], frameworks: vec![], declarations: vec![],
+        schema: "kubeproof.dev/evaluation/v1".into(),
+        engine: "0.1.0".into(),
+        counts: Counts::default(),
+        findings: vec![],
+        checks: vec![],
+        requirements: vec![],
+        frameworks: vec![],
+        declarations: vec![],
     };
     let drift = Drift {
-        schema: "kubeproof.dev/drift/v1".into(), baseline: None, cannot_compare: vec![], objects: vec![], permissions: vec![],
-        findings: vec![], still: 0, rules: vec![], sight: vec![],
+        schema: "kubeproof.dev/drift/v1".into(),
+        baseline: None,
+        cannot_compare: vec![],
+        objects: vec![],
+        permissions: vec![],
+        findings: vec![],
+        still: 0,
+        rules: vec![],
+        sight: vec![],
     };
     let history = vec![HistoryLine::of(&evaluation, &coverage, None)];
     let meta = Meta { log: None, environment: None, confidentiality: None, ..meta(false) };
@@ -330,27 +474,57 @@ pub fn busy(full: bool) -> Sample {
     let mut sample = with_findings(full, busy_findings());
     let refused = ListOutcome::Refused { status: 403, reason: "Forbidden".into() };
     sample.coverage.lists.push(list("networking.k8s.io", "networkpolicies", "NetworkPolicy", 0, refused));
-    sample.coverage.lists.push(list("", "persistentvolumes", "PersistentVolume", 0, ListOutcome::TimedOut { after_seconds: 30 }));
+    sample.coverage.lists.push(list(
+        "",
+        "persistentvolumes",
+        "PersistentVolume",
+        0,
+        ListOutcome::TimedOut { after_seconds: 30 },
+    ));
     sample.meta.gaps = vec![
-        Gap { resource: "networkpolicies.networking.k8s.io".into(), reason: "refused: 403 Forbidden".into(), declared: None },
+        Gap {
+            resource: "networkpolicies.networking.k8s.io".into(),
+            reason: "refused: 403 Forbidden".into(),
+            declared: None,
+        },
         Gap {
             resource: "persistentvolumes".into(),
             reason: "timed out after 30 s".into(),
-            declared: Some(DeclaredGap { id: "G-1".into(), reason: "storage team, slow array".into(), until: date(12, 31) }),
+            declared: Some(DeclaredGap {
+                id: "G-1".into(),
+                reason: "storage team, slow array".into(),
+                until: date(12, 31),
+            }),
         },
     ];
     sample.drift = busy_drift(&sample.evaluation);
-    sample.snapshot.grants = vec![grant("ci-bot", "get", "secrets", Some("payments")), grant("ci-bot", "list", "secrets", Some("payments")), grant("deployer-of-everything-in-all-namespaces", "*", "*", None)];
+    sample.snapshot.grants = vec![
+        grant("ci-bot", "get", "secrets", Some("payments")),
+        grant("ci-bot", "list", "secrets", Some("payments")),
+        grant("deployer-of-everything-in-all-namespaces", "*", "*", None),
+    ];
     sample.history = weeks(&sample);
     sample
 }
 
 fn grant(name: &str, verb: &str, resource: &str, namespace: Option<&str>) -> Grant {
     Grant {
-        subject_kind: "ServiceAccount".into(), subject_name: name.into(), subject_namespace: Some("shop".into()),
-        namespace: namespace.map(Into::into), verb: verb.into(), group: if verb == "*" { "*".into() } else { "".into() },
-        resource: resource.into(), resource_name: None, url: None, binding_kind: "RoleBinding".into(), binding: "deployer".into(),
-        role_kind: "ClusterRole".into(), role: "deployer".into(), rule: 0, aggregated_from: None, stock: false,
+        subject_kind: "ServiceAccount".into(),
+        subject_name: name.into(),
+        subject_namespace: Some("shop".into()),
+        namespace: namespace.map(Into::into),
+        verb: verb.into(),
+        group: if verb == "*" { "*".into() } else { "".into() },
+        resource: resource.into(),
+        resource_name: None,
+        url: None,
+        binding_kind: "RoleBinding".into(),
+        binding: "deployer".into(),
+        role_kind: "ClusterRole".into(),
+        role: "deployer".into(),
+        rule: 0,
+        aggregated_from: None,
+        stock: false,
     }
 }
 
@@ -379,7 +553,14 @@ fn busy_findings() -> Vec<Finding> {
 
 /// `count` failures of one check.
 pub fn many(count: usize) -> Sample {
-    with_findings(true, (0..count).map(|i| finding(i % 6, "Deployment", &format!("team-{}", i % 40), &format!("service-{i}"), Some("team-shop"))).collect())
+    with_findings(
+        true,
+        (0..count)
+            .map(|i| {
+                finding(i % 6, "Deployment", &format!("team-{}", i % 40), &format!("service-{i}"), Some("team-shop"))
+            })
+            .collect(),
+    )
 }
 
 fn with_findings(full: bool, mut findings: Vec<Finding>) -> Sample {
@@ -417,40 +598,84 @@ fn with_findings(full: bool, mut findings: Vec<Finding>) -> Sample {
 fn framework_results() -> Vec<FrameworkResult> {
     let mut all: Vec<FrameworkResult> = frameworks()
         .into_iter()
-        .map(|f| FrameworkResult { scope: (f.id == "pci-dss").then(|| "card-data".into()), id: f.id, version: f.version, title: f.title, selected: true, note: None })
+        .map(|f| FrameworkResult {
+            scope: (f.id == "pci-dss").then(|| "card-data".into()),
+            id: f.id,
+            version: f.version,
+            title: f.title,
+            selected: true,
+            note: None,
+        })
         .collect();
     all.push(FrameworkResult {
-        id: "hipaa".into(), version: "164".into(), title: "HIPAA Security Rule".into(), selected: false,
-        note: Some("no scope is declared for it: name the namespaces that hold ePHI in scope.yaml".into()), scope: None,
+        id: "hipaa".into(),
+        version: "164".into(),
+        title: "HIPAA Security Rule".into(),
+        selected: false,
+        note: Some("no scope is declared for it: name the namespaces that hold ePHI in scope.yaml".into()),
+        scope: None,
     });
     all
 }
 
 fn declarations() -> Vec<Declaration> {
     let declaration = |kind: &str, id: &str, state: &str, until: Option<&str>, note: &str| Declaration {
-        kind: kind.into(), id: id.into(), at: format!("{kind}s.yaml:12"), state: state.into(), until: until.map(Into::into),
-        applies_to: vec!["x".into()], note: note.into(),
+        kind: kind.into(),
+        id: id.into(),
+        at: format!("{kind}s.yaml:12"),
+        state: state.into(),
+        until: until.map(Into::into),
+        applies_to: vec!["x".into()],
+        note: note.into(),
     };
     vec![
-        declaration("waiver", "W-7", "ends soon", Some("2026-11-29"), "risk-accepted: the printer driver is replaced in December; approver as written (head of shop); identity not verified"),
-        declaration("waiver", "W-9", "expired", Some("2026-11-01"), "false-positive; approver as written; identity not verified"),
-        declaration("attestation", "A-07", "in force", Some("2026-12-12"), "PCI 1.2.7: rule sets were reviewed, network lead"),
+        declaration(
+            "waiver",
+            "W-7",
+            "ends soon",
+            Some("2026-11-29"),
+            "risk-accepted: the printer driver is replaced in December; approver as written (head of shop); identity not verified",
+        ),
+        declaration(
+            "waiver",
+            "W-9",
+            "expired",
+            Some("2026-11-01"),
+            "false-positive; approver as written; identity not verified",
+        ),
+        declaration(
+            "attestation",
+            "A-07",
+            "in force",
+            Some("2026-12-12"),
+            "PCI 1.2.7: rule sets were reviewed, network lead",
+        ),
         declaration("expected", "X-kube-proxy", "in force", None, "programs the node's network"),
     ]
 }
 
 fn change(finding: &Finding, change: FindingChangeKind, cause: Cause) -> FindingChange {
     FindingChange {
-        id: finding.id.clone(), check: finding.check.clone(), severity: finding.severity, resource: finding.resource.clone(),
-        place: finding.place.stable.clone(), change, cause, message: finding.message.clone(), owner: finding.owner.clone(), accepted: false,
+        id: finding.id.clone(),
+        check: finding.check.clone(),
+        severity: finding.severity,
+        resource: finding.resource.clone(),
+        place: finding.place.stable.clone(),
+        change,
+        cause,
+        message: finding.message.clone(),
+        owner: finding.owner.clone(),
+        accepted: false,
     }
 }
 
 fn busy_drift(evaluation: &Evaluation) -> Drift {
-    let new: Vec<&Finding> = evaluation.findings.iter().filter(|f| f.is_open_failure() && f.resource.path() == "shop/cart").collect();
+    let new: Vec<&Finding> =
+        evaluation.findings.iter().filter(|f| f.is_open_failure() && f.resource.path() == "shop/cart").collect();
     let gone: Vec<Finding> = (0..5).map(|i| finding(3, "Deployment", "search", &format!("ranker-{i}"), None)).collect();
     let lost = finding(2, "Namespace", "", "vault", None);
-    let mut findings: Vec<FindingChange> = new.into_iter().map(|f| change(f, FindingChangeKind::New, Cause::Cluster)).collect();
+    let mut findings: Vec<FindingChange> =
+        new.into_iter().map(|f| change(f, FindingChangeKind::New, Cause::Cluster)).collect();
     findings.extend(gone.iter().map(|f| change(f, FindingChangeKind::Resolved, Cause::Cluster)));
     findings.push(change(&lost, FindingChangeKind::LostSight, Cause::Sight));
     Drift {
@@ -464,8 +689,18 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
             before: Some(Digest::of("before")),
             after: Some(Digest::of("after")),
             fields: vec![
-                FieldChange { path: "/spec/template/spec/containers/0/securityContext/privileged".into(), before: None, after: Some(json!(true)), redacted: false },
-                FieldChange { path: "/spec/template/spec/containers/0/env/3/value".into(), before: None, after: None, redacted: true },
+                FieldChange {
+                    path: "/spec/template/spec/containers/0/securityContext/privileged".into(),
+                    before: None,
+                    after: Some(json!(true)),
+                    redacted: false,
+                },
+                FieldChange {
+                    path: "/spec/template/spec/containers/0/env/3/value".into(),
+                    before: None,
+                    after: None,
+                    redacted: true,
+                },
             ],
             by: Some(Manager { manager: "helm".into(), operation: "Update".into(), time: Some(at(11, 22, 14)) }),
         }],
@@ -480,13 +715,18 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
         findings,
         still: 14,
         rules: vec![RuleChange { file: "checks/image/image-tag-latest.yaml".into(), change: ChangeKind::Changed }],
-        sight: vec![SightChange { resource: "networkpolicies.networking.k8s.io".into(), before: "seen".into(), after: "refused: 403 Forbidden".into() }],
+        sight: vec![SightChange {
+            resource: "networkpolicies.networking.k8s.io".into(),
+            before: "seen".into(),
+            after: "refused: 403 Forbidden".into(),
+        }],
     }
 }
 
 fn weeks(sample: &Sample) -> Vec<HistoryLine> {
     let own = HistoryLine::of(&sample.evaluation, &sample.coverage, Some(213));
-    let counts = [(2, 14), (2, 13), (2, 13), (1, 12), (1, 12), (0, 0), (4, 14), (2, 12), (1, 11), (1, 11), (1, 12), (1, 11)];
+    let counts =
+        [(2, 14), (2, 13), (2, 13), (1, 12), (1, 12), (0, 0), (4, 14), (2, 12), (1, 11), (1, 11), (1, 12), (1, 11)];
     let mut lines: Vec<HistoryLine> = counts
         .into_iter()
         .zip((1..=12).rev())

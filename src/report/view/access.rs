@@ -43,7 +43,8 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
          identities. {} such powers through roles that every cluster brings and are not listed.",
         words::count(stock.len() as u64, "subject holds", "subjects hold")
     );
-    let blocks = vec![Block::paragraph(intro), Block::Table(table.capped(SUBJECTS, "all of them are in grants.parquet."))];
+    let blocks =
+        vec![Block::paragraph(intro), Block::Table(table.capped(SUBJECTS, "all of them are in grants.parquet."))];
     Section { title: "Privileged access".into(), new_page: false, blocks }
 }
 

@@ -95,7 +95,8 @@ fn rows(facts: &Facts<'_>) -> Vec<Vec<Text>> {
         rows.push(vec![sign(mark, look), text, cause_text(permission.cause, &role)]);
     }
     rows.extend(by_check(of(FindingChangeKind::Resolved)).into_iter().map(|(c, n)| {
-        let text = if n == 1 { named(c) } else { Text::from(format!("{n} exceptions of ")).code(&c.check).plain(" are gone") };
+        let text =
+            if n == 1 { named(c) } else { Text::from(format!("{n} exceptions of ")).code(&c.check).plain(" are gone") };
         vec![sign("−", Look::Good), text, cause(facts, c)]
     }));
     rows.extend(drift.rules.iter().map(|r| {
@@ -184,7 +185,8 @@ fn objects(facts: &Facts<'_>) -> Table {
         let text = text.plain(format!(" {}", change_word(change.change)));
         let text = change.fields.iter().take(FIELDS).fold(text, |text, f| text.note(field(f)));
         let left = change.fields.len().saturating_sub(FIELDS) as u64;
-        let text = if left > 0 { text.note(format!("and {} more", words::count(left, "field", "fields"))) } else { text };
+        let text =
+            if left > 0 { text.note(format!("and {} more", words::count(left, "field", "fields"))) } else { text };
         vec![sign(mark, look), text, cause_text(change.cause, &by_whom(Some(change)))]
     });
     Table {
@@ -199,7 +201,8 @@ fn objects(facts: &Facts<'_>) -> Table {
 }
 
 fn field(change: &FieldChange) -> String {
-    let value = |v: &Option<Value>| v.as_ref().map_or_else(|| "unset".to_owned(), |v| words::clip(&v.to_string(), VALUE));
+    let value =
+        |v: &Option<Value>| v.as_ref().map_or_else(|| "unset".to_owned(), |v| words::clip(&v.to_string(), VALUE));
     if change.redacted {
         return format!("{}: changed (the values are redacted)", change.path);
     }

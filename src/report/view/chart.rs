@@ -70,7 +70,11 @@ pub fn chart(history: &[HistoryLine]) -> Option<Chart> {
         title: format!("Critical and high exceptions, last {span}"),
         alt: format!("Columns for {span}: critical and high exceptions {ends}{gaps}."),
         columns,
-        note: if by_week { format!("the last run of each week, weeks begin on Monday{gaps}") } else { "one column a run".into() },
+        note: if by_week {
+            format!("the last run of each week, weeks begin on Monday{gaps}")
+        } else {
+            "one column a run".into()
+        },
     })
 }
 

@@ -106,12 +106,15 @@ fn total(facts: &Facts<'_>, list: &ListRecord) -> Total {
 }
 
 fn total_row(total: Total) -> Vec<Text> {
-    let agree = if total.agree {
-        Text::new().run(Look::Good, "agree")
-    } else {
-        Text::new().run(Look::Critical, "differ")
-    };
-    vec![total.name.into(), words::number(total.answered).into(), words::number(total.stored).into(), total.report, agree]
+    let agree =
+        if total.agree { Text::new().run(Look::Good, "agree") } else { Text::new().run(Look::Critical, "differ") };
+    vec![
+        total.name.into(),
+        words::number(total.answered).into(),
+        words::number(total.stored).into(),
+        total.report,
+        agree,
+    ]
 }
 
 fn gaps(facts: &Facts<'_>) -> Table {
@@ -122,8 +125,9 @@ fn gaps(facts: &Facts<'_>) -> Table {
         .iter()
         .map(|gap| {
             let declared = match &gap.declared {
-                Some(d) if d.until < today => Text::new()
-                    .run(Look::Critical, format!("{} ended {}", d.id, words::short_date(d.until))),
+                Some(d) if d.until < today => {
+                    Text::new().run(Look::Critical, format!("{} ended {}", d.id, words::short_date(d.until)))
+                }
                 Some(d) => Text::from(format!("{}, until {}", d.id, words::short_date(d.until))).note(&d.reason),
                 None => Text::new().run(Look::Critical, "not declared"),
             };
@@ -201,7 +205,8 @@ fn identity(facts: &Facts<'_>) -> Text {
             _ => Text::new().run(Look::Unseen, "not known: the server did not answer who asked"),
         };
     };
-    let writes = caller.rules.iter().filter(|r| r.verbs.iter().any(|v| !is_read(v)) && !is_self_review(r)).count() as u64;
+    let writes =
+        caller.rules.iter().filter(|r| r.verbs.iter().any(|v| !is_read(v)) && !is_self_review(r)).count() as u64;
     let secrets = caller.rules.iter().any(|r| {
         r.resources.iter().any(|x| x == "secrets" || x == "*") && r.groups.iter().any(|g| g.is_empty() || g == "*")
     });

@@ -76,7 +76,8 @@ impl<'a> Facts<'a> {
     pub fn of(input: &'a Input<'a>) -> Self {
         let findings = &input.evaluation.findings;
         let open: Vec<&Finding> = findings.iter().filter(|f| f.is_open_failure()).collect();
-        let new = input.drift.findings.iter().filter(|c| c.change == FindingChangeKind::New).map(|c| c.id.as_str()).collect();
+        let new =
+            input.drift.findings.iter().filter(|c| c.change == FindingChangeKind::New).map(|c| c.id.as_str()).collect();
         let references = findings
             .iter()
             .filter(|f| f.outcome == Outcome::Fail)
@@ -184,7 +185,11 @@ impl Workloads {
                 continue;
             }
             let namespace = object.namespace.as_deref().unwrap_or("default");
-            if SYSTEM_NAMESPACES.contains(&namespace) { counts.system += 1 } else { counts.own += 1 }
+            if SYSTEM_NAMESPACES.contains(&namespace) {
+                counts.system += 1
+            } else {
+                counts.own += 1
+            }
             *counts.by_namespace.entry(namespace.to_owned()).or_default() += 1;
         }
         counts

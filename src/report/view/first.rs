@@ -108,7 +108,11 @@ pub const SIGNATURE: &str = "The signature shows that these bytes are unchanged 
 pub(super) fn page(facts: &Facts<'_>) -> FirstPage {
     let meta = facts.input.meta;
     let cluster = &facts.input.coverage.cluster;
-    let about = [meta.environment.clone(), cluster.platform.clone(), cluster.kubernetes.clone().map(|v| format!("Kubernetes {v}"))];
+    let about = [
+        meta.environment.clone(),
+        cluster.platform.clone(),
+        cluster.kubernetes.clone().map(|v| format!("Kubernetes {v}")),
+    ];
     let (bars, keys) = frameworks::bars(facts);
     FirstPage {
         name: meta.cluster.clone(),
@@ -167,7 +171,8 @@ fn sentence(facts: &Facts<'_>) -> Text {
         Some(severity) => {
             let n = facts.open_of(severity);
             let name = words::severity(severity);
-            let text = text.run(severity.into(), words::count(n, &format!("{name} exception"), &format!("{name} exceptions")));
+            let text =
+                text.run(severity.into(), words::count(n, &format!("{name} exception"), &format!("{name} exceptions")));
             match (facts.since(), facts.new_of(severity)) {
                 (None, _) => text.plain(". "),
                 (Some(since), 0) => text.plain(format!(", none new since {since}. ")),
@@ -226,7 +231,10 @@ fn bars_note(facts: &Facts<'_>) -> String {
         .map(|f| words::short_framework(&f.id).to_owned())
         .collect();
     if !left_out.is_empty() {
-        note.push_str(&format!(" Not evaluated: {} (reasons under \u{201c}Scope and responsibility\u{201d}).", left_out.join(", ")));
+        note.push_str(&format!(
+            " Not evaluated: {} (reasons under \u{201c}Scope and responsibility\u{201d}).",
+            left_out.join(", ")
+        ));
     }
     note
 }

@@ -27,9 +27,17 @@ struct Kind {
 const KINDS: [Kind; 7] = [
     Kind { key: Key { key: "exceptions", text: "exceptions noted" }, statuses: &[Status::Fail], optional: false },
     Kind { key: Key { key: "clear", text: "none noted" }, statuses: &[Status::Pass], optional: false },
-    Kind { key: Key { key: "partial", text: "none noted, needs a person" }, statuses: &[Status::Partial], optional: false },
+    Kind {
+        key: Key { key: "partial", text: "none noted, needs a person" },
+        statuses: &[Status::Partial],
+        optional: false,
+    },
     Kind { key: Key { key: "person", text: "needs a person" }, statuses: &[Status::Manual], optional: false },
-    Kind { key: Key { key: "attested", text: "attested or inherited" }, statuses: &[Status::Attested, Status::Inherited], optional: true },
+    Kind {
+        key: Key { key: "attested", text: "attested or inherited" },
+        statuses: &[Status::Attested, Status::Inherited],
+        optional: true,
+    },
     Kind { key: Key { key: "unseen", text: "incomplete" }, statuses: &[Status::NotEvaluated], optional: false },
     Kind { key: Key { key: "na", text: "not applicable" }, statuses: &[Status::NotApplicable], optional: true },
 ];
@@ -94,7 +102,8 @@ fn framework_section(facts: &Facts<'_>, framework: &Framework, findings: &ByRequ
         }
     };
     let mut blocks = vec![Block::paragraph(Text::from(kind).note(note(facts, framework)))];
-    blocks.push(Block::Bars { bars: bars.into_iter().filter(|b| b.name == words::bar_name(framework)).collect(), keys });
+    blocks
+        .push(Block::Bars { bars: bars.into_iter().filter(|b| b.name == words::bar_name(framework)).collect(), keys });
     let results: BTreeMap<&str, &RequirementResult> = facts.results(framework).map(|r| (r.id.as_str(), r)).collect();
     let mut sections: Vec<(&str, Vec<Vec<Text>>)> = Vec::new();
     for requirement in &framework.requirements {
@@ -121,7 +130,8 @@ fn framework_section(facts: &Facts<'_>, framework: &Framework, findings: &ByRequ
 }
 
 fn note(facts: &Facts<'_>, framework: &Framework) -> String {
-    let result = facts.input.evaluation.frameworks.iter().find(|r| r.id == framework.id && r.version == framework.version);
+    let result =
+        facts.input.evaluation.frameworks.iter().find(|r| r.id == framework.id && r.version == framework.version);
     let scope = result.and_then(|r| r.scope.as_ref()).map(|s| format!("Evaluated within scope \u{201c}{s}\u{201d}. "));
     let remark = result.and_then(|r| r.note.clone()).unwrap_or_default();
     format!("{}{remark} Ids from: {}", scope.unwrap_or_default(), framework.source).trim().to_owned()

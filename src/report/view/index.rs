@@ -15,7 +15,10 @@ const DIGITS: usize = 16;
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let failures = facts.input.evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail);
     let rows = failures.map(|f| {
-        let marks = [f.waiver.as_ref().map(|w| format!("waived by {w}")), f.expected_by.as_ref().map(|e| format!("expected by {e}"))];
+        let marks = [
+            f.waiver.as_ref().map(|w| format!("waived by {w}")),
+            f.expected_by.as_ref().map(|e| format!("expected by {e}")),
+        ];
         let marks: Vec<String> = marks.into_iter().flatten().collect();
         let object = f.evidence.first().map_or_else(Text::new, |e| {
             let row = facts.row(&e.digest).map_or_else(String::new, |row| format!("row {}", words::number(row)));
@@ -37,7 +40,9 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         more: None,
     };
     let blocks = vec![
-        Block::paragraph("The references of this report, in the order of findings.csv, where the digests stand in full."),
+        Block::paragraph(
+            "The references of this report, in the order of findings.csv, where the digests stand in full.",
+        ),
         Block::Table(table.capped(REFERENCES, "findings.csv has the same references.")),
     ];
     Section { title: "Evidence index".into(), new_page: false, blocks }

@@ -4,12 +4,30 @@ use super::{Block, Section, text::Text};
 
 pub(super) fn method() -> Section {
     let steps: [(&str, &str); 6] = [
-        ("Collected", "Lists of the API, read only, each one recorded with its answer. Secrets and events are never asked for."),
-        ("Redacted", "Before anything is written, values that may be secret are replaced by keyed digests: a change still shows, the value does not."),
-        ("Stored", "Each object as canonical JSON (RFC 8785) with its SHA-256, in Parquet tables beside typed tables of grants, images and nodes."),
-        ("Judged", "Each check is one expression at a named place. What could not be seen is not evaluated; it never counts as in order."),
-        ("Mapped", "Checks decide requirements or support them; only deciding checks set a status, and for laws and standards a person always has the last word."),
-        ("Signed", "A manifest of every file, an in-toto statement in a DSSE envelope (Ed25519), and an entry in the cluster's log."),
+        (
+            "Collected",
+            "Lists of the API, read only, each one recorded with its answer. Secrets and events are never asked for.",
+        ),
+        (
+            "Redacted",
+            "Before anything is written, values that may be secret are replaced by keyed digests: a change still shows, the value does not.",
+        ),
+        (
+            "Stored",
+            "Each object as canonical JSON (RFC 8785) with its SHA-256, in Parquet tables beside typed tables of grants, images and nodes.",
+        ),
+        (
+            "Judged",
+            "Each check is one expression at a named place. What could not be seen is not evaluated; it never counts as in order.",
+        ),
+        (
+            "Mapped",
+            "Checks decide requirements or support them; only deciding checks set a status, and for laws and standards a person always has the last word.",
+        ),
+        (
+            "Signed",
+            "A manifest of every file, an in-toto statement in a DSSE envelope (Ed25519), and an entry in the cluster's log.",
+        ),
     ];
     pairs("Method", &steps)
 }
@@ -26,7 +44,10 @@ pub(super) fn glossary() -> Section {
         ("None noted", "Everything that the cluster can show was in order."),
         ("Requirement", "A row of a framework, by the framework's own id, in our own words."),
         ("Waiver", "Somebody accepts an exception until a last day; it stays an exception."),
-        ("Workload", "The object that a person wrote (a Deployment, a CronJob, a bare pod), judged once, not once a replica."),
+        (
+            "Workload",
+            "The object that a person wrote (a Deployment, a CronJob, a bare pod), judged once, not once a replica.",
+        ),
     ];
     pairs("Glossary", &words)
 }

@@ -83,7 +83,8 @@ fn name(owner: Option<&str>) -> Text {
 /// One thing to do, as a row of [`Shape::Actions`].
 pub(super) fn action(facts: &Facts<'_>, group: &Group<'_>, rank: Option<u64>) -> Vec<Text> {
     let first = group.first(facts);
-    let mut text = Text::new().strong(first.resource.path()).plain(format!(" {}. ", first.message.trim_end_matches('.')));
+    let mut text =
+        Text::new().strong(first.resource.path()).plain(format!(" {}. ", first.message.trim_end_matches('.')));
     let others: Vec<String> = group.findings.iter().filter(|f| f.id != first.id).map(|f| place(f)).collect();
     if !others.is_empty() {
         let n = words::count(others.len() as u64, "other place", "other places");

@@ -90,14 +90,34 @@ fn responsibility(facts: &Facts<'_>) -> Table {
     let row = |what: &str, who: &str, basis: &str| vec![Text::new().strong(what), Text::from(who).note(basis)];
     let rows = match managed {
         Some(platform) => vec![
-            row("Control plane", &format!("the provider's ({platform})"), "Rows about it are inherited only where a provider document is declared; else they stay open."),
-            row("Nodes", "shared", "The provider delivers the image; when to replace a node and what runs on it is yours."),
-            row("Workloads, access, network policy", "yours", "Read from the cluster; findings name the team where it is known."),
+            row(
+                "Control plane",
+                &format!("the provider's ({platform})"),
+                "Rows about it are inherited only where a provider document is declared; else they stay open.",
+            ),
+            row(
+                "Nodes",
+                "shared",
+                "The provider delivers the image; when to replace a node and what runs on it is yours.",
+            ),
+            row(
+                "Workloads, access, network policy",
+                "yours",
+                "Read from the cluster; findings name the team where it is known.",
+            ),
             row("People, processes, buildings", "yours", "A cluster shows nothing of them: these rows need a person."),
         ],
         None => vec![
-            row("Control plane and nodes", "yours", "No managed platform was recognised; files and flags on nodes are not read in this run."),
-            row("Workloads, access, network policy", "yours", "Read from the cluster; findings name the team where it is known."),
+            row(
+                "Control plane and nodes",
+                "yours",
+                "No managed platform was recognised; files and flags on nodes are not read in this run.",
+            ),
+            row(
+                "Workloads, access, network policy",
+                "yours",
+                "Read from the cluster; findings name the team where it is known.",
+            ),
             row("People, processes, buildings", "yours", "A cluster shows nothing of them: these rows need a person."),
         ],
     };

@@ -171,10 +171,7 @@ impl Table {
         if self.rows.len() > cap {
             let left = self.rows.len() - cap;
             self.rows.truncate(cap);
-            self.more = Some(format!(
-                "{} more rows are not printed here: {rest}",
-                super::words::number(left as u64)
-            ));
+            self.more = Some(format!("{} more rows are not printed here: {rest}", super::words::number(left as u64)));
         }
         self
     }

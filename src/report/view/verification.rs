@@ -1,10 +1,6 @@
 //! How a reader checks the report, with our tool and without it.
 
-use super::{
-    Block, Facts, Section,
-    first::SIGNATURE,
-    text::Text,
-};
+use super::{Block, Facts, Section, first::SIGNATURE, text::Text};
 
 /// The commands that need no tool of ours.
 const COMMANDS: [&str; 12] = [
@@ -32,7 +28,10 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         let text = Text::from(format!("this run follows entry {} of ", head.index)).code(&head.origin);
         pairs.push(("Log".to_owned(), text));
     }
-    pairs.push(("Attached file".to_owned(), Text::new().code("evidence-root.txt").plain(" in this PDF holds the evidence root for machines")));
+    pairs.push((
+        "Attached file".to_owned(),
+        Text::new().code("evidence-root.txt").plain(" in this PDF holds the evidence root for machines"),
+    ));
     let tie = "Every line must succeed. Without those that tie the payload to the manifest and the manifest to the \
                folder, forged data passes all the others.";
     let blocks = vec![

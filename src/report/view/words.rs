@@ -125,10 +125,10 @@ pub fn bar_name(framework: &Framework) -> String {
 /// The first sentence, for places where there is room for one.
 pub fn first_sentence(text: &str) -> &str {
     let text = text.trim();
-    text.match_indices(". ").map(|(at, _)| at).find(|&at| !text[..at].ends_with("e.g") && !text[..at].ends_with("i.e")).map_or(
-        text,
-        |at| &text[..=at],
-    )
+    text.match_indices(". ")
+        .map(|(at, _)| at)
+        .find(|&at| !text[..at].ends_with("e.g") && !text[..at].ends_with("i.e"))
+        .map_or(text, |at| &text[..=at])
 }
 
 /// Lists up to `show` names, then says how many are left.

@@ -6,7 +6,7 @@ use super::{
     Redactor,
     looks::{is_path, is_reference, is_trivial, looks_random},
     places::is_certificates,
-    rules::{class_of_name, class_of_shape},
+    rules::{class_of_group, class_of_name, class_of_shape},
     text::scrub,
     token::Class,
 };
@@ -87,7 +87,7 @@ impl Redactor {
         for (name, value) in map.iter_mut() {
             let depth = self.enter(name);
             match value {
-                Value::Object(_) | Value::Array(_) => self.value(value, class_of_name(name)),
+                Value::Object(_) | Value::Array(_) => self.value(value, class_of_group(name)),
                 value => self.literal(name, value),
             }
             self.path.truncate(depth);
@@ -99,7 +99,7 @@ impl Redactor {
         let mut text = match value {
             Value::String(text) => std::mem::take(text),
             Value::Null => return,
-            Value::Object(_) | Value::Array(_) => return self.value(value, class_of_name(name)),
+            Value::Object(_) | Value::Array(_) => return self.value(value, class_of_group(name)),
             Value::Bool(_) | Value::Number(_) => value.to_string(),
         };
         if !text.is_empty() && !is_reference(&text) {

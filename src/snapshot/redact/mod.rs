@@ -22,7 +22,7 @@ use args::CommandLine;
 use data::class_of_config;
 use looks::{is_digest, is_trivial, looks_random};
 use places::{is_builtin_group, is_driver_fields, kept_config_map, names_a_reference, points_elsewhere};
-use rules::{class_of_name, class_of_shape, names_a_digest};
+use rules::{class_of_group, class_of_name, class_of_shape, names_a_digest};
 use text::class_of_text;
 pub(super) use token::Tokeniser;
 
@@ -249,7 +249,7 @@ impl Redactor {
 
     /// What the values below `name` are; only custom kinds keep credentials below a name of their own choosing.
     fn inherit(&self, name: &str, inherited: Option<Class>) -> Option<Class> {
-        if self.custom && !points_elsewhere(name) { class_of_name(name).or(inherited) } else { None }
+        if self.custom && !points_elsewhere(name) { class_of_group(name).or(inherited) } else { None }
     }
 
     fn enter(&mut self, key: &str) -> usize {

@@ -250,6 +250,15 @@ pub(super) fn class_of_name(name: &str) -> Option<Class> {
     NAMES.iter().find(|(part, _)| normal.contains(part)).map(|(_, class)| *class)
 }
 
+/// What a name says of the map below it or of the words after it: `authorization: {mode: Webhook}` configures.
+pub(super) fn class_of_group(name: &str) -> Option<Class> {
+    let normal = name.to_ascii_lowercase();
+    if normal.trim_end_matches([':', '=', ' ']).ends_with("auth") || normal.contains("authorization") {
+        return None;
+    }
+    class_of_name(name)
+}
+
 /// The key of an annotation or label explains a random-looking value: a hash, a commit, an id.
 pub(super) fn names_a_digest(key: &str) -> bool {
     let normal = normal(key);

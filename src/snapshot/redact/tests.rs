@@ -298,6 +298,13 @@ fn numbers_under_a_credentials_name_and_certificates() {
 }
 
 #[test]
+fn a_kubelet_configuration_stays_as_it_is() {
+    let text = "apiVersion: kubelet.config.k8s.io/v1beta1\nauthentication:\n  anonymous:\n    enabled: false\n  webhook:\n    cacheTTL: 0s\n    enabled: true\n  x509:\n    clientCAFile: /etc/kubernetes/pki/ca.crt\nauthorization:\n  mode: Webhook\nauthorizer: {mode: Webhook}\nrotateCertificates: true\nserverTLSBootstrap: true\ntlsCipherSuites: [TLS_AES_128_GCM_SHA256]\nstaticPodPath: /etc/kubernetes/manifests\n";
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kubelet-config", "namespace": "kube-system"}, "data": {"kubelet": text}});
+    assert_eq!(seal(object)["data"]["kubelet"], text);
+}
+
+#[test]
 fn what_an_object_is_called_says_no_more_than_its_json() {
     let object =
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "https://u:hunter2@h", "namespace": "n"}});

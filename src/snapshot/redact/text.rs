@@ -2,7 +2,7 @@
 
 use super::{
     looks::{is_path, is_trivial, looks_random},
-    rules::{class_of_name, class_of_shape},
+    rules::{class_of_group, class_of_name, class_of_shape},
     token::{Class, PREFIX, class_of},
 };
 
@@ -33,7 +33,7 @@ fn class_of_words(text: &str) -> Option<Class> {
             return Some(class);
         }
         let (name, value) = split_pair(word);
-        let class = class_of_name(name);
+        let class = class_of_group(name);
         match (class, value) {
             (Some(class), Some(value)) if !value.is_empty() && !is_trivial(value) && !is_path(value) => {
                 return Some(class);
@@ -143,7 +143,7 @@ impl Scrubber {
             return Some((class, indent));
         }
         let value = &line[value_at..];
-        let named = separator.and_then(|at| class_of_name(line[..at].trim()));
+        let named = separator.and_then(|at| class_of_group(line[..at].trim()));
         if let Some(class) = named {
             if value.is_empty() || value.starts_with(['|', '>']) {
                 self.below = Some((indent, class));
@@ -185,6 +185,7 @@ mod tests {
     fn scripts_without_credentials_stay() {
         for script in [
             "until nc -z db 5432; do sleep 1; done",
+            "authorization: {mode: Webhook, webhook: {cacheAuthorizedTTL: 0s}}",
             "write to mailto:team@example.com about repo:1@sha256:ab12",
             "exec /app/server --config /etc/app/config.yaml",
             "test -n \"$PASSWORD\" && login --password $PASSWORD",
