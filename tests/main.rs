@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says why")]
 #![allow(dead_code, reason = "helpers are shared by modules that come and go")]
 
+mod bundle;
 mod collect;
 mod harness;
 mod live;

@@ -4,10 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use crate::{
-    bundle::{
-        envelope::{Envelope, Wire},
-        keys::VerifyingKey,
-    },
+    bundle::{envelope::Envelope, keys::VerifyingKey},
     canonical::{self, CanonicalError},
 };
 
@@ -21,7 +18,21 @@ const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 struct Bundle<'a> {
     media_type: &'static str,
     verification_material: VerificationMaterial,
-    dsse_envelope: &'a Wire,
+    dsse_envelope: DsseEnvelope<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DsseEnvelope<'a> {
+    payload: &'a str,
+    payload_type: &'a str,
+    signatures: Vec<Signature<'a>>,
+}
+
+/// Without `keyid`: cosign holds a present one against an id of its own making, and the key is hinted at above.
+#[derive(Serialize)]
+struct Signature<'a> {
+    sig: &'a str,
 }
 
 #[derive(Serialize)]
@@ -40,11 +51,16 @@ struct PublicKeyIdentifier {
 /// # Errors
 /// None in practice; the JSON writer reports through its own type.
 pub fn derive(envelope: &Envelope, key: &VerifyingKey) -> Result<Vec<u8>, CanonicalError> {
+    let wire = envelope.wire();
     canonical::to_vec(&Bundle {
         media_type: MEDIA_TYPE,
         verification_material: VerificationMaterial {
             public_key: PublicKeyIdentifier { hint: STANDARD.encode(key.digest().0) },
         },
-        dsse_envelope: envelope.wire(),
+        dsse_envelope: DsseEnvelope {
+            payload: &wire.payload,
+            payload_type: &wire.payload_type,
+            signatures: wire.signatures.iter().map(|signature| Signature { sig: &signature.sig }).collect(),
+        },
     })
 }

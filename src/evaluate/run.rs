@@ -31,6 +31,14 @@ pub struct Input<'a> {
     pub keep_passes: bool,
 }
 
+impl<'a> Input<'a> {
+    /// What a run asks, and a replay asks again: the cluster's own version, on the day on which it was seen.
+    pub fn of_run(snapshot: &'a Snapshot, coverage: &'a Coverage, rules: &'a Rules) -> Self {
+        let kubernetes = coverage.cluster.kubernetes.as_deref().and_then(|version| version.parse().ok());
+        Self { snapshot, coverage, rules, kubernetes, today: coverage.finished.date_naive(), keep_passes: false }
+    }
+}
+
 /// Judges everything, marks what is expected or waived, and decides every requirement.
 pub fn run(input: &Input<'_>) -> Evaluation {
     let Input { snapshot, coverage, rules, kubernetes, today, keep_passes } = *input;
