@@ -14,6 +14,9 @@ use crate::{
 
 mod glyphs;
 mod history;
+mod html;
+mod tables;
+mod terminal;
 mod typst_world;
 pub mod view;
 
@@ -21,6 +24,9 @@ pub mod view;
 mod tests;
 
 pub use history::{BySeverity, History, HistoryLine};
+pub use html::{HtmlError, html};
+pub use tables::{ExportError, findings_csv, findings_parquet};
+pub use terminal::{Line, Span, Stored, Tone, check_text, summary};
 pub use typst_world::PdfError;
 pub use view::{View, view};
 

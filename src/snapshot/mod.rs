@@ -24,6 +24,7 @@ use crate::{
 
 pub use assemble::assemble;
 pub use parquet::TableError;
+pub(crate) use parquet::{texts, write as write_table};
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
 pub use seal::{SealError, Sealer};
 pub use stored::{read, write};

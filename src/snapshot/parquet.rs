@@ -78,7 +78,7 @@ impl TableError {
 }
 
 /// Writes a table; the rows are sorted already.
-pub(super) fn write(table: &str, columns: Vec<Column>) -> Result<Vec<u8>, TableError> {
+pub(crate) fn write(table: &str, columns: Vec<Column>) -> Result<Vec<u8>, TableError> {
     let mut frame = DataFrame::new_infer_height(columns).map_err(TableError::parquet(table))?;
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes)
@@ -92,7 +92,7 @@ pub(super) fn write(table: &str, columns: Vec<Column>) -> Result<Vec<u8>, TableE
 }
 
 /// A column of texts, `None` for null.
-pub(super) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
+pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 

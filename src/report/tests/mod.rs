@@ -2,24 +2,157 @@
 
 mod sample;
 
-use sample::{busy, empty, many};
+use sample::{busy, empty, finding, many};
+use serde_json::json;
 
 use super::*;
+use crate::collect::InputError;
+
+/// Text of all pages, as a reader copies it.
+fn text_of(pdf: &[u8]) -> String {
+    let document = lopdf::Document::load_mem(pdf).unwrap();
+    let pages: Vec<u32> = document.get_pages().keys().copied().collect();
+    document.extract_text(&pages).unwrap()
+}
+
+fn lines(lines: &[Line]) -> String {
+    let widest = lines.iter().map(|l| unicode_width::UnicodeWidthStr::width(l.to_string().as_str())).max();
+    assert!(widest <= Some(80), "{widest:?}");
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn stored() -> Stored {
+    Stored { index: Some(214), url: "s3://evidence/clusters/prod-eu-7f9c8d6b".into() }
+}
 
 /// Writes documents for people to look at: `KUBEPROOF_LOOK=DIR cargo test --lib report::tests::look`.
 #[test]
+#[ignore = "writes files for people to look at"]
 fn look() {
-    let Some(dir) = option_env!("KUBEPROOF_LOOK") else { return };
+    let dir = option_env!("KUBEPROOF_LOOK").unwrap_or("/tmp");
     for (name, sample) in [("empty", empty()), ("busy", busy(false)), ("full", busy(true)), ("many", many(5000))] {
         let started = std::time::Instant::now();
-        let pdf = pdf(&sample.input()).unwrap();
-        println!("{name}: {} ms, {} bytes", started.elapsed().as_millis(), pdf.len());
-        std::fs::write(format!("{dir}/{name}.pdf"), pdf).unwrap();
+        let bytes = pdf(&sample.input()).unwrap();
+        println!("{name}: {} ms, {} bytes", started.elapsed().as_millis(), bytes.len());
+        std::fs::write(format!("{dir}/{name}.pdf"), bytes).unwrap();
+        std::fs::write(format!("{dir}/{name}.html"), html(&sample.input()).unwrap()).unwrap();
+        summary(&sample.input(), &stored()).iter().for_each(|line| println!("{}", line.styled()));
     }
 }
 
 #[test]
-fn the_same_input_gives_the_same_bytes() {
+fn names_of_any_script_render_to_the_same_bytes_twice() {
     let sample = busy(true);
-    assert!(pdf(&sample.input()).unwrap() == pdf(&sample.input()).unwrap());
+    let first = pdf(&sample.input()).unwrap();
+    assert!(first == pdf(&sample.input()).unwrap());
+    let text = text_of(&first);
+    assert!(text.contains("U+1F6D2"), "an emoji stands as its code point");
+    assert!(text.contains("U+202E"), "what turns the writing direction is named");
+    assert!(text.contains("exceptions noted"));
+    assert!(!text.contains("compliant") && !text.contains('%'), "{text}");
+}
+
+#[test]
+fn a_first_run_that_found_nothing_renders() {
+    let text = text_of(&pdf(&empty().input()).unwrap());
+    assert!(text.contains("nothing to compare with") && text.contains("CONFIDENTIAL"), "{text}");
+}
+
+#[test]
+fn no_document_judges_or_scores() {
+    for sample in [empty(), busy(true), many(7)] {
+        let view = serde_json::to_string(&view(&sample.input())).unwrap();
+        let page = html(&sample.input()).unwrap();
+        let body = &page[page.find("<body").unwrap()..page.find("<script").unwrap()];
+        for text in [view.as_str(), body] {
+            assert!(!text.contains("compliant") && !text.contains('%') && !text.contains("verdict"));
+        }
+    }
+}
+
+#[test]
+fn tables_stop_and_say_where_the_rest_is() {
+    let sample = many(5000);
+    let view = view(&sample.input());
+    let rows = |b: &view::Block| if let view::Block::Table(t) = b { t.rows.len() } else { 0 };
+    let most = view.sections.iter().flat_map(|s| &s.blocks).map(rows).max();
+    assert_eq!(most, Some(400));
+    let text = serde_json::to_string(&view).unwrap();
+    assert!(text.contains("4,600 more rows are not printed here: findings.csv"));
+}
+
+#[test]
+fn the_view_of_a_busy_morning() {
+    insta::assert_json_snapshot!(view(&busy(false).input()));
+}
+
+#[test]
+fn the_view_of_an_empty_cluster() {
+    insta::assert_json_snapshot!(view(&empty().input()));
+}
+
+#[test]
+fn ten_lines() {
+    let mut quiet = busy(false);
+    quiet.drift = empty().drift;
+    quiet.drift.baseline = busy(false).drift.baseline;
+    quiet.meta.gaps.clear();
+    quiet.evaluation.declarations.clear();
+    let pending = Stored { index: None, ..stored() };
+    insta::assert_snapshot!(lines(&summary(&busy(false).input(), &stored())));
+    insta::assert_snapshot!(lines(&summary(&empty().input(), &pending)));
+    let one = lines(&summary(&quiet.input(), &stored()));
+    assert_eq!(one.lines().count(), 1, "{one}");
+    assert!(one.contains("nothing changed, 3 critical"), "{one}");
+}
+
+#[test]
+fn check_as_text() {
+    let mut sample = busy(false);
+    for (i, finding) in sample.evaluation.findings.iter_mut().enumerate() {
+        let file = crate::evaluate::FilePosition {
+            path: format!("deploy/{}.yaml", finding.resource.kind.to_lowercase()),
+            line: 30 + i as u32,
+        };
+        finding.file = Some(file);
+    }
+    let errors =
+        [InputError { file: "deploy/broken.yaml".into(), line: Some(3), message: "expected a mapping".into() }];
+    insta::assert_snapshot!(lines(&check_text(&sample.evaluation, &errors, &sample.definitions.checks)));
+    assert!(lines(&check_text(&empty().evaluation, &[], &Default::default())).starts_with("no exceptions"));
+}
+
+#[test]
+fn cells_that_begin_like_a_formula_are_text() {
+    let mut sample = empty();
+    let mut odd = finding(0, "Deployment", "shop", "cart", Some("=cmd|' /C calc'!A0"));
+    odd.observed = json!("@SUM(1+1)");
+    odd.message = "+1".into();
+    sample.evaluation.findings = vec![odd];
+    let csv = String::from_utf8(findings_csv(&sample.evaluation).unwrap()).unwrap();
+    for cell in ["'=cmd", "'@SUM", "'+1", "E-0001,"] {
+        assert!(csv.contains(cell), "{cell}: {csv}");
+    }
+    assert!(!csv.contains(",=") && !csv.contains(",+") && !csv.contains(",@"), "{csv}");
+}
+
+#[test]
+fn tables_of_findings_hold_every_finding() {
+    let sample = many(300);
+    let csv = findings_csv(&sample.evaluation).unwrap();
+    assert_eq!(csv::Reader::from_reader(csv.as_slice()).records().count(), 300);
+    let parquet = findings_parquet(&sample.evaluation).unwrap();
+    assert!(parquet.starts_with(b"PAR1"));
+    assert!(parquet == findings_parquet(&sample.evaluation).unwrap());
+}
+
+#[test]
+fn the_viewer_loads_nothing_and_escapes_names() {
+    let mut sample = busy(true);
+    sample.evaluation.findings[0].resource.name = "<img src=x onerror=alert(1)>".into();
+    let page = html(&sample.input()).unwrap();
+    assert!(page.contains("Not verified here") && page.contains("kubeproof verify . --key pub.pem"));
+    assert!(!page.contains("<img") && page.contains("&lt;img"));
+    assert!(!page.contains("http://") && !page.contains("src=\"") && !page.contains("href=\""));
+    assert!(page.contains("default-src 'none'"));
 }

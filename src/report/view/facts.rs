@@ -81,8 +81,8 @@ impl<'a> Facts<'a> {
         let references = findings
             .iter()
             .filter(|f| f.outcome == Outcome::Fail)
-            .enumerate()
-            .map(|(i, f)| (f.id.as_str(), format!("E-{:04}", i + 1)))
+            .zip(1..)
+            .map(|(f, nth)| (f.id.as_str(), words::reference(nth)))
             .collect();
         let rows = input.snapshot.objects.iter().zip(1..).map(|(o, row)| (o.digest, row)).collect();
         let changed = input.drift.objects.iter().map(|c| (c.resource.to_string(), c)).collect();

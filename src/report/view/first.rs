@@ -73,6 +73,8 @@ pub struct Bar {
 /// A part of a bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
+    /// Where it begins, in thousandths of the bar.
+    pub from: u64,
     /// Thousandths of the bar.
     pub share: u64,
     /// Colour, by its key.

@@ -59,10 +59,15 @@ fn bar(facts: &Facts<'_>, framework: &Framework, kinds: &[&Kind]) -> Bar {
     let results: Vec<&RequirementResult> = facts.results(framework).collect();
     let total = (results.len() as u64).max(1);
     let counts: Vec<u64> = kinds.iter().map(|k| counted(&results, k)).collect();
-    let parts = kinds.iter().zip(&counts).filter(|(_, n)| **n > 0);
+    let mut before = 0;
+    let parts = kinds.iter().zip(&counts).filter(|(_, n)| **n > 0).map(|(kind, n)| {
+        let from = before * 1000 / total;
+        before += n;
+        Part { from, share: before * 1000 / total - from, key: kind.key.key }
+    });
     Bar {
         name: words::bar_name(framework),
-        parts: parts.map(|(k, n)| Part { share: n * 1000 / total, key: k.key.key }).collect(),
+        parts: parts.collect(),
         counts: counts.iter().map(|n| words::number(*n)).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    evaluate::Status,
+    evaluate::{Outcome, Status},
     framework::{Framework, Severity},
     report::view::text::Look,
 };
@@ -56,6 +56,22 @@ pub fn severity(severity: Severity) -> &'static str {
         Severity::Low => "low",
         Severity::Info => "info",
     }
+}
+
+/// `not-evaluated`, as in `evaluation.json`.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::NotApplicable => "not-applicable",
+        Outcome::NotEvaluated => "not-evaluated",
+        Outcome::Manual => "manual",
+    }
+}
+
+/// `E-0001`: the short id of the nth failure, the same in every document.
+pub fn reference(nth: u64) -> String {
+    format!("E-{nth:04}")
 }
 
 /// What people read for a status: for laws and standards nothing may sound like a judgement.

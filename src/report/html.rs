@@ -1,0 +1,84 @@
+//! `index.html`: a viewer in one file, without anything from elsewhere. A page cannot vouch for itself, and says so.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use minijinja::{Environment, Value, context, value::Serde};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Input,
+    view::{Facts, view, words},
+};
+use crate::evaluate::Outcome;
+
+/// Rows of the findings table; browsers slow down beyond.
+const ROWS: usize = 2_000;
+
+const PAGE: &str = include_str!("../../templates/index.html");
+const STYLE: &str = include_str!("../../templates/index.css");
+const SCRIPT: &str = include_str!("../../templates/index.js");
+
+/// A page that could not be made: a defect of the template, never of the data.
+#[derive(Debug, thiserror::Error)]
+#[error("templates/index.html: {0:#}")]
+pub struct HtmlError(#[from] minijinja::Error);
+
+/// One finding, as the table shows it.
+#[derive(Serialize)]
+struct Row {
+    reference: String,
+    severity: &'static str,
+    outcome: String,
+    check: String,
+    object: String,
+    message: String,
+    owner: String,
+}
+
+/// The viewer.
+///
+/// # Errors
+/// A defect of the template; never what the cluster holds.
+pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
+    let mut environment = Environment::new();
+    environment.add_template("index.html", PAGE)?;
+    let rows = rows(input);
+    let left = rows.len().saturating_sub(ROWS);
+    let page = environment.get_template("index.html")?.render(context! {
+        view => Value::from(Serde(view(input))),
+        rows => Value::from(Serde(rows.get(..ROWS).unwrap_or(&rows))),
+        left => (left > 0).then(|| words::number(left as u64)),
+        style => Value::from_safe_string(STYLE.into()),
+        script => Value::from_safe_string(SCRIPT.into()),
+        style_hash => source_hash(STYLE),
+        script_hash => source_hash(SCRIPT),
+    })?;
+    Ok(page)
+}
+
+/// What a content security policy compares an inline element with.
+fn source_hash(source: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(source)))
+}
+
+fn rows(input: &Input<'_>) -> Vec<Row> {
+    let facts = Facts::of(input);
+    let shown = input.evaluation.findings.iter().filter(|f| f.outcome != Outcome::Pass);
+    let rows = shown.map(|f| {
+        let accepted = f.waiver.as_ref().map(|w| format!("waived by {w}"));
+        let accepted = accepted.or_else(|| f.expected_by.as_ref().map(|e| format!("expected by {e}")));
+        Row {
+            reference: facts.reference(f).to_owned(),
+            severity: words::severity(f.severity),
+            outcome: accepted.unwrap_or_else(|| match f.outcome {
+                Outcome::Fail => "exception".into(),
+                other => words::outcome(other).into(),
+            }),
+            check: f.check.clone(),
+            object: f.resource.to_string(),
+            message: f.reason.as_ref().map_or_else(|| f.message.clone(), |reason| format!("{}: {reason}", f.message)),
+            owner: f.owner.clone().unwrap_or_default(),
+        }
+    });
+    rows.collect()
+}
