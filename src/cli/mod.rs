@@ -1,7 +1,7 @@
 //! The command line: the only module that prints, reads the environment and decides the exit code.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's task")]
 
-use std::{collections::BTreeMap, fmt, io::IsTerminal as _, process::ExitCode};
+use std::{cmp::Ordering, collections::BTreeMap, fmt, io::IsTerminal as _, process::ExitCode};
 
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -11,21 +11,28 @@ use crate::{
     config::LoadError,
 };
 
+mod check;
 mod checks;
 mod completions;
 mod daemon;
 mod explain;
 mod frameworks;
 mod get;
+mod key_source;
 pub mod keys;
 mod list;
+mod output;
+mod progress;
+mod run;
+mod settings;
+mod source;
 mod status;
 mod stores;
 mod text;
 mod verify;
 
 /// Exit codes (the contract of the command line).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
     Done = 0,
@@ -41,6 +48,33 @@ pub enum Exit {
     Incomplete = 5,
     /// Stale.
     Stale = 6,
+}
+
+impl Exit {
+    /// Of several: 3 before 4 before 5 before 6, then 2, 1 and 0.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Reached => 1,
+            Self::Usage => 2,
+            Self::Stale => 3,
+            Self::Incomplete => 4,
+            Self::Untrusted => 5,
+            Self::Tampered => 6,
+        }
+    }
+}
+
+impl Ord for Exit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Exit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -101,6 +135,10 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Collect, evaluate, compare, report, sign and store: the scheduled job
+    Run(run::Args),
+    /// Evaluate manifests before they merge
+    Check(check::Args),
     /// Write the completion script of a shell to standard output
     Completions(completions::Args),
     /// List the checks, and run the tests inside their files
@@ -128,6 +166,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.log_format);
     let outcome = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Frameworks(args) => frameworks::run(&args),

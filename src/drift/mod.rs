@@ -1,10 +1,155 @@
 //! Stage 4: what changed since the last verified snapshot, and why.
 
+mod fields;
+mod findings;
+mod objects;
+mod permissions;
+
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{digest::Digest, framework::Severity, rbac::Grant, resource::ResourceRef, snapshot::Manager};
+use crate::{
+    collect::Coverage,
+    digest::Digest,
+    evaluate::Evaluation,
+    framework::{RuleFiles, Severity},
+    rbac::Grant,
+    resource::ResourceRef,
+    snapshot::{Manager, Snapshot},
+};
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// The state.
+    pub snapshot: &'a Snapshot,
+    /// What was asked and answered.
+    pub coverage: &'a Coverage,
+    /// What was said of it then.
+    pub evaluation: &'a Evaluation,
+    /// The rules that said it.
+    pub rules: &'a RuleFiles,
+}
+
+/// The verified earlier side.
+#[derive(Debug, Clone)]
+pub struct Before<'a> {
+    /// What it was.
+    pub side: Side<'a>,
+    /// Which bundle it came from.
+    pub baseline: Baseline,
+    /// Its snapshot judged by today's rules: separates "the cluster changed" from "the checks changed".
+    pub by_new_rules: &'a Evaluation,
+}
+
+/// Compares with the last verified run; without one, says so by having no baseline.
+pub fn compare(before: Option<&Before<'_>>, now: Side<'_>) -> Drift {
+    let Some(before) = before else { return Drift::default() };
+    let old = before.side;
+    let sight = sight_changes(old.coverage, now.coverage);
+    let keys_differ = old.snapshot.redaction_key != now.snapshot.redaction_key;
+    let (objects, left_out) = objects::changes(old, now, keys_differ);
+    let (findings, still) = findings::changes(before, now);
+    Drift {
+        schema: SCHEMA.into(),
+        baseline: Some(before.baseline.clone()),
+        cannot_compare: cannot_compare(old.snapshot, now.snapshot, keys_differ),
+        objects,
+        left_out,
+        permissions: permissions::changes(old, now),
+        findings,
+        still,
+        rules: rule_changes(old.rules, now.rules),
+        sight,
+    }
+}
+
+const SCHEMA: &str = "kubeproof.dev/drift/v1";
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA.into(),
+            baseline: None,
+            cannot_compare: Vec::new(),
+            objects: Vec::new(),
+            left_out: Vec::new(),
+            permissions: Vec::new(),
+            findings: Vec::new(),
+            still: 0,
+            rules: Vec::new(),
+            sight: Vec::new(),
+        }
+    }
+}
+
+impl Drift {
+    /// Nothing changed that a person would want to know.
+    pub fn is_quiet(&self) -> bool {
+        self.objects.is_empty()
+            && self.permissions.is_empty()
+            && self.findings.is_empty()
+            && self.rules.is_empty()
+            && self.sight.is_empty()
+            && self.cannot_compare.is_empty()
+    }
+}
+
+fn cannot_compare(old: &Snapshot, new: &Snapshot, keys_differ: bool) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if keys_differ {
+        let id = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".into());
+        sentences.push(format!(
+            "redacted values cannot be compared: the redaction key was {} and is {}",
+            id(&old.redaction_key),
+            id(&new.redaction_key)
+        ));
+    }
+    sentences
+}
+
+fn sight_changes(old: &Coverage, new: &Coverage) -> Vec<SightChange> {
+    let state = |coverage: &Coverage, id: &str| {
+        coverage.list(id).map_or_else(
+            || (false, "not asked".to_owned()),
+            |list| (list.outcome.is_known(), list.outcome.reason().unwrap_or_else(|| "seen".into())),
+        )
+    };
+    let mut ids: Vec<String> = old.lists.iter().chain(&new.lists).map(|list| list.id()).collect();
+    ids.sort();
+    ids.dedup();
+    ids.into_iter()
+        .filter_map(|resource| {
+            let (known_before, before) = state(old, &resource);
+            let (known_after, after) = state(new, &resource);
+            (known_before != known_after).then_some(SightChange { resource, before, after })
+        })
+        .collect()
+}
+
+fn rule_changes(old: &RuleFiles, new: &RuleFiles) -> Vec<RuleChange> {
+    let files: BTreeMap<&String, ()> = old.keys().chain(new.keys()).map(|file| (file, ())).collect();
+    files
+        .into_keys()
+        .filter_map(|file| {
+            let change = match (old.get(file), new.get(file)) {
+                (None, _) => ChangeKind::Added,
+                (_, None) => ChangeKind::Removed,
+                (Some(before), Some(after)) if before != after => ChangeKind::Changed,
+                _ => return None,
+            };
+            Some(RuleChange { file: file.clone(), change })
+        })
+        .collect()
+}
+
+/// Whether `resource` (`deployments.apps`) was fully answered.
+fn is_seen(coverage: &Coverage, resource: &str) -> bool {
+    coverage.list(resource).is_some_and(|list| list.outcome.is_known())
+}
 
 /// `data/drift.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +163,8 @@ pub struct Drift {
     pub cannot_compare: Vec<String>,
     /// Objects, sorted by resource.
     pub objects: Vec<ObjectChange>,
+    /// Changes that controllers make all day: counted, not listed.
+    pub left_out: Vec<LeftOut>,
     /// Permissions per subject.
     pub permissions: Vec<PermissionChange>,
     /// Findings, sorted like those of an evaluation.
@@ -74,6 +221,18 @@ pub struct ObjectChange {
     pub fields: Vec<FieldChange>,
     /// The last field manager that wrote, and when.
     pub by: Option<Manager>,
+}
+
+/// Changes that are left out of the list, by the name of the rule that does it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeftOut {
+    /// `owned-by-a-controller`, `status-only`.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// What happened to an object.
@@ -160,6 +319,10 @@ pub enum FindingChangeKind {
     Resolved,
     /// Failed before and could not be looked at this time: never resolved.
     LostSight,
+    /// Failed before, fails now, and is waived or expected since.
+    Accepted,
+    /// Failed before, fails now, and is no longer waived or expected.
+    Reopened,
 }
 
 /// A check or framework that differs.

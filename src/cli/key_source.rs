@@ -1,0 +1,103 @@
+//! Which keys a run uses: the configuration's, a folder's, or new ones where that is safe.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+
+use super::{Failure, env, settings::Settings};
+use crate::{
+    bundle::keys::{self, KeyError, KeySet, LogKey, SigningKey},
+    snapshot::RedactionKey,
+};
+
+/// The keys, and what to tell when they were made just now.
+pub(super) struct Found {
+    pub(super) keys: KeySet,
+    /// Public key to hand to whoever verifies.
+    pub(super) public: Option<PathBuf>,
+    pub(super) made: bool,
+}
+
+/// The user's own key folder.
+pub(super) fn default_folder() -> Result<PathBuf, Failure> {
+    etcetera::choose_base_strategy()
+        .map(|base| base.config_dir().join("kubeproof").join("keys"))
+        .map_err(|error| Failure::usage(format!("no folder for keys: {error}")).hint("name one with --keys DIR"))
+}
+
+/// Keys of the configuration, of `folder`, or of the user's folder, where they are made if every store is local.
+pub(super) fn find(settings: &Settings, folder: Option<&Path>, all_local: bool) -> Result<Found, Failure> {
+    let named = &settings.config.keys;
+    if folder.is_none() && (named.signing.is_some() || named.log.is_some() || named.redaction.is_some()) {
+        return configured(settings).map(|keys| Found { keys, public: None, made: false });
+    }
+    let folder = match folder {
+        Some(folder) => folder.to_path_buf(),
+        None => default_folder()?,
+    };
+    let public = Some(folder.join(keys::SIGNING_PUBLIC_FILE));
+    if KeySet::present(&folder) {
+        return Ok(Found { keys: KeySet::load(&folder).map_err(failure)?, public, made: false });
+    }
+    if !all_local {
+        return Err(Failure::usage(format!(
+            "no keys in {}, and a remote store needs keys that outlive this run",
+            folder.display()
+        ))
+        .hint(
+            "make them once with 'kubeproof keys generate', keep them, and name them under keys: in kubeproof.yaml",
+        ));
+    }
+    let keys = generate()?;
+    keys.write(&folder).map_err(failure)?;
+    Ok(Found { keys, public, made: true })
+}
+
+/// Three new keys from the operating system's randomness.
+pub(super) fn generate() -> Result<KeySet, Failure> {
+    let mut random = [[0; 32]; 3];
+    for seed in &mut random {
+        getrandom::fill(seed)
+            .map_err(|error| Failure::usage(format!("the system gives no random numbers: {error}")))?;
+    }
+    Ok(KeySet::generate(random))
+}
+
+fn configured(settings: &Settings) -> Result<KeySet, Failure> {
+    let named = &settings.config.keys;
+    Ok(KeySet {
+        signing: one(settings, "signing", named.signing.as_deref(), SigningKey::load, SigningKey::parse)?,
+        log: one(settings, "log", named.log.as_deref(), LogKey::load, LogKey::parse)?,
+        redaction: one(settings, "redaction", named.redaction.as_deref(), keys::load_redaction, parse_redaction)?,
+    })
+}
+
+fn parse_redaction(text: &str, from: &str) -> Result<RedactionKey, KeyError> {
+    keys::parse_redaction(text, from)
+}
+
+/// A key from a file, or from the environment (`env:NAME`).
+fn one<K>(
+    settings: &Settings,
+    what: &str,
+    named: Option<&str>,
+    load: impl Fn(&Path) -> Result<K, KeyError>,
+    parse: impl Fn(&str, &str) -> Result<K, KeyError>,
+) -> Result<K, Failure> {
+    let named = named.ok_or_else(|| {
+        Failure::usage(format!("keys.{what} is missing in the configuration: signing, log and redaction go together"))
+            .hint("'kubeproof keys generate' makes all three")
+    })?;
+    match named.strip_prefix("env:") {
+        None => load(Path::new(&settings.resolve(named))).map_err(failure),
+        Some(name) => {
+            let text =
+                env(name).ok_or_else(|| Failure::usage(format!("keys.{what}: the variable {name} is not set")))?;
+            parse(&text, named).map_err(failure)
+        }
+    }
+}
+
+fn failure(error: KeyError) -> Failure {
+    Failure::usage(error)
+}

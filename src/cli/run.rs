@@ -1,0 +1,277 @@
+//! `kubeproof run`: the scheduled job.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+
+use super::{
+    Exit, Failure, Outcome,
+    check::FailOn,
+    clock, env, env_all, key_source, load_failure, output, progress,
+    settings::{self, DefinitionArgs, Settings},
+    source,
+    stores::{failure as store_failure, runtime},
+};
+use crate::{
+    bundle::KeySet,
+    clock::Clock,
+    collect::{Collected, recorded},
+    digest::Digest,
+    pipeline::{self, Job, Ran, RunError, Stage},
+    report,
+    store::{Committed, Patience, Store, pending::Undelivered},
+};
+
+/// Collect, evaluate, compare, report, sign and store
+///
+/// Without --from it reads the cluster: in a pod with its service account, else with the kubeconfig's current context.
+/// Exit code: 0 once evidence is committed, partial or not; 5 when something was not seen that expectedGaps does not
+/// declare, or when the bundle could not be committed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubeproof run\n  kubeproof run --context prod --store s3://evidence/prod --config kubeproof.yaml\n  \
+                        kubeproof run --from recorded/october --from recorded/november --store ./evidence"
+)]
+pub(super) struct Args {
+    /// Recorded cluster, folder or file of manifests, or bundle, instead of a live cluster; several follow each other
+    #[arg(long, value_name = "SOURCE")]
+    from: Vec<PathBuf>,
+    /// Kubeconfig file [default: KUBECONFIG, ~/.kube/config, or the pod's service account]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Name of the cluster in the store and on the report
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Folder, s3://, gs:// or az:// URL; further ones are replicas [default: ./evidence]
+    #[arg(long = "store", value_name = "URL")]
+    stores: Vec<String>,
+    /// Folder with signing.pem, log.pem and redaction.key [default: the user's configuration folder]
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// Write the collected cluster, redacted, into a folder that --from reads; nothing is signed or stored
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Which pages the PDF has
+    #[arg(long, value_enum, default_value_t = Pages::Daily)]
+    report: Pages,
+    /// Severity from which an open failure makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::Off)]
+    fail_on: FailOn,
+    /// Seconds within which the bundle must be committed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    deadline: u64,
+    #[command(flatten)]
+    definitions: DefinitionArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Pages {
+    /// What a person reads every day
+    Daily,
+    /// Every framework row, exception and appendix
+    Full,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let mut settings = settings::load(&args.definitions)?;
+    if args.name.is_some() {
+        settings.config.cluster.name.clone_from(&args.name);
+    }
+    let clock = clock()?;
+    let runtime = runtime()?;
+    if let Some(dir) = &args.record {
+        return runtime.block_on(record(args, &settings, dir, clock.as_ref()));
+    }
+    let store = open_store(args, &settings)?;
+    let found = key_source::find(&settings, args.keys.as_deref(), store.folder().is_some())?;
+    if let (true, Some(public)) = (found.made, &found.public) {
+        output::note(&format!("made new keys in {}", public.parent().unwrap_or(public).display()));
+    }
+    let session = Session {
+        args,
+        settings: &settings,
+        store: &store,
+        keys: &found.keys,
+        public: found.public,
+        clock: clock.as_ref(),
+        scheduled: scheduled(),
+    };
+    let sources: Vec<Option<&Path>> = match args.from.as_slice() {
+        [] => vec![None],
+        from => from.iter().map(|path| Some(path.as_path())).collect(),
+    };
+    let mut worst = Exit::Done;
+    for source in sources {
+        worst = worst.max(runtime.block_on(session.once(source))?);
+    }
+    Ok(worst)
+}
+
+/// What every run of one command shares.
+struct Session<'a> {
+    args: &'a Args,
+    settings: &'a Settings,
+    store: &'a Store,
+    keys: &'a KeySet,
+    public: Option<PathBuf>,
+    clock: &'a dyn Clock,
+    scheduled: Option<DateTime<Utc>>,
+}
+
+impl Session<'_> {
+    async fn once(&self, from: Option<&Path>) -> Outcome {
+        let progress = Arc::new(progress::Progress::new());
+        let stage = |stage: Stage| progress.stage(stage);
+        stage(Stage::Collect);
+        let request = self.request(from);
+        let mut collected = source::collect(&request, Some(self.keys), self.clock, &progress).await?;
+        let cluster = collected.coverage.cluster.folder();
+        let job = self.job(&stage);
+        let now = self.clock.now();
+        let newest = pipeline::newest_verified(self.store, &cluster, self.keys, now).await.map_err(store_failure)?;
+        let mut ran = pipeline::produce(&job, &mut collected, &newest).map_err(run_failure)?;
+        drop(newest);
+        let state = self.settings.config.state_dir.as_deref().map(|dir| PathBuf::from(self.settings.resolve(dir)));
+        let patience = Patience { total: Duration::from_secs(self.args.deadline), ..Patience::default() };
+        let flushed = pipeline::commit(&job, &cluster, &ran, state.as_deref(), patience).await.map_err(undelivered)?;
+        let damaged = flushed
+            .damaged
+            .iter()
+            .map(|folder| format!("{} holds something else than a waiting bundle", folder.display()));
+        ran.warnings.extend(damaged);
+        let Some((_, committed)) = flushed.committed.into_iter().find(|(id, _)| *id == ran.bundle.id) else {
+            return Err(Failure::usage("the bundle is not in the log, and nobody said why").exit(Exit::Incomplete));
+        };
+        ran.warnings.extend(
+            committed.skipped.iter().map(|slot| format!("log slot {} was passed over: {}", slot.slot, slot.reason)),
+        );
+        progress.clear();
+        self.print(&collected, &ran, &committed, &cluster)?;
+        Ok(self.exit(&collected, &ran))
+    }
+
+    fn request<'b>(&'b self, from: Option<&'b Path>) -> source::Request<'b> {
+        source::Request {
+            from,
+            kubeconfig: self.args.kubeconfig.as_deref(),
+            context: self.args.context.as_deref(),
+            settings: self.settings,
+        }
+    }
+
+    fn job<'b>(&'b self, on_stage: &'b (dyn Fn(Stage) + Sync)) -> Job<'b> {
+        Job {
+            environment: self.settings.config.cluster.environment.as_deref(),
+            confidentiality: self.settings.config.confidentiality.as_deref(),
+            expected_gaps: &self.settings.config.expected_gaps,
+            rules: &self.settings.rules,
+            attested: &self.settings.attested,
+            frameworks: &self.settings.frameworks,
+            keys: self.keys,
+            store: self.store,
+            scheduled: self.scheduled,
+            full: self.args.report == Pages::Full,
+            program: program_digest(),
+            on_stage,
+        }
+    }
+
+    fn print(&self, collected: &Collected, ran: &Ran, committed: &Committed, cluster: &str) -> Result<(), Failure> {
+        let stored =
+            report::Stored { index: Some(committed.index), url: self.store.bundle_url(cluster, &ran.bundle.id) };
+        output::lines(&report::summary(&ran.report_input(collected), &stored))?;
+        for warning in &ran.warnings {
+            output::note(&format!("warning: {warning}"));
+        }
+        let folder = self.store.folder().map(|folder| folder.join("clusters").join(cluster));
+        output::next_steps(folder.as_deref(), &ran.bundle.id, self.public.as_deref())
+    }
+
+    fn exit(&self, collected: &Collected, ran: &Ran) -> Exit {
+        if pipeline::undeclared(&ran.meta.gaps, collected.source.kind).next().is_some() {
+            Exit::Incomplete
+        } else if self.args.fail_on.is_reached(&ran.evaluation) {
+            Exit::Reached
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+async fn record(args: &Args, settings: &Settings, dir: &Path, clock: &dyn Clock) -> Outcome {
+    let found = key_source::find(settings, args.keys.as_deref(), true)?;
+    let progress = Arc::new(progress::Progress::new());
+    progress.stage(Stage::Collect);
+    let [] = args.from.as_slice() else {
+        return Err(Failure::usage("--record writes what a live cluster answers").hint("leave --from out"));
+    };
+    let request = source::Request {
+        from: None,
+        kubeconfig: args.kubeconfig.as_deref(),
+        context: args.context.as_deref(),
+        settings,
+    };
+    let collected = source::collect(&request, Some(&found.keys), clock, &progress).await?;
+    recorded::write(dir, &collected, &collected.objects).map_err(Failure::usage)?;
+    progress.clear();
+    output::note(&format!(
+        "recorded {} objects of {} lists, redacted, in {}",
+        collected.objects.len(),
+        collected.coverage.lists.len(),
+        dir.display()
+    ));
+    Ok(Exit::Done)
+}
+
+/// The store that orders the log.
+fn open_store(args: &Args, settings: &Settings) -> Result<Store, Failure> {
+    let url = match (args.stores.as_slice(), settings.config.stores.as_slice()) {
+        ([], []) => "./evidence".into(),
+        ([], [configured]) if configured.contains("://") => configured.clone(),
+        ([], [configured]) => settings.resolve(configured),
+        ([url], _) => url.clone(),
+        _ => {
+            return Err(Failure::usage("several stores are named, and replicas are not written yet")
+                .hint("name one store; copy it with the object store's own replication"));
+        }
+    };
+    Store::open(&url, &env_all()).map_err(store_failure)
+}
+
+fn undelivered(error: Undelivered) -> Failure {
+    let failure = Failure::usage(&error).exit(Exit::Incomplete);
+    match &error {
+        Undelivered::Store { waits_in: Some(folder), .. } => {
+            failure.hint(format!("it waits in {}, and the next run commits it", folder.display()))
+        }
+        Undelivered::Store { waits_in: None, error } => {
+            failure.hint(format!("{}; with stateDir in kubeproof.yaml it would wait", error.hint()))
+        }
+        Undelivered::State(_) => failure,
+    }
+}
+
+fn run_failure(error: RunError) -> Failure {
+    match error {
+        RunError::Rules(errors) => load_failure(&errors),
+        other => Failure::usage(other),
+    }
+}
+
+/// When the schedule wanted the run; the daemon tells its runs.
+fn scheduled() -> Option<DateTime<Utc>> {
+    env("KUBEPROOF_SCHEDULED").and_then(|text| text.parse().ok())
+}
+
+/// The running program's own bytes: a claim of the statement, not a proof.
+fn program_digest() -> Option<Digest> {
+    std::fs::read(std::env::current_exe().ok()?).ok().map(Digest::of)
+}

@@ -1,0 +1,179 @@
+//! kubeproof.yaml and the flags that win over it, read once: what `run`, `check` and `daemon` work with.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Failure, load_failure};
+use crate::{
+    canonical,
+    config::{self, AttestationsFile, Config, LoadError, Located, WaiversFile},
+    digest::Digest,
+    framework::{self, RuleFiles},
+};
+
+/// Flags that name definitions; shared by the commands that evaluate.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct DefinitionArgs {
+    /// Configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Framework to evaluate; may be repeated [default: those that fit the cluster]
+    #[arg(long = "framework", value_name = "ID")]
+    pub frameworks: Vec<String>,
+    /// Folder with checks of your own, added to the built-in ones
+    #[arg(long = "checks", value_name = "DIR")]
+    pub check_dirs: Vec<PathBuf>,
+    /// Folder with frameworks of your own, added to the built-in ones
+    #[arg(long = "frameworks", value_name = "DIR")]
+    pub framework_dirs: Vec<PathBuf>,
+}
+
+/// The configuration in force, with every file it names.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// kubeproof.yaml, or its defaults.
+    pub config: Config,
+    /// Folder that relative paths in it start from.
+    pub base: PathBuf,
+    /// Everything that decides.
+    pub rules: RuleFiles,
+    /// Files that waivers and attestations point at, by `data/attested/…` path.
+    pub attested: BTreeMap<String, Vec<u8>>,
+    /// Framework ids asked for.
+    pub frameworks: Vec<String>,
+}
+
+/// Reads the configuration and all definitions.
+///
+/// # Errors
+/// The first file that cannot be read or is wrong, with its place.
+pub(super) fn load(args: &DefinitionArgs) -> Result<Settings, Failure> {
+    let (config, base) = match &args.config {
+        None => (Config::default(), PathBuf::from(".")),
+        Some(path) => {
+            let located: Located<Config> = parse(path)?;
+            check_api_version(path, &located.value)?;
+            (located.value, path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf))
+        }
+    };
+    let mut rules = framework::embedded();
+    for dir in &args.check_dirs {
+        add_folder(&mut rules, dir, "checks/user")?;
+    }
+    for dir in &args.framework_dirs {
+        add_folder(&mut rules, dir, "frameworks")?;
+    }
+    let named = [
+        ("scope.yaml", &config.scope),
+        ("owners.yaml", &config.owners),
+        ("waivers.yaml", &config.waivers),
+        ("attestations.yaml", &config.attestations),
+        ("user-expected.yaml", &config.expected),
+    ];
+    for (name, path) in named {
+        if let Some(path) = path {
+            rules.insert(name.into(), read(&base.join(path))?);
+        }
+    }
+    let attested = attested_files(&config, &base, &mut rules)?;
+    rules.insert("kubeproof.json".into(), without_credentials(&config)?);
+    let frameworks = if args.frameworks.is_empty() { config.frameworks.clone() } else { args.frameworks.clone() };
+    Ok(Settings { config, base, rules, attested, frameworks })
+}
+
+impl Settings {
+    /// A path of the configuration, from its own folder; `env:NAME` stays as it is.
+    pub(super) fn resolve(&self, path: &str) -> String {
+        if path.starts_with("env:") { path.into() } else { self.base.join(path).to_string_lossy().into_owned() }
+    }
+}
+
+fn check_api_version(path: &Path, config: &Config) -> Result<(), Failure> {
+    if config.api_version == config::API_VERSION {
+        return Ok(());
+    }
+    let message = match config.api_version.as_str() {
+        "" => "apiVersion is missing".to_owned(),
+        other => format!("apiVersion '{other}' is not known to this version"),
+    };
+    let error = LoadError::line(path.display().to_string(), 1, message);
+    Err(load_failure(&[error.hint(format!("write 'apiVersion: {}'", config::API_VERSION))]))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Located<T>, Failure> {
+    config::parse_yaml(&path.display().to_string(), &read(path)?).map_err(|error| load_failure(&[error]))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+}
+
+/// Adds the YAML files below `dir` under `prefix`. Names become paths in the bundle, whose grammar is narrow.
+fn add_folder(rules: &mut RuleFiles, dir: &Path, prefix: &str) -> Result<(), Failure> {
+    let mut found = false;
+    for entry in walkdir::WalkDir::new(dir).follow_links(true).sort_by_file_name() {
+        let entry = entry.map_err(|error| Failure::usage(format!("cannot read {}: {error}", dir.display())))?;
+        let is_yaml = entry.path().extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if !entry.file_type().is_file() || !is_yaml {
+            continue;
+        }
+        let name = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
+        if !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/')) {
+            return Err(Failure::usage(format!("{}: the name cannot stand in a bundle", entry.path().display()))
+                .hint("use lower-case letters, digits, '.', '_' and '-' in file names"));
+        }
+        found = true;
+        rules.insert(format!("{prefix}/{name}"), read(entry.path())?);
+    }
+    if found { Ok(()) } else { Err(Failure::usage(format!("{}: no .yaml file in this folder", dir.display()))) }
+}
+
+/// Copies the files that waivers and attestations point at, and notes which name became which digest.
+fn attested_files(config: &Config, base: &Path, rules: &mut RuleFiles) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+    let mut named: Vec<(String, PathBuf)> = Vec::new();
+    let folder = |path: &str| base.join(path).parent().map_or_else(|| base.to_path_buf(), Path::to_path_buf);
+    if let Some(path) = &config.attestations {
+        let file: Located<AttestationsFile> = parse(&base.join(path))?;
+        let files = file.value.attestations.iter().flat_map(|attestation| attestation.files.iter());
+        named.extend(files.map(|name| (name.clone(), folder(path).join(name))));
+    }
+    if let Some(path) = &config.waivers {
+        let file: Located<WaiversFile> = parse(&base.join(path))?;
+        let documents = file.value.waivers.iter().filter_map(|waiver| waiver.document.as_ref());
+        named.extend(documents.map(|name| (name.clone(), folder(path).join(name))));
+    }
+    let mut files = BTreeMap::new();
+    let mut index = BTreeMap::new();
+    for (name, path) in named {
+        let bytes = read(&path)?;
+        let digest = Digest::of(&bytes);
+        let extension =
+            path.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy().to_lowercase()));
+        files.insert(format!("data/attested/{}{extension}", digest.hex()), bytes);
+        index.insert(name, digest);
+    }
+    if !index.is_empty() {
+        rules.insert("attested.json".into(), canonical::to_vec(&index).map_err(Failure::usage)?);
+    }
+    Ok(files)
+}
+
+/// The configuration as it goes into the bundle: without where keys are, and without credentials in store URLs.
+fn without_credentials(config: &Config) -> Result<Vec<u8>, Failure> {
+    let mut config = config.clone();
+    config.keys = config::KeysConfig::default();
+    config.state_dir = None;
+    for store in &mut config.stores {
+        if let Ok(mut url) = url::Url::parse(store)
+            && url.set_username("").is_ok()
+            && url.set_password(None).is_ok()
+        {
+            url.set_query(None);
+            *store = url.to_string();
+        }
+    }
+    canonical::to_vec(&config).map_err(Failure::usage)
+}

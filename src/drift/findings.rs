@@ -1,0 +1,111 @@
+//! Findings that are new, resolved or out of sight, each with one cause.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Before, Cause, FindingChange, FindingChangeKind, Side, is_seen};
+use crate::evaluate::{Evaluation, Finding, Outcome};
+
+/// Changes in the order of an evaluation's findings, and how many failures stay.
+pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>, u64) {
+    let old = Judged::of(before.side.evaluation);
+    let by_new_rules = Judged::of(before.by_new_rules);
+    let new = Judged::of(now.evaluation);
+    let mut changes = Vec::new();
+    let mut still = 0;
+    for (id, finding) in &new.failures {
+        match old.failures.get(id) {
+            None => {
+                let cause = appeared(finding, &by_new_rules, before.side);
+                changes.push(change(finding, FindingChangeKind::New, cause));
+            }
+            Some(earlier) => match (earlier.is_open_failure(), finding.is_open_failure()) {
+                (true, false) => changes.push(change(finding, FindingChangeKind::Accepted, Cause::Declaration)),
+                (false, true) => changes.push(change(finding, FindingChangeKind::Reopened, Cause::Declaration)),
+                (true, true) | (false, false) => still += 1,
+            },
+        }
+    }
+    for (id, finding) in old.failures.iter().filter(|(id, _)| !new.failures.contains_key(*id)) {
+        let (kind, cause) = if lost_sight(id, finding, &new, before.side, now) {
+            (FindingChangeKind::LostSight, Cause::Sight)
+        } else if by_new_rules.failures.contains_key(id) {
+            (FindingChangeKind::Resolved, Cause::Cluster)
+        } else {
+            (FindingChangeKind::Resolved, Cause::Rules)
+        };
+        changes.push(change(finding, kind, cause));
+    }
+    changes.sort_by(|a, b| order(a).cmp(&order(b)));
+    (changes, still)
+}
+
+fn order(change: &FindingChange) -> impl Ord + '_ {
+    (change.change, std::cmp::Reverse(change.severity), &change.check, &change.resource, &change.place)
+}
+
+/// An evaluation by finding id.
+struct Judged<'a> {
+    failures: BTreeMap<&'a str, &'a Finding>,
+    undecided: BTreeSet<&'a str>,
+    /// Checks that could not be evaluated at all.
+    blind: BTreeSet<&'a str>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(evaluation: &'a Evaluation) -> Self {
+        let with = |outcome| evaluation.findings.iter().filter(move |finding| finding.outcome == outcome);
+        Self {
+            failures: with(Outcome::Fail).map(|finding| (finding.id.as_str(), finding)).collect(),
+            undecided: with(Outcome::NotEvaluated).map(|finding| finding.id.as_str()).collect(),
+            blind: evaluation
+                .checks
+                .iter()
+                .filter(|check| check.outcome == Outcome::NotEvaluated && check.evaluated == 0)
+                .map(|check| check.id.as_str())
+                .collect(),
+        }
+    }
+
+    fn could_not_see(&self, id: &str, finding: &Finding) -> bool {
+        self.undecided.contains(id) || self.blind.contains(finding.check.as_str())
+    }
+}
+
+fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, old: Side<'_>) -> Cause {
+    let id = finding.id.as_str();
+    if old_by_new_rules.failures.contains_key(id) {
+        Cause::Rules
+    } else if old_by_new_rules.could_not_see(id, finding) || !object_seen(finding, old, old) {
+        Cause::Sight
+    } else {
+        Cause::Cluster
+    }
+}
+
+fn lost_sight(id: &str, finding: &Finding, new: &Judged<'_>, old: Side<'_>, now: Side<'_>) -> bool {
+    new.could_not_see(id, finding) || !object_seen(finding, old, now)
+}
+
+/// Whether the list that holds the finding's object was answered on `side`; `known` names the list of the kind.
+fn object_seen(finding: &Finding, known: Side<'_>, side: Side<'_>) -> bool {
+    let group = finding.resource.group();
+    let kind = finding.resource.kind.as_str();
+    let record = known.coverage.lists.iter().find(|list| list.group == group && list.kind == kind);
+    // Subjects and the cluster itself are no listed kinds: what they need is judged by `could_not_see`.
+    record.is_none_or(|list| is_seen(side.coverage, &list.id()))
+}
+
+fn change(finding: &Finding, kind: FindingChangeKind, cause: Cause) -> FindingChange {
+    FindingChange {
+        id: finding.id.clone(),
+        check: finding.check.clone(),
+        severity: finding.severity,
+        resource: finding.resource.clone(),
+        place: finding.place.stable.clone(),
+        change: kind,
+        cause,
+        message: finding.message.clone(),
+        owner: finding.owner.clone(),
+        accepted: finding.outcome == Outcome::Fail && !finding.is_open_failure(),
+    }
+}

@@ -1,0 +1,112 @@
+//! Objects that came, went or changed.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Cause, ChangeKind, LeftOut, ObjectChange, Side, fields, is_seen};
+use crate::snapshot::{Manager, Object};
+
+type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// Why a change is counted and not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Noise {
+    Owned,
+    StatusOnly,
+}
+
+impl Noise {
+    fn entry(self, count: u64) -> LeftOut {
+        let (rule, reason) = match self {
+            Self::Owned => ("owned-by-a-controller", "pods, replica sets and jobs follow the object that owns them"),
+            Self::StatusOnly => ("status-only", "ready counts and conditions change without anybody's doing"),
+        };
+        LeftOut { rule: rule.into(), reason: reason.into(), count }
+    }
+}
+
+/// Changes sorted by resource, and what was left out.
+pub(super) fn changes(old: Side<'_>, new: Side<'_>, keys_differ: bool) -> (Vec<ObjectChange>, Vec<LeftOut>) {
+    let before = index(&old.snapshot.objects);
+    let after = index(&new.snapshot.objects);
+    let mut listed = Vec::new();
+    let mut noise: BTreeMap<Noise, u64> = BTreeMap::new();
+    let mut keep = |judged: Result<ObjectChange, Noise>| match judged {
+        Ok(change) => listed.push(change),
+        Err(rule) => *noise.entry(rule).or_default() += 1,
+    };
+    for (key, object) in &before {
+        match after.get(key) {
+            None => keep(one_sided(object, ChangeKind::Removed, is_seen(new.coverage, &object.resource))),
+            Some(now) if now.digest != object.digest => {
+                if let Some(judged) = changed(object, now, keys_differ) {
+                    keep(judged);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    for (key, object) in &after {
+        if !before.contains_key(key) {
+            keep(one_sided(object, ChangeKind::Added, is_seen(old.coverage, &object.resource)));
+        }
+    }
+    listed.sort_by(|a, b| a.resource.cmp(&b.resource));
+    (listed, noise.into_iter().map(|(rule, count)| rule.entry(count)).collect())
+}
+
+fn index(objects: &[Object]) -> BTreeMap<Key<'_>, &Object> {
+    objects.iter().map(|object| (object.sort_key(), object)).collect()
+}
+
+fn one_sided(object: &Object, change: ChangeKind, other_side_seen: bool) -> Result<ObjectChange, Noise> {
+    if is_owned(&object.value()) {
+        return Err(Noise::Owned);
+    }
+    let added = change == ChangeKind::Added;
+    Ok(ObjectChange {
+        resource: object.reference(),
+        change,
+        cause: if other_side_seen { Cause::Cluster } else { Cause::Sight },
+        before: (!added).then_some(object.digest),
+        after: added.then_some(object.digest),
+        fields: Vec::new(),
+        by: if added { last_writer(object) } else { None },
+    })
+}
+
+/// `None` when only the redaction key made the bytes differ.
+fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<ObjectChange, Noise>> {
+    let (before, after) = (old.value(), new.value());
+    let recreated = matches!((&old.uid, &new.uid), (Some(a), Some(b)) if a != b);
+    let mut fields = fields::diff(&before, &after, keys_differ);
+    fields.retain(|field| field.path != "/metadata/uid" && field.path != "/metadata/creationTimestamp");
+    if fields.is_empty() && !recreated {
+        return None;
+    }
+    if is_owned(&after) {
+        return Some(Err(Noise::Owned));
+    }
+    if !recreated && fields.iter().all(|field| field.path.starts_with("/status")) {
+        return Some(Err(Noise::StatusOnly));
+    }
+    Some(Ok(ObjectChange {
+        resource: new.reference(),
+        change: if recreated { ChangeKind::Recreated } else { ChangeKind::Changed },
+        cause: Cause::Cluster,
+        before: Some(old.digest),
+        after: Some(new.digest),
+        fields,
+        by: last_writer(new),
+    }))
+}
+
+fn is_owned(object: &Value) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == Value::Bool(true)))
+}
+
+fn last_writer(object: &Object) -> Option<Manager> {
+    object.managers.iter().max_by(|a, b| a.time.cmp(&b.time).then_with(|| a.cmp(b))).cloned()
+}

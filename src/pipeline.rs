@@ -1,1 +1,0 @@
-//! One run: the seven stages strung together.

@@ -1,0 +1,161 @@
+//! The last verified bundle: what drift compares with, and what the next statement names as its baseline.
+
+use std::{collections::BTreeMap, path::Path};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    bundle::{
+        self, KeySet, VerifyingKey,
+        statement::Baseline as BaselineClaim,
+        verify::{self, LogFiles, Options, Trust, Verified, read},
+    },
+    canonical,
+    collect::{Collected, Coverage, Source, SourceKind},
+    drift,
+    evaluate::Evaluation,
+    framework::RuleFiles,
+    report::History,
+    snapshot::{self, Snapshot},
+    store::{Slot, Store, StoreError},
+};
+
+/// Bundles that are tried before a run goes on without a comparison.
+const TRIES: usize = 8;
+
+/// A verified bundle, read.
+#[derive(Debug)]
+pub struct Earlier {
+    /// Leaf index.
+    pub index: u64,
+    /// Origin of its log.
+    pub origin: String,
+    /// Bundle id in hex.
+    pub id: String,
+    /// What was asked and answered.
+    pub coverage: Coverage,
+    /// The state.
+    pub snapshot: Snapshot,
+    /// The judgement of that time.
+    pub evaluation: Evaluation,
+    /// What decided at that time.
+    pub rules: RuleFiles,
+    /// Counts of every run up to then.
+    pub history: Option<History>,
+}
+
+/// The head of a log, and the newest of its bundles that verifies.
+#[derive(Debug, Default)]
+pub struct Newest {
+    /// What the next statement names as its baseline.
+    pub claim: Option<BaselineClaim>,
+    /// What drift compares with.
+    pub earlier: Option<Earlier>,
+    /// Squatted slots and bundles that do not verify, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Earlier {
+    /// How drift names it.
+    pub fn baseline(&self) -> drift::Baseline {
+        drift::Baseline { bundle: self.id.clone(), index: Some(self.index), finished: self.coverage.finished }
+    }
+
+    /// Reads what was verified: hashed buffers only.
+    fn read(verified: &Verified) -> Result<Self, String> {
+        let files = verified.files();
+        let coverage: Coverage = json(files, "data/coverage.json")?;
+        let snapshot = snapshot::read(files, &coverage).map_err(|error| error.to_string())?;
+        let history =
+            if files.contains_key("data/history.json") { Some(json(files, "data/history.json")?) } else { None };
+        Ok(Self {
+            index: verified.commit().index(),
+            origin: verified.commit().origin().to_owned(),
+            id: verified.id().hex(),
+            snapshot,
+            evaluation: json(files, "data/evaluation.json")?,
+            rules: rules(files),
+            history,
+            coverage,
+        })
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<T, String> {
+    let bytes = files.get(name).ok_or_else(|| format!("{name} is missing"))?;
+    let value = canonical::parse(bytes).map_err(|error| format!("{name}: {error}"))?;
+    serde_json::from_value(value).map_err(|error| format!("{name}: {error}"))
+}
+
+fn rules(files: &BTreeMap<String, Vec<u8>>) -> RuleFiles {
+    let below = files.range("data/rules/".to_owned()..).take_while(|(name, _)| name.starts_with("data/rules/"));
+    below.map(|(name, bytes)| (name["data/rules/".len()..].to_owned(), bytes.clone())).collect()
+}
+
+/// The newest bundle of `cluster` that verifies with our own keys; those that do not are passed over with a warning.
+pub(super) async fn newest(
+    store: &Store,
+    cluster: &str,
+    keys: &KeySet,
+    now: DateTime<Utc>,
+) -> Result<Newest, StoreError> {
+    let head = store.head(cluster, &keys.log.public()).await?;
+    let skipped = |slot: &crate::store::Skipped| format!("log slot {} is passed over: {}", slot.slot, slot.reason);
+    let mut found = Newest { warnings: head.skipped.iter().map(skipped).collect(), ..Newest::default() };
+    let Some(newest) = head.newest else { return Ok(found) };
+    found.claim = Some(BaselineClaim { size: newest.commit.size(), root: newest.commit.root(), bundle: None });
+    let from = (newest.commit.index() + 1).saturating_sub(TRIES as u64);
+    let log = store.log(cluster, &keys.log.public(), from).await?;
+    for slot in log.commits.iter().rev() {
+        match open(store, cluster, slot, keys, now).await {
+            Ok(earlier) => {
+                if let (Some(claim), Some(entry)) = (&mut found.claim, slot.commit.leaf().as_bundle()) {
+                    claim.bundle = Some(entry.pae);
+                }
+                found.earlier = Some(earlier);
+                return Ok(found);
+            }
+            Err(reason) => {
+                found.warnings.push(format!("log entry {} is not compared with: {reason}", slot.commit.index()))
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn open(store: &Store, cluster: &str, slot: &Slot, keys: &KeySet, now: DateTime<Utc>) -> Result<Earlier, String> {
+    let entry = slot.commit.leaf().as_bundle().ok_or("it is no bundle")?;
+    let files = store.bundle_files(cluster, &entry.pae).await.map_err(|error| error.to_string())?;
+    let log = LogFiles::of([(slot.slot, slot.commit.bytes().to_vec())]);
+    let trust = Trust::Key(keys.signing.public());
+    verified(&entry.pae.hex(), files.into(), &log, &trust, &Options::at(now))
+        .and_then(|verified| Earlier::read(&verified))
+}
+
+fn verified(
+    name: &str,
+    files: verify::BundleFiles,
+    log: &LogFiles,
+    trust: &Trust,
+    options: &Options,
+) -> Result<Verified, String> {
+    let (verification, verified) = bundle::verify::bundle(name, files, log, trust, options);
+    verified.ok_or_else(|| {
+        let failed = verification.steps.iter().find(|step| !step.ok);
+        failed.map_or_else(|| "it does not verify".into(), |step| format!("{}: {}", step.subject, step.detail))
+    })
+}
+
+/// What a bundle on disk holds, to be evaluated again; nothing of it is read before it is proved.
+///
+/// # Errors
+/// It cannot be read, or does not verify with `key`.
+pub fn from_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Collected, String> {
+    let read::Found::Bundle { name, files, log } = read::open(path).map_err(|error| error.to_string())? else {
+        return Err("it is a store; name one bundle of it".into());
+    };
+    let verified = verified(&name, files, &log, &Trust::Key(key.clone()), &Options::at(now))?;
+    let earlier = Earlier::read(&verified)?;
+    let source = Source { kind: SourceKind::Bundle, name: path.display().to_string() };
+    Ok(Collected { source, coverage: earlier.coverage, objects: earlier.snapshot.objects, errors: Vec::new() })
+}
