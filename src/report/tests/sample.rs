@@ -454,6 +454,7 @@ pub fn empty() -> Sample {
         declarations: vec![],
     };
     let drift = Drift {
+        left_out: Vec::new(),
         schema: "kubeproof.dev/drift/v1".into(),
         baseline: None,
         cannot_compare: vec![],
@@ -679,6 +680,7 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
     findings.extend(gone.iter().map(|f| change(f, FindingChangeKind::Resolved, Cause::Cluster)));
     findings.push(change(&lost, FindingChangeKind::LostSight, Cause::Sight));
     Drift {
+        left_out: Vec::new(),
         schema: "kubeproof.dev/drift/v1".into(),
         baseline: Some(Baseline { bundle: "1b7e99c0".into(), index: Some(213), finished: at(11, 22, 6) }),
         cannot_compare: vec![],
