@@ -42,6 +42,9 @@ pub(super) struct Args {
 /// Shortest beginning of a finding's id that is looked for.
 const SHORTEST_ID: usize = 4;
 
+/// Ids outside a framework that its page names; the report has all.
+const SHOWN_OUTSIDE: usize = 5;
+
 pub(super) fn run(args: &Args) -> Outcome {
     let files = framework::embedded();
     let library = Library::load(&files).map_err(|errors| load_failure(&errors))?;
@@ -125,7 +128,7 @@ impl Known {
     fn requirement(&self, framework: &Framework, row: &Requirement) -> Page {
         let mut page = Page::default();
         page.heading(&format!("{}/{}: {}", framework.id, row.id, row.title));
-        page.say("Framework", &format!("{} ({})", framework.title, framework.version));
+        page.say("Framework", &framework.title);
         for (label, value) in [("Section", &row.section), ("Level", &row.level), ("How often", &row.periodicity)] {
             if let Some(value) = value {
                 page.say(label, value);
@@ -138,7 +141,7 @@ impl Known {
         if let Some(note) = &row.note {
             page.say("Note", note);
         }
-        for (label, checks) in [("Decided by", &row.decides), ("Supported by", &row.supports)] {
+        for (label, checks) in [("Decided by", &row.decides), ("Facts from", &row.supports)] {
             if !checks.is_empty() {
                 page.gap();
                 let titled = checks.iter().map(|id| match self.library.check(id) {
@@ -244,9 +247,9 @@ fn framework_page(framework: &Framework) -> Page {
     page.say("Means", meaning);
     if !framework.outside.is_empty() {
         page.gap();
-        let shown = framework.outside.iter().take(12).map(|outside| format!("{}: {}", outside.id, outside.about));
+        let shown = framework.outside.iter().take(SHOWN_OUTSIDE).map(|outside| format!("{}: {}", outside.id, outside.about));
         page.items("Left out", shown.collect::<Vec<_>>());
-        let more = framework.outside.len().saturating_sub(12);
+        let more = framework.outside.len().saturating_sub(SHOWN_OUTSIDE);
         if more > 0 {
             page.say("", &format!("and {more} more, in the report"));
         }

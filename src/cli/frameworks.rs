@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::{
     Exit, Failure, Outcome, load_failure,
-    text::{PAGE, Page, plural},
+    text::{Page, plural},
 };
 use crate::{
     config::LoadError,
@@ -107,8 +107,9 @@ fn list(frameworks: &[Framework], format: Format) -> Outcome {
     if format == Format::Json {
         return print_json(&rows);
     }
-    let mut table = table();
-    table.set_header(["FRAMEWORK", "VERSION", "KIND", "ROWS", "AUTOMATED", "PARTIAL", "MANUAL", "KUBERNETES"]);
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["FRAMEWORK", "VERSION", "KIND", "ROWS", "AUTO", "PARTIAL", "MANUAL", "KUBERNETES"]);
     for row in &rows {
         table.add_row([
             row.id,
@@ -122,15 +123,8 @@ fn list(frameworks: &[Framework], format: Format) -> Outcome {
         ]);
     }
     anstream::println!("{table}");
-    anstream::println!("Automated: checks decide. Partial: a person adds the rest. Manual: a person decides.");
+    anstream::println!("auto: checks decide; partial: a person adds the rest; manual: a person decides");
     Ok(Exit::Done)
-}
-
-fn table() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(u16::try_from(PAGE).unwrap_or(u16::MAX));
-    table
 }
 
 fn kind_word(kind: FrameworkKind) -> &'static str {
@@ -214,35 +208,30 @@ fn show(frameworks: &[Framework], id: &str, format: Format) -> Outcome {
     if let Some(kubernetes) = &framework.kubernetes {
         page.say("Kubernetes", kubernetes);
     }
-    anstream::print!("{}", page.text());
     let mut section = None;
-    let mut table = None;
     for row in &framework.requirements {
-        if table.is_none() || section != row.section.as_deref() {
-            flush(table.take(), section);
-            section = row.section.as_deref();
+        if section != Some(&row.section) {
+            section = Some(&row.section);
+            page.gap();
+            page.heading(row.section.as_deref().unwrap_or("Requirements"));
         }
-        let decides = if row.decides.is_empty() { "-".into() } else { row.decides.join(" ") };
-        table.get_or_insert_with(rows).add_row([row.id.as_str(), coverage_word(row.coverage), &row.title, &decides]);
+        page.entry(&format!("{} {} ({})", row.id, row.title, coverage_word(row.coverage)), &basis(row));
     }
-    flush(table, section);
+    anstream::print!("{}", page.text());
     let outside = plural(framework.outside.len(), "id");
     anstream::println!("\n{}; {outside} not in this report", plural(framework.requirements.len(), "requirement"));
     anstream::println!("kubeproof explain {}/<requirement> says more", framework.id);
     Ok(Exit::Done)
 }
 
-fn rows() -> Table {
-    let mut table = table();
-    table.set_header(["ID", "COVERAGE", "WHAT IT ASKS", "DECIDED BY"]);
-    table.set_constraints([ColumnConstraint::ContentWidth, ColumnConstraint::ContentWidth]);
-    table
-}
-
-fn flush(table: Option<Table>, section: Option<&str>) {
-    let Some(table) = table else { return };
-    let bold = anstyle::Style::new().bold();
-    anstream::println!("\n{bold}{}{bold:#}\n{table}", section.unwrap_or("Requirements"));
+/// What decides a row, and how many checks give facts beside it.
+fn basis(row: &Requirement) -> String {
+    match (row.decides.as_slice(), row.supports.len()) {
+        ([], 0) => "a person decides".into(),
+        ([], facts) => format!("a person decides, with facts from {}", plural(facts, "check")),
+        (decides, 0) => decides.join(", "),
+        (decides, facts) => format!("{}; facts from {}", decides.join(", "), plural(facts, "more check")),
+    }
 }
 
 fn validate(folder: Option<&Path>) -> Outcome {

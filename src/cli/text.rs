@@ -22,7 +22,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Width of a page: wider lines are hard to read, whatever the terminal.
-pub(super) const PAGE: usize = 80;
+const PAGE: usize = 80;
 
 /// Where the text of a page begins; its labels stand before it.
 const INDENT: usize = 12;
@@ -58,6 +58,17 @@ impl Page {
         self.lines(label, lines);
     }
 
+    /// An entry of a list, and what belongs to it below.
+    pub(super) fn entry(&mut self, title: &str, detail: &str) {
+        for (at, line) in wrap(title, PAGE - 2).iter().enumerate() {
+            self.0.push_str(&format!("{}{line}\n", if at == 0 { "" } else { "  " }));
+        }
+        let dim = anstyle::Style::new().dimmed();
+        for line in wrap(detail, PAGE - 4) {
+            self.0.push_str(&format!("    {dim}{line}{dim:#}\n"));
+        }
+    }
+
     fn lines(&mut self, label: &str, lines: Vec<String>) {
         let cyan = anstyle::AnsiColor::Cyan.on_default();
         for (at, line) in lines.iter().filter(|line| !line.is_empty()).enumerate() {
@@ -90,6 +101,7 @@ mod tests {
         page.heading(&"word ".repeat(40));
         page.say("Label", &"word ".repeat(40));
         page.items("Items", ["word ".repeat(40)]);
+        page.entry(&"word ".repeat(40), &"word ".repeat(40));
         let plain = anstream::adapter::strip_str(page.text()).to_string();
         assert!(plain.lines().all(|line| line.chars().count() <= PAGE), "{plain}");
         assert!(plain.contains("\nLabel       word"), "{plain}");

@@ -19,7 +19,7 @@ use super::{
     value::Node,
 };
 use crate::{
-    collect::Coverage,
+    collect::{Coverage, SourceKind},
     framework::{
         check::{Minor, On},
         library::{Check, Library},
@@ -63,7 +63,12 @@ pub fn run(input: &Input<'_>) -> Judgement {
     let ready =
         input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params))).collect();
     let wanted = input.library.checks().map(|check| &check.on).collect();
-    judge(input, ready, &documents::of(input.snapshot, &wanted))
+    let mut documents = documents::of(input.snapshot, &wanted);
+    // Manifests are a part of some cluster: what they lack may stand beside them.
+    if input.coverage.source.kind == SourceKind::Manifests {
+        documents.retain(|document| document.on != On::Cluster);
+    }
+    judge(input, ready, &documents)
 }
 
 /// Judges prepared checks over the snapshot's objects and over `documents`, which are no objects.

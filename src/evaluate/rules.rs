@@ -54,7 +54,7 @@ impl Rules {
         let own = read::<ExpectedFile>(&files, "user-expected.yaml").map_err(one)?;
         let expected: Vec<Located<ExpectedFile>> = [built_in].into_iter().chain(own).collect();
 
-        let known = Known { library: &library, frameworks: &all };
+        let known = Known::new(&library, &all);
         let mut errors = known.scope(scope.as_ref());
         errors.extend(known.owners(&owners));
         errors.extend(known.waivers(&waivers));
@@ -81,26 +81,33 @@ fn read<T: DeserializeOwned>(files: &RuleFiles, name: &str) -> Result<Option<Loc
 /// What names in configuration files may refer to.
 struct Known<'a> {
     library: &'a Library,
-    frameworks: &'a [Framework],
+    regulations: BTreeSet<&'a str>,
+    requirements: BTreeSet<String>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    fn new(library: &'a Library, frameworks: &'a [Framework]) -> Self {
+        let regulations = frameworks.iter().filter(|framework| framework.kind == FrameworkKind::Regulation);
+        let requirements = frameworks.iter().flat_map(|framework| {
+            framework.requirements.iter().map(move |requirement| format!("{}/{}", framework.id, requirement.id))
+        });
+        Self {
+            library,
+            regulations: regulations.map(|framework| framework.id.as_str()).collect(),
+            requirements: requirements.collect(),
+        }
+    }
+
     fn scope(&self, file: Option<&Located<ScopeFile>>) -> Vec<LoadError> {
         let Some(Located { file, value }) = file else { return Vec::new() };
         let mut errors = version(file, value.api_version.as_ref());
         errors.extend(repeated(file, "scope", value.scopes.iter().map(|scope| (scope.id.as_str(), scope.line))));
-        let regulations: BTreeSet<&str> = self
-            .frameworks
-            .iter()
-            .filter(|framework| framework.kind == FrameworkKind::Regulation)
-            .map(|framework| framework.id.as_str())
-            .collect();
         let mut labelled = BTreeSet::new();
         for scope in &value.scopes {
             for id in &scope.regulations {
-                if !regulations.contains(id.as_str()) {
+                if !self.regulations.contains(id.as_str()) {
                     let message = format!("scope '{}': '{id}' is no regulation", scope.id);
-                    errors.push(LoadError::line(file, scope.line, message).nearest(id, regulations.iter().copied()));
+                    errors.push(LoadError::line(file, scope.line, message).nearest(id, self.regulations.iter().copied()));
                 }
                 let labels = scope.namespaces.as_ref().is_some_and(|selection| !selection.labels.is_empty());
                 if labels && !labelled.insert(id) {
@@ -202,13 +209,9 @@ impl Known<'_> {
     }
 
     fn requirement(&self, file: &str, line: u32, what: &str, id: &str) -> Option<LoadError> {
-        let all = self.frameworks.iter().flat_map(|framework| {
-            framework.requirements.iter().map(move |requirement| format!("{}/{}", framework.id, requirement.id))
-        });
-        let all: BTreeSet<String> = all.collect();
-        (!all.contains(id)).then(|| {
+        (!self.requirements.contains(id)).then(|| {
             let message = format!("{what} names the unknown requirement '{id}'");
-            let error = LoadError::line(file, line, message).nearest(id, all.iter().map(String::as_str));
+            let error = LoadError::line(file, line, message).nearest(id, self.requirements.iter().map(String::as_str));
             if error.hint.is_some() { error } else { error.hint("write framework/id, such as pci-dss/1.2.7") }
         })
     }

@@ -78,3 +78,183 @@ fn assign(rules: &Rules, snapshot: &Snapshot, findings: &mut [Finding]) {
         finding.requirements = serves.get(finding.check.as_str()).cloned().unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        collect::{ClusterIdentity, ListOutcome, ListRecord, Source, SourceKind, resources::RESOURCES},
+        evaluate::{Outcome, Status},
+        framework::{RuleFiles, embedded},
+        snapshot::{Sealer, Tokens, assemble},
+    };
+
+    /// A recorded cluster in which every list was answered, but those in `refused`.
+    fn coverage(refused: &[&str]) -> Coverage {
+        let lists = RESOURCES.iter().map(|resource| {
+            let mut record = ListRecord {
+                group: resource.group.into(),
+                version: "v1".into(),
+                resource: resource.plural.into(),
+                kind: resource.kind.into(),
+                namespaced: resource.namespaced,
+                request: String::new(),
+                outcome: ListOutcome::Seen,
+                count: 0,
+                pages: 1,
+                retries: 0,
+                resource_version: None,
+                duration_ms: 0,
+            };
+            if refused.contains(&record.id().as_str()) {
+                record.outcome = ListOutcome::Refused { status: 403, reason: "forbidden".into() };
+            }
+            record
+        });
+        Coverage {
+            schema: "kubeproof.dev/coverage/v1".into(),
+            source: Source { kind: SourceKind::Recorded, name: "test".into() },
+            cluster: ClusterIdentity { kubernetes: Some("v1.37.2".into()), ..ClusterIdentity::default() },
+            started: chrono::DateTime::UNIX_EPOCH,
+            finished: chrono::DateTime::UNIX_EPOCH,
+            caller: None,
+            server: None,
+            discovery_failures: Vec::new(),
+            lists: lists.collect(),
+            redaction_key: None,
+            excluded: Vec::new(),
+        }
+    }
+
+    fn workload(kind: &str, namespace: &str, name: &str, privileged: bool) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": {
+            "template": {"spec": {"containers": [{"name": "app", "securityContext": {"privileged": privileged}}]}}}})
+    }
+
+    fn objects() -> Vec<Value> {
+        let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        vec![
+            namespace("shop"),
+            namespace("payments"),
+            namespace("kube-system"),
+            workload("Deployment", "shop", "cart", true),
+            workload("Deployment", "payments", "card", false),
+            workload("DaemonSet", "kube-system", "kube-proxy", true),
+        ]
+    }
+
+    fn evaluate(files: &[(&str, &str)], refused: &[&str]) -> Evaluation {
+        evaluate_with(objects(), files, refused)
+    }
+
+    fn evaluate_with(objects: Vec<Value>, files: &[(&str, &str)], refused: &[&str]) -> Evaluation {
+        let mut all: RuleFiles = embedded();
+        all.extend(files.iter().map(|(name, text)| ((*name).to_string(), text.as_bytes().to_vec())));
+        let coverage = coverage(refused);
+        let rules = Rules::load(all, &[], &coverage.cluster).unwrap();
+        let sealer = Sealer::new(None, "uid", Tokens::Foreign);
+        let objects = objects.into_iter().map(|object| sealer.seal(object, "things", None).unwrap()).collect();
+        let snapshot = assemble(objects, &coverage);
+        let today = "2026-11-23".parse().unwrap();
+        let input = Input { snapshot: &snapshot, coverage: &coverage, rules: &rules, kubernetes: None, today, keep_passes: false };
+        run(&input)
+    }
+
+    fn statuses(evaluation: &Evaluation) -> BTreeMap<String, Status> {
+        let rows = evaluation.requirements.iter();
+        rows.map(|row| (format!("{}/{}", row.framework, row.id), row.status)).collect()
+    }
+
+    const SCOPE: &str = "scopes: [{id: cards, regulations: [pci-dss], namespaces: {names: [payments]}, declaredBy: a, declaredOn: 2026-10-03}]";
+
+    #[test]
+    fn findings_become_statuses() {
+        let owners = "teams: [{name: team-shop, namespaces: [shop]}]\nrequirements: [{id: pss-baseline/privileged, owner: sec}]";
+        let evaluation = evaluate(&[("owners.yaml", owners)], &[]);
+        let statuses = statuses(&evaluation);
+        assert_eq!(statuses["pss-baseline/privileged"], Status::Fail);
+        assert_eq!(statuses["pss-baseline/hostPorts"], Status::NotApplicable, "no port is named");
+        assert_eq!(statuses["pss-baseline/hostNamespaces"], Status::Pass);
+        assert_eq!(statuses["cis-kubernetes/5.6.1"], Status::Manual);
+        assert!(!statuses.contains_key("pci-dss/2.2.3"), "no scope, no regulation");
+
+        let privileged = evaluation.findings.iter().filter(|finding| finding.check == "container-privileged");
+        let marks: Vec<_> = privileged.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.owner.as_deref())).collect();
+        assert_eq!(marks, [
+            ("DaemonSet/kube-system/kube-proxy".into(), Some("X-kube-proxy"), None),
+            ("Deployment/shop/cart".into(), None, Some("team-shop")),
+        ]);
+        let check = evaluation.checks.iter().find(|check| check.id == "container-privileged").unwrap();
+        assert_eq!((check.failed, check.expected, check.waived), (2, 1, 0));
+        let row = evaluation.requirements.iter().find(|row| row.framework == "pss-baseline" && row.id == "privileged");
+        assert_eq!(row.map(|row| (row.failures, row.owner.as_deref())), Some((1, Some("sec"))));
+    }
+
+    #[test]
+    fn regulations_are_judged_in_their_scope_and_waived_failures_stay_failures() {
+        let waiver = "waivers:\n  - {id: W-7, kind: risk-accepted, check: container-privileged, resources: {namespace: shop}, \
+                      reason: r, approver: a, until: 2026-12-01}\n";
+        let evaluation = evaluate(&[("scope.yaml", SCOPE), ("waivers.yaml", waiver)], &[]);
+        let statuses = statuses(&evaluation);
+        assert_eq!(statuses["pss-baseline/privileged"], Status::Fail, "waived, and a failure");
+        assert_eq!(statuses["pci-dss/2.2.3"], Status::Partial, "shop is outside the declared scope");
+        assert_eq!(statuses["pci-dss/2.2.6"], Status::Fail, "payments enforces no level");
+        assert_eq!(statuses["pci-dss/1.1.1"], Status::Manual);
+        let row = evaluation.requirements.iter().find(|row| row.framework == "pss-baseline" && row.id == "privileged");
+        assert_eq!(row.map(|row| (row.failures, row.waived)), Some((0, 1)));
+        let declared: Vec<_> = evaluation.declarations.iter().filter(|d| d.kind == "waiver").map(|d| d.state.as_str()).collect();
+        assert_eq!(declared, ["ends soon"]);
+        assert!(evaluation.requirements.iter().filter(|row| row.framework == "pci-dss").all(|row| row.status != Status::Pass));
+    }
+
+    #[test]
+    fn a_refused_list_is_never_a_pass() {
+        let evaluation = evaluate(&[("scope.yaml", SCOPE)], &["networkpolicies.networking.k8s.io"]);
+        let statuses = statuses(&evaluation);
+        for row in ["cis-kubernetes/5.3.2", "nsa-cisa/NET-4"] {
+            assert_eq!(statuses[row], Status::NotEvaluated, "{row}");
+        }
+        let finding = evaluation.findings.iter().find(|finding| finding.check == "netpol-default-deny-egress").unwrap();
+        assert_eq!(finding.outcome, Outcome::NotEvaluated);
+        assert_eq!(statuses["pci-dss/1.4.1"], Status::NotEvaluated);
+    }
+
+    #[test]
+    fn a_subject_fails_for_what_people_gave_it_and_stock_grants_are_expected() {
+        let stock = json!({"kubernetes.io/bootstrapping": "rbac-defaults"});
+        let rbac = |kind: &str, name: &str, labels: &Value, rest: Value| {
+            let meta = json!({"name": name, "labels": labels});
+            let mut object = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": meta});
+            object.as_object_mut().unwrap().extend(rest.as_object().cloned().unwrap());
+            object
+        };
+        let binding = |role: &str, kind: &str, subject: &str| {
+            json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": subject}]})
+        };
+        let reads = json!({"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]});
+        let objects = [
+            rbac("ClusterRole", "system:stock", &stock, reads.clone()),
+            rbac("ClusterRoleBinding", "system:stock", &stock, binding("system:stock", "User", "system:controller")),
+            rbac("ClusterRole", "reader", &json!({}), reads),
+            rbac("ClusterRoleBinding", "ops", &json!({}), binding("reader", "Group", "ops")),
+        ];
+        let evaluation = evaluate_with(objects.to_vec(), &[], &[]);
+        let findings = evaluation.findings.iter().filter(|finding| finding.check == "rbac-secrets-read");
+        let marks: Vec<_> = findings.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.observed.clone())).collect();
+        assert_eq!(marks, [
+            ("Group/ops".to_string(), None, json!(["ClusterRoleBinding/ops -> ClusterRole/reader"])),
+            (
+                "User/system:controller".to_string(),
+                Some("X-stock-grants"),
+                json!(["ClusterRoleBinding/system:stock -> ClusterRole/system:stock"])
+            ),
+        ]);
+        let row = evaluation.requirements.iter().find(|row| row.framework == "cis-kubernetes" && row.id == "5.1.2");
+        assert_eq!(row.map(|row| (row.status, row.failures)), Some((Status::Fail, 1)));
+    }
+}

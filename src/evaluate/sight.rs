@@ -34,7 +34,8 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
         On::Subject => {
             RBAC.iter().filter_map(|list| unseen(&format!("{list}.rbac.authorization.k8s.io"), coverage)).collect()
         }
-        On::Cluster => Vec::new(),
+        On::Cluster if given => Vec::new(),
+        On::Cluster => vec![Unseen { what: "cluster".into(), why: "as a whole is not shown by manifests".into() }],
         On::Component(name) => missing(&format!("configuration of {name}")),
         On::Kubelet => missing("kubelet configuration"),
         On::Node => missing("files of nodes"),
