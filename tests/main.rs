@@ -6,4 +6,5 @@ mod bundle;
 mod collect;
 mod harness;
 mod live;
+mod rules;
 mod store;

@@ -247,7 +247,8 @@ fn framework_page(framework: &Framework) -> Page {
     page.say("Means", meaning);
     if !framework.outside.is_empty() {
         page.gap();
-        let shown = framework.outside.iter().take(SHOWN_OUTSIDE).map(|outside| format!("{}: {}", outside.id, outside.about));
+        let shown =
+            framework.outside.iter().take(SHOWN_OUTSIDE).map(|outside| format!("{}: {}", outside.id, outside.about));
         page.items("Left out", shown.collect::<Vec<_>>());
         let more = framework.outside.len().saturating_sub(SHOWN_OUTSIDE);
         if more > 0 {

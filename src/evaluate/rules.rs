@@ -107,7 +107,8 @@ impl<'a> Known<'a> {
             for id in &scope.regulations {
                 if !self.regulations.contains(id.as_str()) {
                     let message = format!("scope '{}': '{id}' is no regulation", scope.id);
-                    errors.push(LoadError::line(file, scope.line, message).nearest(id, self.regulations.iter().copied()));
+                    errors
+                        .push(LoadError::line(file, scope.line, message).nearest(id, self.regulations.iter().copied()));
                 }
                 let labels = scope.namespaces.as_ref().is_some_and(|selection| !selection.labels.is_empty());
                 if labels && !labelled.insert(id) {

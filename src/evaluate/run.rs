@@ -160,7 +160,14 @@ mod tests {
         let objects = objects.into_iter().map(|object| sealer.seal(object, "things", None).unwrap()).collect();
         let snapshot = assemble(objects, &coverage);
         let today = "2026-11-23".parse().unwrap();
-        let input = Input { snapshot: &snapshot, coverage: &coverage, rules: &rules, kubernetes: None, today, keep_passes: false };
+        let input = Input {
+            snapshot: &snapshot,
+            coverage: &coverage,
+            rules: &rules,
+            kubernetes: None,
+            today,
+            keep_passes: false,
+        };
         run(&input)
     }
 
@@ -173,7 +180,8 @@ mod tests {
 
     #[test]
     fn findings_become_statuses() {
-        let owners = "teams: [{name: team-shop, namespaces: [shop]}]\nrequirements: [{id: pss-baseline/privileged, owner: sec}]";
+        let owners =
+            "teams: [{name: team-shop, namespaces: [shop]}]\nrequirements: [{id: pss-baseline/privileged, owner: sec}]";
         let evaluation = evaluate(&[("owners.yaml", owners)], &[]);
         let statuses = statuses(&evaluation);
         assert_eq!(statuses["pss-baseline/privileged"], Status::Fail);
@@ -183,11 +191,15 @@ mod tests {
         assert!(!statuses.contains_key("pci-dss/2.2.3"), "no scope, no regulation");
 
         let privileged = evaluation.findings.iter().filter(|finding| finding.check == "container-privileged");
-        let marks: Vec<_> = privileged.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.owner.as_deref())).collect();
-        assert_eq!(marks, [
-            ("DaemonSet/kube-system/kube-proxy".into(), Some("X-kube-proxy"), None),
-            ("Deployment/shop/cart".into(), None, Some("team-shop")),
-        ]);
+        let marks: Vec<_> =
+            privileged.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.owner.as_deref())).collect();
+        assert_eq!(
+            marks,
+            [
+                ("DaemonSet/kube-system/kube-proxy".into(), Some("X-kube-proxy"), None),
+                ("Deployment/shop/cart".into(), None, Some("team-shop")),
+            ]
+        );
         let check = evaluation.checks.iter().find(|check| check.id == "container-privileged").unwrap();
         assert_eq!((check.failed, check.expected, check.waived), (2, 1, 0));
         let row = evaluation.requirements.iter().find(|row| row.framework == "pss-baseline" && row.id == "privileged");
@@ -206,9 +218,16 @@ mod tests {
         assert_eq!(statuses["pci-dss/1.1.1"], Status::Manual);
         let row = evaluation.requirements.iter().find(|row| row.framework == "pss-baseline" && row.id == "privileged");
         assert_eq!(row.map(|row| (row.failures, row.waived)), Some((0, 1)));
-        let declared: Vec<_> = evaluation.declarations.iter().filter(|d| d.kind == "waiver").map(|d| d.state.as_str()).collect();
+        let declared: Vec<_> =
+            evaluation.declarations.iter().filter(|d| d.kind == "waiver").map(|d| d.state.as_str()).collect();
         assert_eq!(declared, ["ends soon"]);
-        assert!(evaluation.requirements.iter().filter(|row| row.framework == "pci-dss").all(|row| row.status != Status::Pass));
+        assert!(
+            evaluation
+                .requirements
+                .iter()
+                .filter(|row| row.framework == "pci-dss")
+                .all(|row| row.status != Status::Pass)
+        );
     }
 
     #[test]
@@ -245,16 +264,54 @@ mod tests {
         ];
         let evaluation = evaluate_with(objects.to_vec(), &[], &[]);
         let findings = evaluation.findings.iter().filter(|finding| finding.check == "rbac-secrets-read");
-        let marks: Vec<_> = findings.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.observed.clone())).collect();
-        assert_eq!(marks, [
-            ("Group/ops".to_string(), None, json!(["ClusterRoleBinding/ops -> ClusterRole/reader"])),
-            (
-                "User/system:controller".to_string(),
-                Some("X-stock-grants"),
-                json!(["ClusterRoleBinding/system:stock -> ClusterRole/system:stock"])
-            ),
-        ]);
+        let marks: Vec<_> =
+            findings.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.observed.clone())).collect();
+        assert_eq!(
+            marks,
+            [
+                ("Group/ops".to_string(), None, json!(["ClusterRoleBinding/ops -> ClusterRole/reader"])),
+                (
+                    "User/system:controller".to_string(),
+                    Some("X-stock-grants"),
+                    json!(["ClusterRoleBinding/system:stock -> ClusterRole/system:stock"])
+                ),
+            ]
+        );
         let row = evaluation.requirements.iter().find(|row| row.framework == "cis-kubernetes" && row.id == "5.1.2");
         assert_eq!(row.map(|row| (row.status, row.failures)), Some((Status::Fail, 1)));
+    }
+
+    #[test]
+    fn the_example_shows_good_and_bad_practice() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let mut files: RuleFiles = embedded();
+        for (name, key) in [
+            ("scope.yaml", "scope.yaml"),
+            ("owners.yaml", "owners.yaml"),
+            ("waivers.yaml", "waivers.yaml"),
+            ("attestations.yaml", "attestations.yaml"),
+            ("expected.yaml", "user-expected.yaml"),
+        ] {
+            files.insert(key.into(), std::fs::read(root.join(name)).unwrap());
+        }
+        let collected = crate::collect::recorded::read(&root.join("shop-2026-11-23"), None).unwrap();
+        let rules = Rules::load(files, &[], &collected.coverage.cluster).unwrap();
+        let snapshot = assemble(collected.objects, &collected.coverage);
+        let today = "2026-11-23".parse().unwrap();
+        let coverage = &collected.coverage;
+        let evaluation =
+            run(&Input { snapshot: &snapshot, coverage, rules: &rules, kubernetes: None, today, keep_passes: false });
+        let undecided = evaluation.checks.iter().filter(|check| check.outcome == Outcome::NotEvaluated);
+        assert_eq!(undecided.map(|check| check.id.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
+        let waivers = evaluation.declarations.iter().filter(|declared| declared.kind == "waiver");
+        let states: Vec<(&str, &str)> = waivers.map(|waiver| (waiver.id.as_str(), waiver.state.as_str())).collect();
+        assert_eq!(states, [("W-3", "in force"), ("W-7", "expired"), ("W-9", "ends soon")]);
+        let statuses = statuses(&evaluation);
+        assert_eq!(statuses["pci-dss/1.2.7"], Status::Attested);
+        assert_eq!(statuses["pss-baseline/hostPathVolumes"], Status::Fail, "waived failures are failures");
+        let stock = |finding: &&Finding| finding.place.stable == "stock" && finding.is_open_failure();
+        assert_eq!(evaluation.findings.iter().filter(stock).count(), 0, "what Kubernetes gives is nobody's task");
+        let left_out = evaluation.frameworks.iter().filter(|framework| !framework.selected);
+        assert_eq!(left_out.map(|framework| framework.id.as_str()).collect::<Vec<_>>(), ["gdpr", "hipaa"]);
     }
 }

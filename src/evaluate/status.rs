@@ -175,7 +175,7 @@ fn reason(
         }
         Status::Partial => Some(format!("no exceptions noted, a person must show the rest{person}")),
         Status::Manual => Some(format!("a person decides{person}")),
-        Status::NotApplicable => Some("nothing that it asks about is in scope".into()),
+        Status::NotApplicable => Some("nothing that it asks about was found".into()),
         Status::Inherited | Status::Pass => None,
     }
 }

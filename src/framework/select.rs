@@ -60,10 +60,9 @@ pub fn select(
         let scope = (framework.kind == FrameworkKind::Regulation).then(|| declared(scope, &framework.id));
         match scope {
             Some(None) => {
-                let note = format!(
-                    "no scope is declared for it: say in scope.yaml which namespaces {} is about, under regulations: [{}]",
-                    framework.title, framework.id
-                );
+                let id = &framework.id;
+                let note =
+                    format!("no scope is declared for it: name its namespaces in scope.yaml, regulations: [{id}]");
                 left_out.push(result(framework, false, Some(note), None));
             }
             scope => selected.push(Selected { framework: framework.clone(), scope: scope.flatten(), note }),
