@@ -81,6 +81,8 @@ impl Redactor {
                 ("stringData", Value::Object(data)) => self.secrets(data),
                 ("annotations", Value::Object(map)) => self.annotations(map),
                 ("labels" | "matchLabels" | "selector" | "nodeSelector", Value::Object(map)) => self.labels(map),
+                // Quantities by resource: `secrets: "20000"` is a limit.
+                ("hard", Value::Object(map)) if !self.custom => self.labels(map),
                 ("command", Value::Array(items)) => self.arguments(items, CommandLine::default()),
                 ("args", Value::Array(items)) => self.arguments(items, parent.command.clone()),
                 ("env" | "extraEnv" | "envVars" | "environment", Value::Object(map)) => self.literals(map),

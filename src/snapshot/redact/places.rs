@@ -13,6 +13,10 @@ use super::{
 const APPLIED: &[&str] =
     &["last-applied", "applied-configuration", "kapp.k14s.io/original", "objectset.rio.cattle.io/applied"];
 
+/// Annotations whose keys end in a container's name, which says nothing of the profile beside it.
+const PROFILES: &[&str] =
+    &["container.apparmor.security.beta.kubernetes.io/", "container.seccomp.security.alpha.kubernetes.io/"];
+
 /// ConfigMaps whose values are read by checks and hold configuration of the cluster, not of workloads.
 const KEPT: &[(&str, &str)] = &[
     ("kube-system", "kubeadm-config"),
@@ -83,6 +87,9 @@ pub(super) fn class_of_annotation(key: &str, text: &str) -> Option<Class> {
     }
     if is_trivial(text) {
         return None;
+    }
+    if PROFILES.iter().any(|prefix| key.starts_with(prefix)) {
+        return class_of_text(text);
     }
     if let Some(class) = class_of_name(key) {
         // `auth-secret: shop/basic-auth` names a Secret; it is hidden, but it is no credential in plain sight.

@@ -116,6 +116,16 @@ fn references_and_selectors_of_kubernetes_stay() {
 }
 
 #[test]
+fn profiles_and_quotas_of_things_called_secret_stay() {
+    let profile = "container.apparmor.security.beta.kubernetes.io/secret-rotator";
+    let pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "annotations": {profile: "unconfined"}}});
+    assert_eq!(seal(pod.clone()), pod);
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"secrets": "20000"}}});
+    assert_eq!(seal(quota.clone()), quota);
+}
+
+#[test]
 fn rbac_and_webhooks_stay() {
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "token-reader"},
         "rules": [{"apiGroups": [""], "resources": ["secrets", "serviceaccounts/token"], "resourceNames": ["db-password"], "verbs": ["get"]}]});
