@@ -1,3 +1,4 @@
 //! Collecting, held against Kubernetes' own code.
 
+mod cluster;
 mod yaml;

@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderValue, header::USER_AGENT};
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use serde::Deserialize;
 
@@ -20,6 +20,9 @@ use crate::{
 
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whoever waits at a terminal learns within this that nothing answers; lists are more patient.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Which cluster, and how patiently.
 #[derive(Debug, Clone)]
@@ -62,6 +65,14 @@ pub enum ConnectError {
         "no cluster to read: no kubeconfig found and not running in a pod; name one with --kubeconfig, or read manifests with --from"
     )]
     NoKubeconfig,
+    /// In a pod whose service account cannot be used.
+    #[error(
+        "running in a pod, and its service account cannot be used: {reason}; set automountServiceAccountToken: true"
+    )]
+    ServiceAccount {
+        /// What is wrong.
+        reason: String,
+    },
     /// The kubeconfig cannot be read or understood.
     #[error("kubeconfig {file}: {reason}")]
     Kubeconfig {
@@ -187,27 +198,33 @@ pub async fn connect(options: &Options) -> Result<Connection, ConnectError> {
     let namespace = target.config.default_namespace.clone();
     let client = Client::try_from(target.config)
         .map_err(|error| ConnectError::Other { url: server.url.clone(), reason: error.to_string() })?;
-    // Whoever waits at a terminal learns soon that nothing answers; lists are more patient.
     let probe = Transport::new(client.clone(), Patience { times: 1, ..Patience::default() });
-    let uid = uid(&probe).await.map_err(|failure| refused(&server.url, failure))?;
+    let uid = tokio::time::timeout(PROBE_TIMEOUT, uid(&probe))
+        .await
+        .unwrap_or(Err(Failure::Unanswered(Cause::TimedOut)))
+        .map_err(|failure| refused(&server.url, failure))?;
     let identity = ClusterIdentity { name, uid: uid.or_else(|| options.uid.clone()), kubernetes: None, platform: None };
     let transport = Transport::new(client, Patience::default());
     Ok(Connection { transport, options: options.clone(), server, namespace, identity })
 }
 
 async fn target(options: &Options) -> Result<Target, ConnectError> {
+    let mut pod = None;
     let (kubeconfig, file) = match &options.kubeconfig {
         Some(path) => (Kubeconfig::read_from(path), path.display().to_string()),
         None => {
-            if options.context.is_none()
-                && let Ok(config) = Config::incluster()
-            {
+            pod = options.context.is_none().then(in_cluster);
+            if let Some(Ok(Some(config))) = pod {
                 return Ok(Target { config, context: None });
             }
             (Kubeconfig::read(), "from $KUBECONFIG or ~/.kube/config".into())
         }
     };
-    let kubeconfig = kubeconfig.map_err(|error| unreadable(error, options.kubeconfig.as_deref(), &file))?;
+    let kubeconfig =
+        kubeconfig.map_err(|error| match (unreadable(error, options.kubeconfig.as_deref(), &file), pod) {
+            (ConnectError::NoKubeconfig, Some(Err(pod))) => pod,
+            (error, _) => error,
+        })?;
     let context = context(&kubeconfig, options.context.as_deref(), &file)?;
     if !names_server(&kubeconfig, &context) {
         return Err(ConnectError::NoServer { file, context });
@@ -221,6 +238,15 @@ async fn target(options: &Options) -> Result<Target, ConnectError> {
         return Err(ConnectError::Kubeconfig { file, reason });
     }
     Ok(Target { config, context: Some(context) })
+}
+
+/// The pod's own way to its cluster; `None` outside of pods.
+fn in_cluster() -> Result<Option<Config>, ConnectError> {
+    match Config::incluster() {
+        Ok(config) => Ok(Some(config)),
+        Err(InClusterError::ReadEnvironmentVariable(_)) => Ok(None),
+        Err(error) => Err(ConnectError::ServiceAccount { reason: error.to_string() }),
+    }
 }
 
 fn unreadable(error: KubeconfigError, asked: Option<&Path>, file: &str) -> ConnectError {

@@ -103,6 +103,11 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) {
             Ok(n) if n > 0 => request.extend_from_slice(&buffer[..n]),
             _ => return,
         }
+        if !request[0].is_ascii_uppercase() {
+            // A TLS greeting: what a plain server answers.
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            return;
+        }
     }
     let text = String::from_utf8_lossy(&request).into_owned();
     let line = text.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
@@ -368,6 +373,13 @@ async fn every_unusable_kubeconfig_has_its_own_sentence() {
         refusal(&kubeconfig("kubernetes"), None).await,
     ];
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[tokio::test]
+async fn a_server_without_tls_where_tls_is_expected_is_said() {
+    let server = Server::start().await;
+    let said = refusal(&kubeconfig(&server.url.replace("http:", "https:")), None).await;
+    assert!(said.contains(": TLS failed: ") && said.contains("certificate-authority"), "{said}");
 }
 
 #[tokio::test]

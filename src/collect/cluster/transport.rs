@@ -225,9 +225,7 @@ fn known_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
     match io.kind() {
         io::ErrorKind::ConnectionRefused => Some(Cause::Refused),
         io::ErrorKind::TimedOut => Some(Cause::TimedOut),
-        // An io::Error hides what it wraps from `source` when it is a TLS error.
-        _ => {
-            io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).map(|tls| Cause::Tls(tls.to_string()))
-        }
+        // `source` of an io::Error passes over the very error that it wraps.
+        _ => known_cause(io.get_ref()?),
     }
 }
