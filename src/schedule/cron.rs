@@ -3,7 +3,7 @@
 
 use std::{ops::RangeInclusive, str::FromStr as _};
 
-use chrono::{DateTime, Days, LocalResult, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
 const DAY_NAMES: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
@@ -51,12 +51,11 @@ impl Recurrence {
     /// A local time that a clock change skips is due at the first moment after the gap; one that occurs twice is due
     /// the first time only.
     pub fn after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // The expression is walked in local time as if that were UTC: the crate itself drops times in a gap.
+        // The expression is walked in local time as if that were UTC: the crate itself drops times in a gap. A local
+        // time up to that of `after` is never due later than `after`, so nothing is skipped by starting there.
         let local = after.with_timezone(&self.time_zone).naive_local();
-        // One day back: in an overlap the local time of `after` is later than that of instants still to come.
-        let from = local.checked_sub_days(Days::new(1)).unwrap_or(local);
         self.fields
-            .after(&from.and_utc())
+            .after(&local.and_utc())
             .map(|planned| self.instant(planned.naive_utc()))
             .find(|planned| *planned > after)
     }

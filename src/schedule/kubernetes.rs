@@ -8,14 +8,16 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::collect::resources::RESOURCES;
+use crate::collect::{resources::RESOURCES, yaml};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/kubernetes")
 }
 
 fn read(path: &str) -> Value {
-    serde_saphyr::from_slice(&fs::read(folder().join(path)).unwrap()).unwrap()
+    // As kubectl reads them, to which 0400 is octal.
+    let text = fs::read_to_string(folder().join(path)).unwrap();
+    yaml::documents(&text).next().unwrap().unwrap().value
 }
 
 fn strings(value: &Value) -> BTreeSet<String> {
@@ -41,8 +43,7 @@ fn the_cluster_role_grants_what_is_collected_and_nothing_else() {
 
 #[test]
 fn secrets_come_with_the_overlay_alone() {
-    let overlay = fs::read_to_string(folder().join("overlays/secrets-metadata/clusterrole.yaml")).unwrap();
-    let role: Value = serde_saphyr::from_str(overlay.split("---").next().unwrap()).unwrap();
+    let role = read("overlays/secrets-metadata/clusterrole.yaml");
     assert_eq!(role["rules"], json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]));
 }
 

@@ -1,6 +1,7 @@
 //! One suite for every store: a folder and a real S3 server keep the same promises.
 
 mod child;
+mod commands;
 mod conformance;
 mod faults;
 mod folder;
@@ -16,6 +17,7 @@ use std::{
 
 use kubeproof::{
     bundle::{Facts, LogKey, SignedBundle, SigningKey, seal},
+    canonical,
     collect::Coverage,
     evaluate::Counts,
     store::{Patience, Store},
@@ -35,24 +37,34 @@ fn log_key() -> LogKey {
     LogKey::from_seed([2; 32])
 }
 
-/// A small signed bundle, different for each `number`.
+/// A small signed bundle of day `number` of November 2026, at six, different for each number.
 fn bundle(number: u32) -> SignedBundle {
+    bundle_at(number, &format!("2026-11-{:02}T06:00", number % 30 + 1))
+}
+
+fn bundle_at(number: u32, minute: &str) -> SignedBundle {
     let coverage: Coverage = serde_json::from_value(json!({
         "schema": "kubeproof.dev/coverage/v1",
         "source": {"kind": "recorded", "name": "shop"},
         "cluster": {"name": "shop", "uid": "0a1b2c3d-0000-4000-8000-000000000000", "kubernetes": null, "platform": null},
-        "started": "2026-11-23T06:00:00Z", "finished": "2026-11-23T06:00:04Z",
+        "started": format!("{minute}:00Z"), "finished": format!("{minute}:04Z"),
         "caller": null, "server": null, "discoveryFailures": [], "lists": [], "redactionKey": null, "excluded": [],
     }))
     .unwrap();
+    let counts = Counts { pass: 1, fail: 2, ..Counts::default() };
+    let evaluation = json!({
+        "schema": "kubeproof.dev/evaluation/v1", "engine": env!("CARGO_PKG_VERSION"), "counts": counts,
+        "findings": [], "checks": [], "requirements": [], "frameworks": [], "declarations": [],
+    });
     let files = [
-        ("data/coverage.json", serde_json::to_vec(&coverage).unwrap()),
-        ("data/evaluation.json", format!("{{\"run\":{number}}}").into_bytes()),
+        ("data/coverage.json", canonical::to_vec(&coverage).unwrap()),
+        ("data/evaluation.json", canonical::value_to_vec(&evaluation).unwrap()),
+        ("data/drift.json", format!("{{\"run\":{number}}}").into_bytes()),
         ("data/snapshot/objects.parquet", vec![u8::try_from(number % 251).unwrap(); 40_000]),
     ];
     let facts = Facts {
         coverage: &coverage,
-        counts: Counts::default(),
+        counts,
         environment: None,
         scheduled: None,
         failure: None,

@@ -197,7 +197,7 @@ fn a_year_of_missed_minutes_is_counted_to_a_thousand() {
     let mut world =
         World { schedules: &schedules, memory, stop_at: "2026-11-23T06:00:40Z", takes: Duration::from_secs(5) };
     let events = world.run(&Simulated::at("2026-11-23T06:00:10Z"));
-    assert_eq!(events[0], "23T06:00 often missed 1000 23T06:00 23T22:39");
+    assert_eq!(events[0], "23T06:00 often missed 1000 23T06:01 23T22:40");
     assert_eq!(events[1], "23T06:00 often starts 23T06:00");
 }
 
