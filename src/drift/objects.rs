@@ -107,6 +107,9 @@ fn is_owned(object: &Value) -> bool {
     owners.is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == Value::Bool(true)))
 }
 
+/// Whoever wrote last; controllers that write status and revisions only where nobody else ever wrote.
 fn last_writer(object: &Object) -> Option<Manager> {
-    object.managers.iter().max_by(|a, b| a.time.cmp(&b.time).then_with(|| a.cmp(b))).cloned()
+    const CONTROLLERS: [&str; 3] = ["kube-controller-manager", "kube-scheduler", "kubelet"];
+    let is_controller = |manager: &Manager| CONTROLLERS.contains(&manager.manager.as_str());
+    object.managers.iter().max_by_key(|manager| (!is_controller(manager), manager.time, *manager)).cloned()
 }

@@ -43,7 +43,8 @@ struct Point<'a> {
 /// `None` where there is nothing to compare yet.
 pub fn chart(history: &[HistoryLine]) -> Option<Chart> {
     let own = history.last()?;
-    if history.len() < 2 {
+    // Two columns are no course: what changed since the last run says more.
+    if history.len() < 3 {
         return None;
     }
     let weeks = weeks(history, own);

@@ -86,6 +86,8 @@ pub struct Part {
 pub struct Key {
     /// Colour.
     pub key: &'static str,
+    /// Heading of its count.
+    pub short: &'static str,
     /// Meaning.
     pub text: &'static str,
 }
@@ -138,7 +140,7 @@ pub(super) fn page(facts: &Facts<'_>) -> FirstPage {
         keys,
         bars_note: bars_note(facts),
         chart: chart::chart(facts.input.history),
-        chart_absent: "This is the first run in this history: from the next one on, a chart shows the course of exceptions.".into(),
+        chart_absent: "From the third run on, a chart shows the course of exceptions.".into(),
         seal: seal(facts),
     }
 }

@@ -25,21 +25,41 @@ struct Kind {
 }
 
 const KINDS: [Kind; 7] = [
-    Kind { key: Key { key: "exceptions", text: "exceptions noted" }, statuses: &[Status::Fail], optional: false },
-    Kind { key: Key { key: "clear", text: "none noted" }, statuses: &[Status::Pass], optional: false },
     Kind {
-        key: Key { key: "partial", text: "none noted, needs a person" },
+        key: Key { key: "exceptions", short: "exceptions", text: "exceptions noted" },
+        statuses: &[Status::Fail],
+        optional: false,
+    },
+    Kind {
+        key: Key { key: "clear", short: "none noted", text: "none noted" },
+        statuses: &[Status::Pass],
+        optional: false,
+    },
+    Kind {
+        key: Key { key: "partial", short: "in part", text: "none noted in part, a person adds the rest" },
         statuses: &[Status::Partial],
         optional: false,
     },
-    Kind { key: Key { key: "person", text: "needs a person" }, statuses: &[Status::Manual], optional: false },
     Kind {
-        key: Key { key: "attested", text: "attested or inherited" },
+        key: Key { key: "person", short: "person", text: "needs a person" },
+        statuses: &[Status::Manual],
+        optional: false,
+    },
+    Kind {
+        key: Key { key: "attested", short: "attested", text: "attested or inherited" },
         statuses: &[Status::Attested, Status::Inherited],
         optional: true,
     },
-    Kind { key: Key { key: "unseen", text: "incomplete" }, statuses: &[Status::NotEvaluated], optional: false },
-    Kind { key: Key { key: "na", text: "not applicable" }, statuses: &[Status::NotApplicable], optional: true },
+    Kind {
+        key: Key { key: "unseen", short: "incomplete", text: "incomplete" },
+        statuses: &[Status::NotEvaluated],
+        optional: false,
+    },
+    Kind {
+        key: Key { key: "na", short: "n/a", text: "not applicable" },
+        statuses: &[Status::NotApplicable],
+        optional: true,
+    },
 ];
 
 fn counted(results: &[&RequirementResult], kind: &Kind) -> u64 {
