@@ -236,7 +236,7 @@ impl<'a> Engine<'a> {
                 findings.push(finding);
             }
         }
-        findings.sort_by(|a, b| order(a).cmp(&order(b)));
+        findings.par_sort_by(|a, b| order(a).cmp(&order(b)));
         let mut checks: BTreeMap<&str, CheckResult> =
             self.ready.iter().map(|ready| (ready.check.id.as_str(), row(ready.check))).collect();
         let mut counts = Counts { pass: passes.values().sum(), ..Counts::default() };
