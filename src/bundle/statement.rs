@@ -323,3 +323,26 @@ impl Statement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_called_by_its_name() {
+        let payload = format!(r#"{{"_type":"{STATEMENT_TYPE}","predicateType":"{PREDICATE_FAMILY}v2","new":1}}"#);
+        let error = Statement::parse(payload.as_bytes()).unwrap_err();
+        assert!(matches!(error, StatementError::Version(_)), "{error}");
+        assert!(error.to_string().contains("evidence/v2"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), text in ".{0,80}") {
+            let typed = format!(r#"{{"_type":"{STATEMENT_TYPE}","predicateType":"{PREDICATE_TYPE}","subject":{text}}}"#);
+            for input in [bytes.as_slice(), text.as_bytes(), typed.as_bytes()] {
+                proptest::prop_assert!(Statement::parse(input).is_err());
+            }
+        }
+    }
+}

@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let fetched = runtime()?.block_on(fetch(args, &store))?;
     let trust = key.map_or(Trust::Nobody, Trust::Key);
     let name = fetched.id.short(12);
-    let files = BundleFiles { files: fetched.files.clone(), problems: Vec::new() };
+    let files = BundleFiles::from(fetched.files.clone());
     let log = LogFiles::of(fetched.commits.clone());
     let (verification, _) = verify::bundle(&name, files, &log, &trust, &Options::at(clock()?.now()));
     let refused = matches!(trust, Trust::Key(_)) && verification.result != Verdict::Verified;

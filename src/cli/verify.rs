@@ -138,7 +138,8 @@ fn choose(clusters: Vec<Cluster>, args: &Args) -> Result<Vec<Cluster>, Failure> 
     // A folder is the name and a uid: `--cluster prod-eu` means the folder `prod-eu-1a2b3c4d`.
     let is_wanted = |cluster: &Cluster| match &args.cluster {
         Some(wanted) => {
-            cluster.name == *wanted || cluster.name.rsplit_once('-').is_some_and(|(name, _)| name == wanted)
+            cluster.name == *wanted
+                || cluster.name.rsplit_once('-').is_some_and(|(name, _)| name == wanted.to_lowercase())
         }
         None => true,
     };
@@ -165,12 +166,12 @@ fn advice(args: &Args, each: &[Verification]) -> Option<String> {
         return None;
     }
     let claimed = each.iter().find_map(|verification| verification.claimed_key.as_deref());
+    // One's own key may be proposed; a key that lies beside the evidence never is.
     let own = keys::folder().ok().map(|folder| folder.join(SIGNING_PUBLIC_FILE));
     let is_own = |path: &PathBuf| {
         VerifyingKey::load(path).is_ok_and(|key| claimed.is_some_and(|claimed| key.digest().hex() == claimed))
     };
-    let beside = args.path.join("keys").join(SIGNING_PUBLIC_FILE);
-    let key = own.filter(is_own).or_else(|| Some(beside).filter(is_own));
+    let key = own.filter(is_own);
     Some(match key {
         Some(path) => format!("kubeproof verify {} --key {}", args.path.display(), path.display()),
         None => format!("kubeproof verify {} --key signing.pub", args.path.display()),

@@ -143,6 +143,22 @@ fn a_run_that_was_killed_while_it_wrote_is_no_evidence_and_no_failure() {
     assert!(report["steps"].to_string().contains("never committed"));
 }
 
+/// Stores on a disk write `name#1` first: a run that was killed in between leaves it, and the next one commits.
+#[test]
+fn unpublished_writes_are_passed_over_in_a_store_and_refused_in_a_copy() {
+    let store = Store::honest();
+    write(&store.bundle(&runs()[0]).join("data/findings.csv#1"), b"id");
+    write(&store.cluster().join("log/commits/0000000003.tlog-proof#1"), b"c2sp");
+    let (exit, report) = store.verify(&[]);
+    assert_eq!(exit, 0, "{report:#}");
+    assert!(report["steps"].to_string().contains("interrupted write"));
+
+    let copy = store.folder.path().join("copy");
+    fs::rename(store.bundle(&runs()[0]), &copy).unwrap();
+    let (exit, report) = store.verify_path(&copy, &[]);
+    assert!(exit == 3 && names(&report, "data/findings.csv#1"), "{report:#}");
+}
+
 #[test]
 fn bundle_in_the_folder_of_another() {
     let store = Store::honest();

@@ -41,7 +41,10 @@ pub(super) struct Proved {
 
 /// Steps 1 to 4.
 pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps: &mut Steps) -> Judged {
-    let BundleFiles { files, problems } = input;
+    let BundleFiles { files, problems, leftovers } = input;
+    for path in leftovers {
+        steps.pass(StepName::Files, path, "left over from an interrupted write of the store; not read");
+    }
     for problem in &problems {
         steps.fail(StepName::Files, Verdict::Tampered, &problem.subject, &problem.detail);
     }
@@ -66,10 +69,9 @@ pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps:
         judge_unsigned(&files, steps);
         return Judged { envelope: Some(envelope), proved: None };
     };
-    if let Some(lines) = judge_manifest(&files, &statement, &envelope, &key, steps) {
-        if !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest) {
-            content::judge(&files, &lines, &statement.predicate, steps);
-        }
+    let lines = judge_manifest(&files, &statement, &envelope, &key, steps);
+    if let Some(lines) = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest)) {
+        content::judge(&files, &lines, &statement.predicate, steps);
     }
     let stamps = files.iter().filter(|(path, _)| path.starts_with(TSA));
     let proved = Proved {

@@ -99,3 +99,36 @@ impl Pins {
 fn error(path: &Path, reason: impl ToString) -> PinError {
     PinError { path: path.display().to_string(), reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin(size: u64) -> Pin {
+        Pin { origin: "kubeproof.dev/log/shop-1a2b3c4d".to_owned(), size, root: Digest([7; 32]) }
+    }
+
+    #[test]
+    fn a_pin_moves_forward_alone_and_survives_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/pins.json");
+        let mut pins = Pins::load(&path).unwrap();
+        assert!(pins.advance(pin(5)));
+        assert!(!pins.advance(pin(5)) && !pins.advance(pin(4)));
+        pins.save(&path).unwrap();
+        assert_eq!(Pins::load(&path).unwrap().get(&pin(5).origin), Some(pin(5)));
+        assert_eq!(Pins::load(&path).unwrap().get("kubeproof.dev/log/other"), None);
+    }
+
+    #[test]
+    fn a_pin_file_of_another_version_is_not_read() {
+        assert!(Pins::parse(br#"{"schema":"kubeproof.dev/pins/v2","logs":{}}"#).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            proptest::prop_assert!(Pins::parse(&bytes).is_err());
+        }
+    }
+}

@@ -53,11 +53,13 @@ pub struct BundleFiles {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Links, devices, names that are not text, files that are too long.
     pub problems: Vec<Problem>,
+    /// What interrupted writes left in a store on this machine; never read.
+    pub leftovers: Vec<String>,
 }
 
 impl From<BTreeMap<String, Vec<u8>>> for BundleFiles {
     fn from(files: BTreeMap<String, Vec<u8>>) -> Self {
-        Self { files, problems: Vec::new() }
+        Self { files, ..Self::default() }
     }
 }
 
@@ -121,7 +123,7 @@ impl Cluster {
     /// # Errors
     /// The system refuses.
     pub fn bundle(&self, name: &str) -> Result<BundleFiles, ReadError> {
-        bundle(&self.folder.join("bundles").join(name))
+        bundle(&self.folder.join("bundles").join(name), Place::Store)
     }
 }
 
@@ -134,8 +136,8 @@ pub fn open(path: &Path) -> Result<Found, ReadError> {
     if has("bundle") {
         return Ok(Found::Bundle {
             name: "bundle".to_owned(),
-            files: bundle(&path.join("bundle"))?,
-            log: log_files(&path.join("log"), "log/")?,
+            files: bundle(&path.join("bundle"), Place::Elsewhere)?,
+            log: log_files(&path.join("log"), Place::Elsewhere)?,
         });
     }
     if has("clusters") {
@@ -161,7 +163,8 @@ fn single(path: &Path) -> Result<Found, ReadError> {
     let in_store = parent.file_name().is_some_and(|name| name == "bundles");
     let log = if in_store { parent.parent().unwrap_or(parent).join("log") } else { parent.join("log") };
     let name = path.file_name().map_or_else(|| "bundle".to_owned(), |name| name.to_string_lossy().into_owned());
-    Ok(Found::Bundle { name, files: bundle(&path)?, log: log_files(&log, "log/")? })
+    let place = if in_store { Place::Store } else { Place::Elsewhere };
+    Ok(Found::Bundle { name, files: bundle(&path, place)?, log: log_files(&log, place)? })
 }
 
 fn cluster(folder: &Path) -> Result<Cluster, ReadError> {
@@ -169,7 +172,7 @@ fn cluster(folder: &Path) -> Result<Cluster, ReadError> {
         name: folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         folder: folder.to_owned(),
         bundles: folders(&folder.join("bundles"))?,
-        log: log_files(&folder.join("log"), "log/")?,
+        log: log_files(&folder.join("log"), Place::Store)?,
     })
 }
 
@@ -187,15 +190,14 @@ fn folders(folder: &Path) -> Result<Vec<String>, ReadError> {
 }
 
 /// The commits of a log folder: in `commits/`, or in the folder itself as `get` writes them. None is no error here.
-fn log_files(folder: &Path, prefix: &str) -> Result<LogFiles, ReadError> {
+fn log_files(folder: &Path, place: Place) -> Result<LogFiles, ReadError> {
     let nested = folder.join("commits");
-    let (folder, prefix) =
-        if nested.is_dir() { (nested, format!("{prefix}commits/")) } else { (folder.to_owned(), prefix.to_owned()) };
+    let (folder, prefix) = if nested.is_dir() { (nested, "log/commits/") } else { (folder.to_owned(), "log/") };
     if !folder.is_dir() {
         return Ok(LogFiles::default());
     }
     let mut found = BundleFiles::default();
-    let limits = Limits { file: log::MAX_COMMIT_BYTES as u64, depth: 1 };
+    let limits = Limits { file: log::MAX_COMMIT_BYTES as u64, depth: 1, place };
     read_tree(&open_folder(&folder)?, "", &limits, &mut found).map_err(|e| io_error(&folder, e))?;
     let mut files = LogFiles::default();
     for mut problem in found.problems {
@@ -216,9 +218,9 @@ fn log_files(folder: &Path, prefix: &str) -> Result<LogFiles, ReadError> {
     Ok(files)
 }
 
-fn bundle(folder: &Path) -> Result<BundleFiles, ReadError> {
+fn bundle(folder: &Path, place: Place) -> Result<BundleFiles, ReadError> {
     let mut found = BundleFiles::default();
-    let limits = Limits { file: MAX_FILE, depth: MAX_DEPTH };
+    let limits = Limits { file: MAX_FILE, depth: MAX_DEPTH, place };
     read_tree(&open_folder(folder)?, "", &limits, &mut found).map_err(|e| io_error(folder, e))?;
     Ok(found)
 }
@@ -226,6 +228,22 @@ fn bundle(folder: &Path) -> Result<BundleFiles, ReadError> {
 struct Limits {
     file: u64,
     depth: usize,
+    place: Place,
+}
+
+/// Where files lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A store's own folder, in which a killed run may have left unpublished writes.
+    Store,
+    /// A copy, in which only what belongs there can be.
+    Elsewhere,
+}
+
+/// Stores on a disk write `name#1` first and publish it under its name: what is left of that is no object of the store.
+fn is_unpublished(name: &str) -> bool {
+    name.rsplit_once('#')
+        .is_some_and(|(name, n)| !name.is_empty() && !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn open_folder(path: &Path) -> Result<OwnedFd, ReadError> {
@@ -250,6 +268,10 @@ fn read_tree(folder: &OwnedFd, prefix: &str, limits: &Limits, found: &mut Bundle
     names.sort();
     for name in names {
         let path = format!("{prefix}{}", name.to_string_lossy());
+        if limits.place == Place::Store && is_unpublished(&path) {
+            found.leftovers.push(path);
+            continue;
+        }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let opened = match rustix::fs::openat(folder.as_fd(), &name, flags, Mode::empty()) {
             Ok(opened) => opened,

@@ -119,5 +119,5 @@ fn compare<T: PartialEq, K: Ord>(
     let after: BTreeMap<K, &T> = after.iter().map(|row| (key(row), row)).collect();
     let gone = before.iter().filter(|(key, row)| after.get(*key) != Some(*row)).map(|(key, _)| key);
     let new = after.keys().filter(|key| !before.contains_key(*key));
-    gone.chain(new).map(|key| name(key)).collect()
+    gone.chain(new).map(name).collect()
 }
