@@ -41,7 +41,10 @@ proptest! {
             Ok(())
         })?;
     }
+}
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
     /// A PDF that the trusted key signed may still be broken: it is judged, and nothing panics.
     #[test]
     fn a_broken_pdf_is_judged(at in any::<prop::sample::Index>(), mask in 1_u8.., cut in any::<prop::sample::Index>()) {
