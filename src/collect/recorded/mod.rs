@@ -167,7 +167,8 @@ pub fn write(dir: &Path, collected: &Collected, objects: &[Object]) -> Result<()
         lists.entry(&object.resource).or_default().push(object);
     }
     for list in collected.coverage.lists.iter().filter(|list| list.count > 0) {
-        let items = lists.remove(list.id().as_str()).unwrap_or_default();
+        let mut items = lists.remove(list.id().as_str()).unwrap_or_default();
+        items.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         let items: Vec<Value> = items.into_iter().map(item).collect();
         let name =
             file_name(list).ok_or_else(|| RecordedError::new(dir, format!("'{}' is no file name", list.id())))?;
