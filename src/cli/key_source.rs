@@ -1,6 +1,9 @@
 //! Which keys a run uses: the configuration's, a folder's, or new ones where that is safe.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
 
 use etcetera::BaseStrategy as _;
 
@@ -9,6 +12,9 @@ use crate::{
     bundle::keys::{self, KeyError, KeySet, LogKey, SigningKey},
     snapshot::RedactionKey,
 };
+
+/// Stands beside the key folder.
+const LOCK: &str = ".keys.lock";
 
 /// The keys, and what to tell when they were made just now.
 pub(super) struct Found {
@@ -36,6 +42,8 @@ pub(super) fn find(settings: &Settings, folder: Option<&Path>, all_local: bool) 
         None => default_folder()?,
     };
     let public = Some(folder.join(keys::SIGNING_PUBLIC_FILE));
+    // Two first runs at once must not end with two sets of keys: the second waits and uses the first one's.
+    let _lock = lock(&folder)?;
     if KeySet::present(&folder) {
         return Ok(Found { keys: KeySet::load(&folder).map_err(failure)?, public, made: false });
     }
@@ -51,6 +59,20 @@ pub(super) fn find(settings: &Settings, folder: Option<&Path>, all_local: bool) 
     let keys = generate()?;
     keys.write(&folder).map_err(failure)?;
     Ok(Found { keys, public, made: true })
+}
+
+/// Held while keys are looked for and made; `None` where the folder's parent cannot be written, and nothing be made.
+fn lock(folder: &Path) -> Result<Option<File>, Failure> {
+    let Some(parent) = folder.parent() else { return Ok(None) };
+    // Complete keys are read as they are, also from folders that cannot be written (a Secret's volume).
+    if folder.join(keys::LOG_PUBLIC_FILE).exists() || (KeySet::present(folder) && !parent.join(LOCK).exists()) {
+        return Ok(None);
+    }
+    let failed = |error| Failure::usage(format!("cannot lock {}: {error}", parent.join(LOCK).display()));
+    fs::create_dir_all(parent).map_err(failed)?;
+    let file = File::create(parent.join(LOCK)).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(Some(file))
 }
 
 /// Three new keys from the operating system's randomness.

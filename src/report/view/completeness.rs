@@ -26,6 +26,8 @@ const OWN_ROW: [&str; 14] = [
 ];
 
 /// Rows printed under "Not seen".
+/// Checks named for each list that was not answered: each of them is a question left open.
+const CHECKS: usize = 60;
 const GAPS: usize = 30;
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
@@ -134,7 +136,11 @@ fn gaps(facts: &Facts<'_>) -> Table {
             let checks: Vec<&str> = facts.checks_without(&gap.resource).into_iter().collect();
             let open = match checks.len() as u64 {
                 0 => "No check of this run needed it.".to_owned(),
-                n => format!("{} not evaluated: {}.", words::count(n, "check", "checks"), words::some_of(&checks, 6)),
+                n => format!(
+                    "{} not evaluated: {}.",
+                    words::count(n, "check", "checks"),
+                    words::some_of(&checks, CHECKS)
+                ),
             };
             vec![Text::new().code(&gap.resource), Text::from(gap.reason.clone()).note(open), declared]
         })
