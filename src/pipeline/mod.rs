@@ -244,7 +244,7 @@ fn judge(
     rules: &Rules,
     today: chrono::NaiveDate,
 ) -> Evaluation {
-    evaluate::run(&evaluate::Input { snapshot, coverage, rules, kubernetes: None, today, keep_passes: false })
+    evaluate::run(&evaluate::Input { today, ..evaluate::Input::of_run(snapshot, coverage, rules) })
 }
 
 fn compare(earlier: Option<&Earlier>, now: Side<'_>, rules: &Rules, today: chrono::NaiveDate) -> Drift {
