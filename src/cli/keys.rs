@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
-use etcetera::BaseStrategy as _;
-
-use super::{Exit, Failure, Outcome};
+use super::{
+    Exit, Failure, Outcome,
+    key_source::{self, default_folder},
+};
 use crate::bundle::keys::{self, KeyError, KeySet, VerifyingKey};
+use clap::Subcommand;
 
 /// Make and show keys
 #[derive(Debug, clap::Args)]
@@ -46,12 +47,13 @@ enum Command {
 pub fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::Generate { out } => {
-            let folder = out.clone().map_or_else(folder, Ok)?;
-            let keys = generate(&folder)?;
-            show_generated(&folder, &keys);
+            let folder = out.clone().map_or_else(default_folder, Ok)?;
+            let keys = key_source::generate()?;
+            keys.write(&folder).map_err(failure)?;
+            show_generated(&folder, &keys, out.is_some());
         }
         Command::Public { keys, log } => {
-            let folder = keys.clone().map_or_else(folder, Ok)?;
+            let folder = keys.clone().map_or_else(default_folder, Ok)?;
             let name = if *log { keys::LOG_PUBLIC_FILE } else { keys::SIGNING_PUBLIC_FILE };
             let key = VerifyingKey::load(&folder.join(name)).map_err(failure)?;
             anstream::print!("{}", key.to_pem().map_err(failure)?);
@@ -61,38 +63,14 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Where keys are when nothing else is said: `~/.config/kubeproof`.
-///
-/// # Errors
-/// The user has no home folder.
-pub fn folder() -> Result<PathBuf, Failure> {
-    let strategy = etcetera::choose_base_strategy()
-        .map_err(|error| Failure::usage(format!("no home folder for keys: {error}")).hint("name one with --out DIR"))?;
-    Ok(strategy.config_dir().join("kubeproof"))
-}
-
-/// Makes three keys and writes them into `folder`.
-///
-/// # Errors
-/// The system gives no randomness, keys exist already, or the folder cannot be written.
-pub fn generate(folder: &Path) -> Result<KeySet, Failure> {
-    let mut random = [[0; 32]; 3];
-    for seed in &mut random {
-        getrandom::fill(seed).map_err(|error| Failure::usage(format!("no randomness for keys: {error}")))?;
-    }
-    let keys = KeySet::generate(random);
-    keys.write(folder).map_err(failure)?;
-    Ok(keys)
-}
-
 /// A key error with the command that helps.
-pub fn failure(error: KeyError) -> Failure {
+fn failure(error: KeyError) -> Failure {
     let missing = matches!(&error, KeyError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
     let failure = Failure::usage(error);
     if missing { failure.hint("make keys with: kubeproof keys generate") } else { failure }
 }
 
-fn show_generated(folder: &Path, keys: &KeySet) {
+fn show_generated(folder: &Path, keys: &KeySet, elsewhere: bool) {
     let rows = [
         (keys::SIGNING_FILE, "signs bundles", keys.signing.public().digest().to_string()),
         (keys::LOG_FILE, "signs the log", keys.log.public().digest().to_string()),
@@ -105,5 +83,9 @@ fn show_generated(folder: &Path, keys: &KeySet) {
     }
     anstream::println!("Keep these three to the job; losing one does not lose the others.");
     anstream::println!("Give auditors {} and its id, not by way of the store.", keys::SIGNING_PUBLIC_FILE);
-    anstream::println!("Next: kubeproof run");
+    if elsewhere {
+        anstream::println!("Next: kubeproof run --keys {}", folder.display());
+    } else {
+        anstream::println!("Next: kubeproof run");
+    }
 }

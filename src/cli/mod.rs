@@ -19,7 +19,7 @@ mod explain;
 mod frameworks;
 mod get;
 mod key_source;
-pub mod keys;
+mod keys;
 mod list;
 mod output;
 mod progress;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::Duration;
 
-use super::{Exit, Failure, Outcome, clock, keys};
+use super::{Exit, Failure, Outcome, clock, key_source};
 use crate::bundle::{
     keys::{KeyError, SIGNING_PUBLIC_FILE, VerifyingKey},
     verify::{
@@ -167,7 +167,7 @@ fn advice(args: &Args, each: &[Verification]) -> Option<String> {
     }
     let claimed = each.iter().find_map(|verification| verification.claimed_key.as_deref());
     // One's own key may be proposed; a key that lies beside the evidence never is.
-    let own = keys::folder().ok().map(|folder| folder.join(SIGNING_PUBLIC_FILE));
+    let own = key_source::default_folder().ok().map(|folder| folder.join(SIGNING_PUBLIC_FILE));
     let is_own = |path: &PathBuf| {
         VerifyingKey::load(path).is_ok_and(|key| claimed.is_some_and(|claimed| key.digest().hex() == claimed))
     };

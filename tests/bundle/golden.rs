@@ -126,3 +126,14 @@ fn the_verified_type_needs_inclusion() {
     assert_eq!(verification.result, Verdict::Incomplete);
     assert!(verified.is_none(), "a bundle outside the log is never a baseline");
 }
+
+/// A changed length changes the bag's counts too: only the file that was changed is blamed.
+#[test]
+fn a_longer_file_is_blamed_alone() {
+    let mut draft = Draft::honest();
+    draft.put("data/findings.csv", "id,check\nx,y\n");
+    let (_, report) = draft.write().verify();
+    let failed: Vec<&serde_json::Value> =
+        report["steps"].as_array().unwrap().iter().filter(|step| step["ok"] == false).collect();
+    assert!(failed.len() == 1 && failed[0]["subject"] == "data/findings.csv", "{report:#}");
+}
