@@ -3,6 +3,7 @@
 //
 //	cluster up      start everything on free ports, say where in one line of JSON, stop when standard input closes
 //	cluster apply   server-side apply of manifests under a field manager's name
+//	cluster fill    load 16,000 objects, to measure with
 //	cluster get     what the API server answers to a path
 //	cluster yaml    YAML on standard input to JSON, one document a line, read as kubectl reads it
 //
@@ -25,7 +26,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: cluster up|apply|get|yaml|etcd|kube-apiserver|kube-controller-manager|kube-scheduler|node")
+		fmt.Fprintln(os.Stderr, "usage: cluster up|apply|fill|get|yaml|etcd|kube-apiserver|kube-controller-manager|kube-scheduler|node")
 		os.Exit(2)
 	}
 	component := os.Args[1]
@@ -47,6 +48,8 @@ func main() {
 		end(get(os.Args[1:]))
 	case "apply":
 		end(apply(os.Args[1:]))
+	case "fill":
+		end(fill(os.Args[1:]))
 	case "yaml":
 		end(yamlToJSON(os.Stdin, os.Stdout))
 	default:

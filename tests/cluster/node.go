@@ -56,6 +56,7 @@ func node(args []string) error {
 	if err != nil {
 		return err
 	}
+	rest.UserAgent = "kubelet"
 	client, err := kubernetes.NewForConfig(rest)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ func (r *runner) waitForAPIServer(ctx context.Context) (*kubernetes.Clientset, e
 	if err != nil {
 		return nil, err
 	}
+	config.UserAgent = "kubeadm"
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
