@@ -107,7 +107,7 @@ impl Workspace {
 
     /// The key that `run` made and that an auditor would have been given.
     pub fn public_key(&self) -> PathBuf {
-        self.path(".config/kubeproof/signing.pub.pem")
+        self.path(".config/kubeproof/keys/signing.pub")
     }
 }
 
