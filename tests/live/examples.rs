@@ -7,14 +7,6 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kubeproof::{
-    clock::FixedClock,
-    collect::{
-        cluster::{Options, collect, connect},
-        recorded,
-    },
-    snapshot::RedactionKey,
-};
 use regex::{Captures, Regex};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -109,7 +101,14 @@ async fn record_the_shop() {
         }
         let recording = examples().join(format!("shop-{day}"));
         let _ = fs::remove_dir_all(&recording);
-        record(&kubeconfig, &recording, at(day, "06:00:00")).await;
+        let mut command = user.kubeproof();
+        command
+            .args(["run", "--name", "shop-prod"])
+            .arg("--kubeconfig")
+            .arg(&kubeconfig)
+            .arg("--record")
+            .arg(&recording);
+        Ended::from(command.env("KUBEPROOF_NOW", format!("{day}T06:00:00Z")).output().unwrap()).expect(0);
         // Objects say whole seconds: a second before and after the mark keeps the moments apart.
         sleep(Duration::from_secs(1)).await;
         story.push((now(), at(day, "05:50:00")));
@@ -117,15 +116,6 @@ async fn record_the_shop() {
         retell(&recording, &story, cluster.server());
     }
     cluster.stop();
-}
-
-/// What `run --record` does, at a time of the story and with a key that stays the same: both moments can be compared.
-async fn record(kubeconfig: &Path, folder: &Path, at: DateTime<Utc>) {
-    let options = Options { kubeconfig: Some(kubeconfig.into()), name: Some("shop-prod".into()), ..Options::default() };
-    let connection = connect(&options).await.unwrap();
-    let key = RedactionKey::generate([26; 32]);
-    let collected = collect(&connection, Some(key), &[], &FixedClock(at), &|_| ()).await.unwrap();
-    recorded::write(folder, &collected, &collected.objects).unwrap();
 }
 
 #[allow(clippy::disallowed_methods, reason = "recordings tell real times in other words")]

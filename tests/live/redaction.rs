@@ -98,14 +98,13 @@ fn assert_clean(user: &Workspace, ended: &super::workspace::Ended) {
 fn of_a_live_cluster() {
     let user = Workspace::new();
     cluster().apply("test", &[&user.write("planted.yaml", &planted("planted"))]);
-    let mut command = user.kubeproof();
-    command
-        .arg("run")
-        .arg("--kubeconfig")
-        .arg(cluster().kubeconfig())
-        .args(["--store", "evidence", "--record", "recorded"]);
-    let ended = super::workspace::Ended::from(command.env("KUBEPROOF_LOG", "trace").output().unwrap()).expect(0);
-    assert_clean(&user, &ended);
+    let [stored, recorded] = [["--store", "evidence"], ["--record", "recorded"]].map(|more| {
+        let mut command = user.kubeproof();
+        command.arg("run").arg("--kubeconfig").arg(cluster().kubeconfig()).args(more).env("KUBEPROOF_LOG", "trace");
+        super::workspace::Ended::from(command.output().unwrap()).expect(0)
+    });
+    assert_clean(&user, &stored);
+    assert_absent("the log of the recording", recorded.stderr.as_bytes());
     assert!(entries(&user.path("recorded")).len() > 20);
     for (name, bytes) in files(&user.path("recorded")) {
         assert_absent(&format!("the recording, {name}"), &bytes);
