@@ -1,6 +1,5 @@
 //! The one integration-test binary: polars and typst are linked once.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says why")]
-#![allow(dead_code, reason = "helpers are shared by modules that come and go")]
 
 mod bundle;
 mod collect;

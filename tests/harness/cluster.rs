@@ -35,10 +35,18 @@ pub struct Cluster {
     _folder: TempDir,
 }
 
-/// The cluster that all tests share; they stay apart by namespace, service account and audit user.
+/// The cluster that all tests share, with the example's workloads; tests stay apart by namespace, service account and
+/// audit user.
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start("cp-1,worker-1"))
+    CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start("cp-1,worker-1");
+        let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop/october");
+        for manager in ["kubeadm", "kustomize-controller", "helm"] {
+            cluster.apply(manager, &[&shop.join(manager)]);
+        }
+        cluster
+    })
 }
 
 impl Cluster {
@@ -178,7 +186,8 @@ pub struct AuditEvent {
 /// Who asked.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AuditUser {
-    /// `system:serviceaccount:evidence:kubeproof`.
+    /// `system:serviceaccount:evidence:kubeproof`; nobody for a request that was refused before it had a name.
+    #[serde(default)]
     pub username: String,
 }
 

@@ -28,7 +28,7 @@ async fn a_token_that_is_no_longer_valid() {
     cluster.delete(&[&file]);
     let ended = user.run_live(&kubeconfig, &[]).expect(2);
     ended.says("401");
-    assert!(!user.path("evidence").exists(), "nothing was stored");
+    assert!(!user.path("evidence/clusters").exists(), "nothing was stored");
 }
 
 #[test]

@@ -63,11 +63,12 @@ async fn a_refused_list_is_named_and_costs_an_exit_code_unless_declared() {
         .map(|pdf| judges::pdf_text(&pdf))
         .expect("a PDF");
     assert!(report.contains("networkpolicies"), "the report names what was not seen");
+    // Names break at line ends, so the text is compared without its white space.
+    let report: String = report.split_whitespace().collect();
     for check in unanswered {
         assert!(check["reason"].as_str().unwrap().contains("networkpolicies"), "{check}");
-        let (id, title) = (check["id"].as_str().unwrap(), check["title"].as_str().unwrap());
-        let first_words: String = title.split(' ').take(3).collect::<Vec<_>>().join(" ");
-        assert!(report.contains(id) || report.contains(&first_words), "the report names {id}");
+        let id = check["id"].as_str().unwrap();
+        assert!(report.contains(id), "the report names {id}");
     }
 
     let configuration = user.write("kubeproof.yaml", CONFIGURATION);
