@@ -1,7 +1,6 @@
 //! A real Kubernetes control plane with two hollow nodes.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -17,15 +16,12 @@ use super::tools;
 
 /// What `cluster up` says of itself.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct State {
-    dir: PathBuf,
     server: String,
     ca: PathBuf,
     kubeconfig: PathBuf,
-    admin_token: String,
     audit_log: PathBuf,
-    nodes: BTreeMap<String, String>,
 }
 
 /// A running cluster. It ends when this process does: `cluster up` watches the pipe that `child` holds open.
@@ -79,11 +75,6 @@ impl Cluster {
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.state.kubeconfig
-    }
-
-    /// The folder of logs and certificates.
-    pub fn folder(&self) -> &Path {
-        &self.state.dir
     }
 
     /// A kubeconfig for a token, at `server` or where the API server really is.
@@ -193,14 +184,10 @@ pub struct AuditUser {
 
 /// What was asked for.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct AuditObject {
     /// Plural.
     #[serde(default)]
     pub resource: String,
-    /// API group; empty for core.
-    #[serde(default)]
-    pub api_group: String,
 }
 
 /// How a request ended.

@@ -40,12 +40,6 @@ impl Supervised {
             thread::sleep(Duration::from_millis(50));
         }
     }
-
-    /// Ends the server now.
-    pub fn stop(mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().expect("the supervisor ends");
-    }
 }
 
 /// A port of the loopback address that was free a moment ago.
