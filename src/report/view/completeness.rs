@@ -26,9 +26,9 @@ const OWN_ROW: [&str; 14] = [
 ];
 
 /// Rows printed under "Not seen".
+const GAPS: usize = 30;
 /// Checks named for each list that was not answered: each of them is a question left open.
 const CHECKS: usize = 60;
-const GAPS: usize = 30;
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![
