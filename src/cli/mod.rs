@@ -165,6 +165,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.log_format);
+    // Several clients share rustls, and none of them may choose: without a choice the first one panics.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),

@@ -161,7 +161,7 @@ impl Pending {
     ) -> Result<Flushed, Undelivered> {
         let mut flushed = Flushed::default();
         for folder in self.waiting()? {
-            let Some((note, files, leaf, id)) = load(&folder) else {
+            let Some(Waiting { note, files, leaf, id }) = load(&folder) else {
                 flushed.damaged.push(folder);
                 continue;
             };
@@ -219,8 +219,16 @@ fn sequence(folder: &Path) -> Option<u64> {
     (digits.len() == 10).then(|| digits.parse().ok())?
 }
 
+/// A bundle that waits.
+struct Waiting {
+    note: Note,
+    files: BTreeMap<String, Vec<u8>>,
+    leaf: Leaf,
+    id: Digest,
+}
+
 /// A waiting bundle, when it is still what was kept.
-fn load(folder: &Path) -> Option<(Note, BTreeMap<String, Vec<u8>>, Leaf, Digest)> {
+fn load(folder: &Path) -> Option<Waiting> {
     let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE)).ok()?).ok()?;
     let mut files = BTreeMap::new();
     for (name, digest) in &note.files {
@@ -235,7 +243,7 @@ fn load(folder: &Path) -> Option<(Note, BTreeMap<String, Vec<u8>>, Leaf, Digest)
         files.iter().filter(|(name, _)| name.starts_with("attest/tsa/")).map(|(_, bytes)| Digest::of(bytes)).collect();
     let leaf = Leaf::bundle(envelope.id(), envelope.signature_digest(), &stamps).ok()?;
     let named = folder.file_name()?.to_str()?.ends_with(&envelope.id().hex());
-    named.then(|| (note, files, leaf, envelope.id()))
+    named.then(|| Waiting { note, files, leaf, id: envelope.id() })
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

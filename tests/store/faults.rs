@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fmt,
+    io::{self, Write as _},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -124,7 +125,7 @@ impl ObjectStore for Faulty {
                 Err(Error::PermissionDenied { path: path.to_string(), source: body.into() })
             }
             Fault::StopAfter(n) if before >= n => {
-                println!("stopped in the middle");
+                let _ = writeln!(io::stdout(), "stopped in the middle");
                 std::future::pending().await
             }
             _ => self.inner.put_opts(&path, payload, opts).await,
