@@ -44,7 +44,7 @@ fn deployment(i: usize, namespace: &str) -> String {
          runAsNonRoot: {}\n        seccompProfile:\n          type: RuntimeDefault\n      containers:\n",
         i % 17,
         1 + i % 4,
-        i % 5 != 0,
+        !i.is_multiple_of(5),
     );
     for container in 0..=(i % 2) {
         let _ = write!(
@@ -59,7 +59,7 @@ fn deployment(i: usize, namespace: &str) -> String {
             i % 9,
             i % 13,
             8080 + container,
-            i % 7 == 0,
+            i.is_multiple_of(7),
             8080 + container,
         );
     }
@@ -71,7 +71,7 @@ fn service(i: usize, namespace: &str) -> String {
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: svc-{i}\n  namespace: {namespace}\n  labels:\n    app.kubernetes.io/name: \
          app-{i}\nspec:\n  type: {}\n  selector:\n    app.kubernetes.io/name: app-{i}\n  ports:\n  - name: http\n    port: 80\n    \
          targetPort: 8080\n    protocol: TCP\n  - name: metrics\n    port: 9090\n    targetPort: 9090\n    protocol: TCP\n",
-        if i % 40 == 0 { "LoadBalancer" } else { "ClusterIP" },
+        if i.is_multiple_of(40) { "LoadBalancer" } else { "ClusterIP" },
     )
 }
 
@@ -80,7 +80,7 @@ fn role(i: usize, namespace: &str) -> String {
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: role-{i}\n  namespace: {namespace}\nrules:\n- apiGroups:\n  \
          - \"\"\n  resources:\n  - {}\n  - configmaps\n  verbs:\n  - get\n  - list\n  - watch\n- apiGroups:\n  - apps\n  resources:\n  - \
          deployments\n  verbs:\n  - get\n  - patch\n",
-        if i % 11 == 0 { "secrets" } else { "services" },
+        if i.is_multiple_of(11) { "secrets" } else { "services" },
     )
 }
 

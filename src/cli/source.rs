@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Failure, progress::Progress, settings::Settings};
+use super::{Failure, load_failure, progress::Progress, settings::Settings};
 use crate::{
     bundle::KeySet,
     clock::Clock,
@@ -11,6 +11,7 @@ use crate::{
         manifests::{self, Input, Options},
         recorded,
     },
+    framework::Library,
     pipeline,
 };
 
@@ -77,9 +78,12 @@ async fn live(
     };
     let connection = cluster::connect(&options).await.map_err(Failure::usage)?;
     let redaction = keys.map(|keys| keys.redaction.clone());
+    // Checks of the user's own may be about kinds that no built-in check asks for.
+    let library = Library::load(&request.settings.rules).map_err(|errors| load_failure(&errors))?;
+    let wanted: Vec<String> = library.resources().into_iter().collect();
     let on_progress = |step: cluster::Progress| {
         progress
             .detail(format!("collecting: {} of {} lists, {} {}", step.done, step.total, step.objects, step.resource));
     };
-    cluster::collect(&connection, redaction, &[], clock, &on_progress).await.map_err(Failure::usage)
+    cluster::collect(&connection, redaction, &wanted, clock, &on_progress).await.map_err(Failure::usage)
 }

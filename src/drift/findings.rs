@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Before, Cause, FindingChange, FindingChangeKind, Side, is_seen};
-use crate::evaluate::{Evaluation, Finding, Outcome};
+use crate::{
+    collect::ListRecord,
+    evaluate::{Evaluation, Finding, Outcome},
+};
 
 /// Changes in the order of an evaluation's findings, and how many failures stay.
 pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>, u64) {
@@ -15,7 +18,7 @@ pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>
     for (id, finding) in &new.failures {
         match old.failures.get(id) {
             None => {
-                let cause = appeared(finding, &by_new_rules, before.side);
+                let cause = appeared(finding, &by_new_rules, before.side, now);
                 changes.push(change(finding, FindingChangeKind::New, cause));
             }
             Some(earlier) => match (earlier.is_open_failure(), finding.is_open_failure()) {
@@ -26,7 +29,7 @@ pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>
         }
     }
     for (id, finding) in old.failures.iter().filter(|(id, _)| !new.failures.contains_key(*id)) {
-        let (kind, cause) = if lost_sight(id, finding, &new, before.side, now) {
+        let (kind, cause) = if new.could_not_see(id, finding, before.side, now) {
             (FindingChangeKind::LostSight, Cause::Sight)
         } else if by_new_rules.failures.contains_key(id) {
             (FindingChangeKind::Resolved, Cause::Cluster)
@@ -49,6 +52,8 @@ struct Judged<'a> {
     undecided: BTreeSet<&'a str>,
     /// Checks that could not be evaluated at all.
     blind: BTreeSet<&'a str>,
+    /// Checks that missed a list.
+    in_part: BTreeSet<&'a str>,
 }
 
 impl<'a> Judged<'a> {
@@ -63,36 +68,38 @@ impl<'a> Judged<'a> {
                 .filter(|check| check.outcome == Outcome::NotEvaluated && check.evaluated == 0)
                 .map(|check| check.id.as_str())
                 .collect(),
+            in_part: with(Outcome::NotEvaluated)
+                .filter(|finding| finding.resource.kind == "List")
+                .map(|finding| finding.check.as_str())
+                .collect(),
         }
     }
 
-    fn could_not_see(&self, id: &str, finding: &Finding) -> bool {
-        self.undecided.contains(id) || self.blind.contains(finding.check.as_str())
+    /// `side` is where this judgement was made; `known` names the list of the finding's kind.
+    fn could_not_see(&self, id: &str, finding: &Finding, known: Side<'_>, side: Side<'_>) -> bool {
+        let check = finding.check.as_str();
+        let listed = list_of(finding, known).map(|list| is_seen(side.coverage, &list));
+        // Subjects, images and the cluster itself are no listed kinds: any list that their check missed counts.
+        let hidden = listed.map_or_else(|| self.in_part.contains(check), |seen| !seen);
+        hidden || self.undecided.contains(id) || self.blind.contains(check)
     }
 }
 
-fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, old: Side<'_>) -> Cause {
+fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, old: Side<'_>, now: Side<'_>) -> Cause {
     let id = finding.id.as_str();
     if old_by_new_rules.failures.contains_key(id) {
         Cause::Rules
-    } else if old_by_new_rules.could_not_see(id, finding) || !object_seen(finding, old, old) {
+    } else if old_by_new_rules.could_not_see(id, finding, now, old) {
         Cause::Sight
     } else {
         Cause::Cluster
     }
 }
 
-fn lost_sight(id: &str, finding: &Finding, new: &Judged<'_>, old: Side<'_>, now: Side<'_>) -> bool {
-    new.could_not_see(id, finding) || !object_seen(finding, old, now)
-}
-
-/// Whether the list that holds the finding's object was answered on `side`; `known` names the list of the kind.
-fn object_seen(finding: &Finding, known: Side<'_>, side: Side<'_>) -> bool {
-    let group = finding.resource.group();
-    let kind = finding.resource.kind.as_str();
-    let record = known.coverage.lists.iter().find(|list| list.group == group && list.kind == kind);
-    // Subjects and the cluster itself are no listed kinds: what they need is judged by `could_not_see`.
-    record.is_none_or(|list| is_seen(side.coverage, &list.id()))
+/// The list that holds objects of the finding's kind, as one side of the comparison knows it.
+fn list_of(finding: &Finding, known: Side<'_>) -> Option<String> {
+    let (group, kind) = (finding.resource.group(), finding.resource.kind.as_str());
+    known.coverage.lists.iter().find(|list| list.group == group && list.kind == kind).map(ListRecord::id)
 }
 
 fn change(finding: &Finding, kind: FindingChangeKind, cause: Cause) -> FindingChange {
