@@ -15,6 +15,12 @@ fn text_of(pdf: &[u8]) -> String {
     document.extract_text(&pages).unwrap()
 }
 
+/// Words of judgement, and counts that pretend to be a score.
+fn judges(text: &str) -> bool {
+    let score = |(at, _): (usize, &str)| text[..at].trim_end().ends_with(|c: char| c.is_ascii_digit());
+    text.contains("compliant") || text.contains("verdict") || text.match_indices('%').any(score)
+}
+
 fn lines(lines: &[Line]) -> String {
     let widest = lines.iter().map(|l| unicode_width::UnicodeWidthStr::width(l.to_string().as_str())).max();
     assert!(widest <= Some(80), "{widest:?}");
@@ -48,8 +54,7 @@ fn names_of_any_script_render_to_the_same_bytes_twice() {
     let text = text_of(&first);
     assert!(text.contains("U+1F6D2"), "an emoji stands as its code point");
     assert!(text.contains("U+202E"), "what turns the writing direction is named");
-    assert!(text.contains("exceptions noted"));
-    assert!(!text.contains("compliant") && !text.contains('%'), "{text}");
+    assert!(text.contains("Completeness and accuracy") && !judges(&text), "{text}");
 }
 
 #[test]
@@ -60,12 +65,13 @@ fn a_first_run_that_found_nothing_renders() {
 
 #[test]
 fn no_document_judges_or_scores() {
+    assert!(judges("is compliant") && judges("87 %") && !judges("printf '%d'"));
     for sample in [empty(), busy(true), many(7)] {
         let view = serde_json::to_string(&view(&sample.input())).unwrap();
         let page = html(&sample.input()).unwrap();
         let body = &page[page.find("<body").unwrap()..page.find("<script").unwrap()];
         for text in [view.as_str(), body] {
-            assert!(!text.contains("compliant") && !text.contains('%') && !text.contains("verdict"));
+            assert!(!judges(text), "{text}");
         }
     }
 }
