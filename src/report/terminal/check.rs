@@ -125,13 +125,14 @@ fn totals(evaluation: &Evaluation, errors: usize) -> Vec<Line> {
     );
     let mut lines = Vec::new();
     lines.push(if open.total() == 0 {
-        Line::default().with(Tone::Good, "no exceptions").with(Tone::Plain, format!("; {order}"))
+        Line::default().with(Tone::Good, "no exceptions")
     } else {
         let parts = open.worst_first().into_iter().filter(|(_, n)| *n > 0);
         let parts: Vec<String> = parts.map(|(s, n)| format!("{} {}", words::number(n), words::severity(s))).collect();
         let place = words::count(objects.len() as u64, "object", "objects");
-        Line::default().with(Tone::Strong, parts.join(", ")).with(Tone::Plain, format!(" in {place}; {order}"))
+        Line::default().with(Tone::Strong, parts.join(", ")).with(Tone::Plain, format!(" in {place}"))
     });
+    lines.push(Line::default().with(Tone::Plain, order));
     let accepted = evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail && !f.is_open_failure()).count();
     if accepted > 0 {
         lines.push(

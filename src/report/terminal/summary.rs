@@ -151,7 +151,8 @@ fn unseen(facts: &Facts<'_>) -> Option<Line> {
     };
     let reason = gap.reason.split(':').next().unwrap_or_default();
     let checks = words::count(checks, "check", "checks");
-    let text = format!("{} {reason}: {checks} not evaluated{declared}{more}", gap.resource);
+    let resource = gap.resource.split('.').next().unwrap_or_default();
+    let text = format!("{resource} {reason}: {checks} not evaluated{declared}{more}");
     Some(entry("UNSEEN", Tone::Unseen, text))
 }
 

@@ -36,7 +36,7 @@ const KINDS: [Kind; 7] = [
         optional: false,
     },
     Kind {
-        key: Key { key: "partial", short: "in part", text: "none noted in part, a person adds the rest" },
+        key: Key { key: "partial", short: "in part", text: "none noted, a person adds the rest" },
         statuses: &[Status::Partial],
         optional: false,
     },
