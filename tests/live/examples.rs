@@ -35,7 +35,7 @@ fn the_first_command_shows_what_happened_in_four_weeks() {
     for (_, day, _) in MOMENTS {
         command.arg("--from").arg(examples().join(format!("shop-{day}")));
     }
-    let ended = Ended::from(command.args(["--store", "evidence"]).output().unwrap()).expect(0);
+    let ended = Ended::from(command.args(["--store", "evidence", "--report", "full"]).output().unwrap()).expect(0);
     let said = format!("{}{}", ended.stdout, ended.stderr);
     for needle in ["WORSE", "shop/cart", "ACCESS", "ci-bot", "BETTER", "W-9", ".pdf", "kubeproof verify"] {
         assert!(said.contains(needle), "no '{needle}' in:\n{said}");
