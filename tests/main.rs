@@ -1,5 +1,10 @@
 //! The one integration-test binary: polars and typst are linked once.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test fails by panicking, and says why")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why"
+)]
 
 mod bundle;
 mod collect;

@@ -113,22 +113,17 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Adds the YAML files below `dir` under `prefix`. Names become paths in the bundle, whose grammar is narrow.
 fn add_folder(rules: &mut RuleFiles, dir: &Path, prefix: &str) -> Result<(), Failure> {
-    let mut found = false;
-    for entry in walkdir::WalkDir::new(dir).follow_links(true).sort_by_file_name() {
-        let entry = entry.map_err(|error| Failure::usage(format!("cannot read {}: {error}", dir.display())))?;
-        let is_yaml = entry.path().extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if !entry.file_type().is_file() || !is_yaml {
-            continue;
-        }
-        let name = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
-        if !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/')) {
-            return Err(Failure::usage(format!("{}: the name cannot stand in a bundle", entry.path().display()))
-                .hint("use lower-case letters, digits, '.', '_' and '-' in file names"));
-        }
-        found = true;
-        rules.insert(format!("{prefix}/{name}"), read(entry.path())?);
+    let files = framework::folder(dir, prefix).map_err(|error| load_failure(&[error]))?;
+    if files.is_empty() {
+        return Err(Failure::usage(format!("{}: no .yaml file in this folder", dir.display())));
     }
-    if found { Ok(()) } else { Err(Failure::usage(format!("{}: no .yaml file in this folder", dir.display()))) }
+    let is_narrow = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/');
+    if let Some(name) = files.keys().find(|name| !name.bytes().all(is_narrow)) {
+        return Err(Failure::usage(format!("{}: '{name}' cannot stand in a bundle", dir.display()))
+            .hint("use lower-case letters, digits, '.', '_' and '-' in file names"));
+    }
+    rules.extend(files);
+    Ok(())
 }
 
 /// Copies the files that waivers and attestations point at, and notes which name became which digest.
