@@ -10,7 +10,7 @@ use super::{Cause, Store, StoreError};
 /// How long to go on while a store's answers leave open what happened.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Attempts after the first.
+    /// Attempts after the first, if time allows.
     pub retries: usize,
     /// Pause before the second attempt; doubles each time, up to 30 s.
     pub first_pause: Duration,
@@ -19,9 +19,9 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// For a run without a state folder's shelter: about two minutes.
+    /// About two minutes, however many attempts that is.
     fn default() -> Self {
-        Self { retries: 8, first_pause: Duration::from_millis(500), total: Duration::from_secs(120) }
+        Self { retries: 100, first_pause: Duration::from_millis(500), total: Duration::from_secs(120) }
     }
 }
 

@@ -93,7 +93,8 @@ pub async fn deliver(
     patience: Patience,
 ) -> Result<Flushed, Undelivered> {
     let Some(state) = state else {
-        let sent = send(store, cluster, &bundle.id, &bundle.files, &bundle.leaf, since, key, patience).await;
+        let parcel = Parcel { id: bundle.id, files: bundle.files.clone(), leaf: bundle.leaf.clone(), since };
+        let sent = parcel.send(store, cluster, key, patience).await;
         let committed = sent.map_err(|error| Undelivered::Store { error, waits_in: None })?;
         return Ok(Flushed { committed: vec![(bundle.id, committed)], damaged: Vec::new() });
     };
@@ -161,14 +162,14 @@ impl Pending {
     ) -> Result<Flushed, Undelivered> {
         let mut flushed = Flushed::default();
         for folder in self.waiting()? {
-            let Some(Waiting { note, files, leaf, id }) = load(&folder) else {
+            let Some(parcel) = Parcel::load(&folder) else {
                 flushed.damaged.push(folder);
                 continue;
             };
-            let sent = send(store, cluster, &id, &files, &leaf, note.since, key, patience).await;
+            let sent = parcel.send(store, cluster, key, patience).await;
             let committed = sent.map_err(|error| Undelivered::Store { error, waits_in: Some(folder.clone()) })?;
             self.remove(&folder)?;
-            flushed.committed.push((id, committed));
+            flushed.committed.push((parcel.id, committed));
         }
         Ok(flushed)
     }
@@ -198,52 +199,51 @@ impl Pending {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "one bundle's parts, from memory or from the waiting room")]
-async fn send(
-    store: &Store,
-    cluster: &str,
-    id: &Digest,
-    files: &BTreeMap<String, Vec<u8>>,
-    leaf: &Leaf,
+/// A bundle on its way, from memory or from the waiting room.
+struct Parcel {
+    id: Digest,
+    files: BTreeMap<String, Vec<u8>>,
+    leaf: Leaf,
     since: u64,
-    key: &LogKey,
-    patience: Patience,
-) -> Result<Committed, StoreError> {
-    store.put_bundle(cluster, id, files, patience).await?;
-    store.commit(cluster, leaf, key, Some(since), patience).await
+}
+
+impl Parcel {
+    /// A waiting bundle, when it is still what was kept.
+    fn load(folder: &Path) -> Option<Self> {
+        let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE)).ok()?).ok()?;
+        let mut files = BTreeMap::new();
+        for (name, digest) in &note.files {
+            let bytes = fs::read(folder.join(FILES).join(name)).ok()?;
+            if Digest::of(&bytes) != *digest {
+                return None;
+            }
+            files.insert(name.clone(), bytes);
+        }
+        let envelope = Envelope::parse(files.get(envelope::FILE)?).ok()?;
+        let is_stamp = |name: &&String| name.starts_with("attest/tsa/");
+        let stamps: Vec<Digest> = files.keys().filter(is_stamp).map(|name| note.files[name]).collect();
+        let leaf = Leaf::bundle(envelope.id(), envelope.signature_digest(), &stamps).ok()?;
+        let named = folder.file_name()?.to_str()?.ends_with(&envelope.id().hex());
+        named.then(|| Self { id: envelope.id(), files, leaf, since: note.since })
+    }
+
+    /// The files first, then the commit that makes them evidence.
+    async fn send(
+        &self,
+        store: &Store,
+        cluster: &str,
+        key: &LogKey,
+        patience: Patience,
+    ) -> Result<Committed, StoreError> {
+        store.put_bundle(cluster, &self.id, &self.files, patience).await?;
+        store.commit(cluster, &self.leaf, key, Some(self.since), patience).await
+    }
 }
 
 fn sequence(folder: &Path) -> Option<u64> {
     let (digits, id) = folder.file_name()?.to_str()?.split_once('-')?;
     Digest::from_hex(id).ok()?;
     (digits.len() == 10).then(|| digits.parse().ok())?
-}
-
-/// A bundle that waits.
-struct Waiting {
-    note: Note,
-    files: BTreeMap<String, Vec<u8>>,
-    leaf: Leaf,
-    id: Digest,
-}
-
-/// A waiting bundle, when it is still what was kept.
-fn load(folder: &Path) -> Option<Waiting> {
-    let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE)).ok()?).ok()?;
-    let mut files = BTreeMap::new();
-    for (name, digest) in &note.files {
-        let bytes = fs::read(folder.join(FILES).join(name)).ok()?;
-        if Digest::of(&bytes) != *digest {
-            return None;
-        }
-        files.insert(name.clone(), bytes);
-    }
-    let envelope = Envelope::parse(files.get(envelope::FILE)?).ok()?;
-    let stamps: Vec<Digest> =
-        files.iter().filter(|(name, _)| name.starts_with("attest/tsa/")).map(|(_, bytes)| Digest::of(bytes)).collect();
-    let leaf = Leaf::bundle(envelope.id(), envelope.signature_digest(), &stamps).ok()?;
-    let named = folder.file_name()?.to_str()?.ends_with(&envelope.id().hex());
-    named.then(|| Waiting { note, files, leaf, id: envelope.id() })
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
