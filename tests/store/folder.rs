@@ -124,7 +124,7 @@ fn on_a_small_file_system(shell: &str) -> String {
 #[test]
 fn a_full_disk_is_told_as_such() {
     let failed = on_a_small_file_system("true");
-    assert!(failed.contains("/data/") && failed.contains(": no space left on device"), "{failed}");
+    assert!(failed.contains("/bundles/") && failed.contains(": no space left on device"), "{failed}");
     assert!(failed.ends_with("nothing that was committed is lost"), "{failed}");
 }
 
