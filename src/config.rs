@@ -170,6 +170,8 @@ pub struct Config {
     pub attestations: Option<String>,
     /// expected.yaml, added to the built-in list.
     pub expected: Option<String>,
+    /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.
+    pub inputs: Option<String>,
     /// Marking on every page.
     pub confidentiality: Option<String>,
     /// Gaps in coverage that are known and accepted.

@@ -298,6 +298,8 @@ fn asks(check: &Check) -> String {
         On::Component(name) => format!("every instance of {name}"),
         On::Kubelet => "every kubelet".into(),
         On::Node => "every node".into(),
+        On::ControlPlaneNode => "every node that runs the control plane".into(),
+        On::Scope => "every declared scope".into(),
         On::Image => "every image in use".into(),
         On::Cluster => "the cluster as a whole".into(),
         On::Cloud(provider) => format!("the {provider} account"),
@@ -325,7 +327,9 @@ fn reads(check: &Check) -> String {
         }
         On::Kind { group, kind } => vec![resources::name_of_kind(group, kind)],
         On::Subject => ["roles", "clusterroles", "rolebindings", "clusterrolebindings"].map(String::from).to_vec(),
-        On::Component(_) | On::Kubelet | On::Node | On::Cluster | On::Cloud(_) => Vec::new(),
+        On::Component(_) | On::Kubelet | On::Node | On::ControlPlaneNode | On::Cluster | On::Cloud(_) | On::Scope => {
+            Vec::new()
+        }
     };
     let related = check.related.values().map(|related| related.resource.clone());
     own.into_iter().chain(related).collect::<Vec<String>>().join(", ")
@@ -342,7 +346,9 @@ fn unseen(on: &On) -> &'static str {
              the node authorizer or a webhook"
         }
         On::Cluster => "settings in files of the API server, and policy engines of kinds that are not known here",
-        On::Component(_) | On::Kubelet | On::Node | On::Cloud(_) => "sources that this version has no input for",
+        On::Component(_) | On::Kubelet | On::Node | On::ControlPlaneNode | On::Cloud(_) | On::Scope => {
+            "sources that this version has no input for"
+        }
     }
 }
 

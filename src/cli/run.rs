@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Folder with signing.pem, log.pem and redaction.key [default: the user's configuration folder]
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
+    /// Folder with what the API does not show: cloud/, scans/, nodes/ [default: inputs of the configuration]
+    #[arg(long, value_name = "DIR")]
+    inputs: Option<PathBuf>,
     /// Write the collected cluster, redacted, into a folder that --from reads; nothing is signed or stored
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -163,6 +166,7 @@ impl Session<'_> {
             from,
             kubeconfig: self.args.kubeconfig.as_deref(),
             context: self.args.context.as_deref(),
+            inputs: self.args.inputs.as_deref(),
             settings: self.settings,
         }
     }
@@ -217,6 +221,7 @@ async fn record(args: &Args, settings: &Settings, dir: &Path, clock: &dyn Clock)
         from: None,
         kubeconfig: args.kubeconfig.as_deref(),
         context: args.context.as_deref(),
+        inputs: args.inputs.as_deref(),
         settings,
     };
     let collected = source::collect(&request, Some(&found.keys), clock, &progress).await?;

@@ -1,18 +1,19 @@
 //! Where a run's state comes from: a live cluster, a recorded one, manifests, or a bundle evaluated again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Failure, load_failure, progress::Progress, settings::Settings};
 use crate::{
     bundle::KeySet,
     clock::Clock,
     collect::{
-        Collected, cluster,
+        Collected, SourceKind, cluster, inputs,
         manifests::{self, Input, Options},
         recorded,
     },
     framework::Library,
     pipeline,
+    snapshot::{Sealer, Tokens},
 };
 
 /// What to collect from.
@@ -21,10 +22,36 @@ pub(super) struct Request<'a> {
     pub from: Option<&'a Path>,
     pub kubeconfig: Option<&'a Path>,
     pub context: Option<&'a str>,
+    /// Folder of inputs, instead of the configuration's.
+    pub inputs: Option<&'a Path>,
     pub settings: &'a Settings,
 }
 
+/// Reads the source, and the inputs beside it.
 pub(super) async fn collect(
+    request: &Request<'_>,
+    keys: Option<&KeySet>,
+    clock: &dyn Clock,
+    progress: &Progress,
+) -> Result<Collected, Failure> {
+    let mut collected = source(request, keys, clock, progress).await?;
+    let configured =
+        || request.settings.config.inputs.as_deref().map(|dir| PathBuf::from(request.settings.resolve(dir)));
+    let folder = request.inputs.map(Path::to_path_buf).or_else(configured);
+    // A bundle holds the inputs of its own run, and they are what is judged again.
+    if let Some(folder) = folder.filter(|_| collected.source.kind != SourceKind::Bundle) {
+        if !folder.is_dir() {
+            return Err(Failure::usage(format!("{}: no such folder of inputs", folder.display()))
+                .hint("it holds cloud/, scans/ and nodes/"));
+        }
+        let uid = collected.coverage.cluster.uid.clone().unwrap_or_default();
+        let sealer = Sealer::new(keys.map(|keys| keys.redaction.clone()), &uid, Tokens::Foreign);
+        inputs::add(&mut collected, &folder, &sealer, clock.now());
+    }
+    Ok(collected)
+}
+
+async fn source(
     request: &Request<'_>,
     keys: Option<&KeySet>,
     clock: &dyn Clock,

@@ -4,6 +4,7 @@
 //! [`crate::snapshot::Sealer`] page by page, so that nothing unredacted outlives its page.
 
 pub mod cluster;
+pub mod inputs;
 pub mod manifests;
 pub mod recorded;
 pub mod resources;

@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 
 use super::{
     references, selector,
-    value::{Node, json_of},
+    value::{Node, json_of, watching_unknowns},
 };
 
 /// Longest expression that is compiled: the crate has no cost limit, so a stranger's check is bounded by its size.
@@ -121,8 +121,13 @@ impl Expression {
     fn evaluate<T>(&self, scope: &Scope<'_>, read: impl FnOnce(&dyn Val) -> Result<T, String>) -> Result<T, String> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         context.set_variable_resolver(scope);
-        let result = Value::resolve_val(self.program.expression(), &context);
-        result.map_err(|error| format!("'{}': {}", self.text, describe(&error))).and_then(|value| read(value.as_ref()))
+        let (result, unknown) = watching_unknowns(|| {
+            let result = Value::resolve_val(self.program.expression(), &context);
+            result
+                .map_err(|error| format!("'{}': {}", self.text, describe(&error)))
+                .and_then(|value| read(value.as_ref()))
+        });
+        unknown.map_or(result, |reason| Err(reason.to_string()))
     }
 }
 
@@ -194,7 +199,7 @@ impl<'a> Scope<'a> {
 impl VariableResolver for Scope<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         self.names.iter().rev().find(|(bound, _)| *bound == variable).map(|(_, bound)| match bound {
-            Bound::Node(node) => CowVal::Borrowed(node.val()),
+            Bound::Node(node) => CowVal::Borrowed(node.reach().val()),
             Bound::Optional(optional) => CowVal::Borrowed(optional),
         })
     }

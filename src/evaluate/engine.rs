@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     CheckResult, Counts, Evidence, Finding, Outcome, Place, documents,
-    documents::Document,
+    documents::{Document, Made},
     finding_id,
     judge::{Memo, Ready, Subject},
     kinds,
@@ -60,10 +60,11 @@ pub struct Judgement {
 /// Judges everything.
 pub fn run(input: &Input<'_>) -> Judgement {
     let params = BTreeMap::new();
+    let now = input.coverage.finished.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let ready =
-        input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params))).collect();
+        input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params), &now)).collect();
     let wanted = input.library.checks().map(|check| &check.on).collect();
-    let mut documents = documents::of(input.snapshot, &wanted);
+    let mut documents = documents::of(Made { snapshot: input.snapshot, coverage: input.coverage }, &wanted);
     // Manifests are a part of some cluster: what they lack may stand beside them.
     if input.coverage.source.kind == SourceKind::Manifests {
         documents.retain(|document| document.on != On::Cluster);
@@ -207,8 +208,12 @@ impl<'a> Engine<'a> {
             let on = &self.ready[at].check.on;
             for document in documents.iter().filter(|document| document.on == *on) {
                 let target = Target::document(&document.node, documents::alias(on));
-                let subject =
-                    Subject { resource: document.resource.clone(), evidence: document.evidence.clone(), origin: None };
+                let subject = Subject {
+                    resource: document.resource.clone(),
+                    evidence: document.evidence.clone(),
+                    origin: None,
+                    base: document.base,
+                };
                 let related = self.related(at, None);
                 let keep = self.input.keep_passes;
                 let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
@@ -269,7 +274,7 @@ fn exists(check: &Check, objects: &[Object]) -> bool {
 
 fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
     let evidence = vec![Evidence { resource: object.reference().to_string(), digest: object.digest }];
-    Subject { resource, evidence, origin: object.origin.as_deref() }
+    Subject { resource, evidence, origin: object.origin.as_deref(), base: "" }
 }
 
 fn not_seen(check: &Check, unseen: &Unseen) -> Finding {

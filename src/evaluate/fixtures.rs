@@ -178,7 +178,8 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         kubernetes: test.kubernetes,
         keep_passes: false,
     };
-    let ready = vec![Ready::new(check, check.policy(test.kubernetes, &test.params))];
+    let now = test.now.as_deref().unwrap_or("2026-01-01T00:00:00Z");
+    let ready = vec![Ready::new(check, check.policy(test.kubernetes, &test.params), now)];
     Ok(engine::judge(&input, ready, &documents))
 }
 
@@ -243,7 +244,7 @@ fn document(on: &On, json: &Json) -> Document {
         name: text("name").unwrap_or("test").into(),
         uid: None,
     };
-    Document { on: on.clone(), resource, node: Node::from(json), evidence: Vec::new() }
+    Document { on: on.clone(), resource, node: Node::from(json), base: "", evidence: Vec::new() }
 }
 
 fn refused(resource: &str) -> ListRecord {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     collect::yaml,
     framework::{
+        check::On,
         library::{Check, List, Policy},
         path::{Path, Place},
     },
@@ -27,6 +28,7 @@ pub struct Ready<'a> {
     /// The check.
     pub check: &'a Check,
     policy: Policy<'a>,
+    now: Node,
     /// The verdict is a function of the value alone.
     by_value: bool,
     /// `when` asks about the target, not about a value or an item.
@@ -42,6 +44,8 @@ pub struct Subject<'a> {
     pub evidence: Vec<Evidence>,
     /// Where it was read.
     pub origin: Option<&'a Origin>,
+    /// JSON Pointer of the document in the object.
+    pub base: &'static str,
 }
 
 /// Verdicts by value, one table per check.
@@ -60,15 +64,15 @@ struct Verdict<'a> {
 }
 
 impl<'a> Ready<'a> {
-    /// Prepares `check` under `policy`.
-    pub fn new(check: &'a Check, policy: Policy<'a>) -> Self {
+    /// Prepares `check` under `policy`; `now` is the moment at which it judges (RFC 3339).
+    pub fn new(check: &'a Check, policy: Policy<'a>, now: &str) -> Self {
         let item = check.each.as_ref().map(|each| each.name.as_str());
         let when_once = check
             .when
             .as_ref()
             .is_some_and(|when| !when.mentions("value") && item.is_none_or(|item| !when.mentions(item)));
         let by_value = !check.fields.is_empty() && policy.pass.only_mentions(&["value", "params"]);
-        Self { check, policy, by_value, when_once }
+        Self { check, policy, now: Node::text(now), by_value, when_once }
     }
 
     /// Every finding of this check on `target`, passes included where `keep_passes`; `count` hears of every outcome.
@@ -89,6 +93,7 @@ impl<'a> Ready<'a> {
             scope.bind(name, node);
         }
         scope.bind("params", &self.policy.params);
+        scope.bind("now", &self.now);
         for (name, list) in &lists {
             scope.bind(name, list);
         }
@@ -125,6 +130,11 @@ impl<'r> Run<'r, '_> {
         let Some(each) = &check.each else { return };
         for item in self.list(&each.list) {
             let Some(node) = item.node else { continue };
+            if let Some(reason) = node.unknown_reason() {
+                let (outcome, reason) = (Outcome::NotEvaluated, Some(reason.to_string()));
+                self.say(scope, Verdict { outcome, reason, place: item, container: None });
+                continue;
+            }
             let depth = scope.len();
             scope.bind(&each.name, node);
             let name = node.get("name").and_then(Node::as_str).filter(|_| matches!(each.list, List::Containers));
@@ -144,7 +154,12 @@ impl<'r> Run<'r, '_> {
             List::Containers => self.target.containers().to_vec(),
             List::At(path) => {
                 let start = self.target.place(&path.root).unwrap_or_default();
-                path.walk(start).iter().flat_map(Place::items).collect()
+                let lists = path.walk(start);
+                let items = |list: &Place<'r>| match list.is_unknown() {
+                    true => vec![list.clone()],
+                    false => list.items().collect(),
+                };
+                lists.iter().flat_map(items).collect()
             }
         }
     }
@@ -162,16 +177,25 @@ impl<'r> Run<'r, '_> {
         start: Place<'r>,
         container: Option<&str>,
     ) {
-        // Settings have effective values: one that is absent is unknown, not unset.
+        let check = self.ready.check;
+        // Settings and what a cloud says have effective values: one that is absent is unknown, not unset.
         let settings = field.root == "settings";
+        let told = settings || matches!(check.on, On::Cloud(_));
+        let missing = if told { field.missing_list(start.clone()) } else { None };
+        if let Some(list) = missing {
+            let reason = Some(format!("{list} is not in the input"));
+            self.say(scope, Verdict { outcome: Outcome::NotEvaluated, reason, place: start.clone(), container });
+        }
         for place in field.walk(start) {
             let depth = scope.len();
-            let (outcome, reason) = match place.node {
-                Some(node) if settings || field.ends_in_elements() => {
+            let (outcome, reason) = match place.node.or(check.absent.as_ref()) {
+                Some(Node::Unknown(reason)) => (Outcome::NotEvaluated, Some(reason.to_string())),
+                Some(node) if told || field.ends_in_elements() => {
                     scope.bind("value", node);
-                    self.outcome(scope, when, Some(place.node))
+                    self.outcome(scope, when, Some(Some(node)))
                 }
                 None if settings => (Outcome::NotEvaluated, Some("the setting is not known".into())),
+                None if told => (Outcome::NotEvaluated, Some(format!("{field} is not in the input"))),
                 node => {
                     scope.bind_optional("value", node);
                     self.outcome(scope, when, Some(node))
@@ -267,7 +291,7 @@ impl<'r> Run<'r, '_> {
     fn place(&self, place: &Place<'_>) -> (String, String) {
         let stable = place.stable();
         let at = stable.starts_with("settings").then(|| place.node?.get("at")?.as_str()).flatten();
-        (at.map_or_else(|| place.pointer(), str::to_string), stable)
+        (at.map_or_else(|| format!("{}{}", self.subject.base, place.pointer()), str::to_string), stable)
     }
 
     fn observed(&self, scope: &Scope<'_>, node: Option<&Node>) -> Json {

@@ -39,6 +39,8 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
         On::Component(name) => missing(&format!("configuration of {name}")),
         On::Kubelet => missing("kubelet configuration"),
         On::Node => missing("files of nodes"),
+        On::ControlPlaneNode => missing("files of the control plane's nodes"),
+        On::Scope => missing("a declared scope"),
         On::Cloud(provider) => missing(&format!("{provider} account")),
     }
 }

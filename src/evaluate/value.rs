@@ -4,6 +4,7 @@
 //! integers, so that `replicas - 1` would have no overload. Scalars are the crate's own types; lists and maps are ours.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt,
     hash::{Hash, Hasher},
@@ -38,6 +39,21 @@ pub enum Node {
     List(Arc<[Node]>),
     /// A map, sorted by key.
     Map(Arc<[Entry]>),
+    /// Something that could not be seen, with the reason; written `{$unknown: reason}`.
+    Unknown(Arc<str>),
+}
+
+thread_local! {
+    /// The first unknown value that the running evaluation reached. Optionals swallow errors, so an error alone would
+    /// let `unknown.?x.orValue(0)` pass for an answer.
+    static REACHED: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+}
+
+/// Runs `evaluation`; the reason of the first unknown value that it reached comes back beside its result.
+pub fn watching_unknowns<T>(evaluation: impl FnOnce() -> T) -> (T, Option<Arc<str>>) {
+    REACHED.with_borrow_mut(|reached| *reached = None);
+    let result = evaluation();
+    (result, REACHED.with_borrow_mut(Option::take))
 }
 
 /// One key of a [`Node::Map`] and its value.
@@ -52,6 +68,11 @@ impl Node {
     /// An integer.
     pub fn int(value: i64) -> Self {
         Self::Int(value.into())
+    }
+
+    /// Something that could not be seen.
+    pub fn unknown(reason: impl Into<Arc<str>>) -> Self {
+        Self::Unknown(reason.into())
     }
 
     /// A list.
@@ -74,6 +95,7 @@ impl Node {
             [(key, Self::Text(digits))] if key.inner() == "$int" => {
                 digits.inner().parse().map_or_else(|_| Self::Map(entries.into()), Self::int)
             }
+            [(key, Self::Text(reason))] if key.inner() == "$unknown" => Self::unknown(reason.inner()),
             _ => Self::Map(entries.into()),
         }
     }
@@ -109,6 +131,21 @@ impl Node {
         if let Self::Int(int) = self { Some(*int.inner()) } else { None }
     }
 
+    /// Why this could not be seen.
+    pub fn unknown_reason(&self) -> Option<&Arc<str>> {
+        if let Self::Unknown(reason) = self { Some(reason) } else { None }
+    }
+
+    /// Tells the running evaluation that it rests on something unknown.
+    pub fn reach(&self) -> &Self {
+        if let Self::Unknown(reason) = self {
+            REACHED.with_borrow_mut(|reached| {
+                reached.get_or_insert_with(|| Arc::clone(reason));
+            });
+        }
+        self
+    }
+
     /// `true`, where this is a boolean that says so.
     pub fn is_true(&self) -> bool {
         matches!(self, Self::Bool(bool) if *bool.inner())
@@ -122,7 +159,7 @@ impl Node {
             Self::Int(value) => value,
             Self::Double(value) => value,
             Self::Text(value) => value,
-            Self::List(_) | Self::Map(_) => self,
+            Self::List(_) | Self::Map(_) | Self::Unknown(_) => self,
         }
     }
 
@@ -138,6 +175,7 @@ impl Node {
             Self::Map(entries) => {
                 Json::Object(entries.iter().map(|(key, value)| (key.inner().to_string(), value.json())).collect())
             }
+            Self::Unknown(reason) => format!("not known: {reason}").into(),
         }
     }
 
@@ -211,6 +249,7 @@ impl PartialEq for Node {
             (Self::Text(a), Self::Text(b)) => a == b,
             (Self::List(a), Self::List(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => a == b,
+            (Self::Unknown(a), Self::Unknown(b)) => a == b,
             _ => false,
         }
     }
@@ -229,6 +268,7 @@ impl Hash for Node {
             Self::Text(value) => value.inner().hash(state),
             Self::List(items) => items.hash(state),
             Self::Map(entries) => entries.hash(state),
+            Self::Unknown(reason) => reason.hash(state),
         }
     }
 }
@@ -304,7 +344,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
 impl Val for Node {
     fn get_type(&self) -> &Type {
-        if matches!(self, Self::Map(_)) { &types::MAP_TYPE } else { &types::LIST_TYPE }
+        match self {
+            Self::Map(_) => &types::MAP_TYPE,
+            Self::Unknown(_) => &types::DYN_TYPE,
+            _ => &types::LIST_TYPE,
+        }
     }
 
     fn cel_type() -> &'static Type {
@@ -392,7 +436,7 @@ impl Indexer for Node {
                 .and_then(|index| usize::try_from(*index.inner()).ok())
                 .and_then(|index| self.items().get(index)),
         };
-        found.map(|node| CowVal::Borrowed(node.val())).ok_or_else(|| {
+        found.map(|node| CowVal::Borrowed(node.reach().val())).ok_or_else(|| {
             let key = scalar(index).map_or_else(|| "?".to_string(), |key| plain(&key));
             ExecutionError::no_such_key(&key)
         })
@@ -417,7 +461,7 @@ impl<'b, 'v> traits::Iterator<'b, 'v> for Items<'b> {
         self.next += 1;
         match self.node {
             Node::Map(entries) => entries.get(index).map(|entry| &entry.0 as &'b (dyn Val + 'v)),
-            node => node.items().get(index).map(|item| item.val() as &'b (dyn Val + 'v)),
+            node => node.items().get(index).map(|item| item.reach().val() as &'b (dyn Val + 'v)),
         }
     }
 }
@@ -446,10 +490,10 @@ impl Zeroer for Node {
 impl Container for Node {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
         Ok(match self {
-            Self::Map(_) => {
-                value.downcast_ref::<CelString<'_>>().is_some_and(|key| Self::get(self, key.inner()).is_some())
-            }
-            _ => self.items().iter().any(|item| item.val().equals(value)),
+            Self::Map(_) => value
+                .downcast_ref::<CelString<'_>>()
+                .is_some_and(|key| Self::get(self, key.inner()).map(Self::reach).is_some()),
+            _ => self.items().iter().any(|item| item.reach().val().equals(value)),
         })
     }
 }

@@ -34,6 +34,9 @@ pub struct CheckFile {
     /// `settings` always have a value.
     #[serde(default)]
     pub field: Option<Spanned<Fields>>,
+    /// The value of a field that is left out, where that has a meaning (`false` in what a cloud's own program prints).
+    #[serde(default)]
+    pub absent: Option<Node>,
     /// The expression that holds when all is well.
     pub pass: Spanned<String>,
     /// The expression that says whether the question arises.
@@ -90,12 +93,16 @@ pub enum On {
     Kubelet,
     /// Each node's files.
     Node,
+    /// The files of each node that runs the control plane.
+    ControlPlaneNode,
     /// Each image in use.
     Image,
     /// The cluster as a whole: one evaluation over `related`.
     Cluster,
     /// A cloud provider's account.
     Cloud(String),
+    /// Each declared scope, with what crosses its border.
+    Scope,
 }
 
 impl On {
@@ -104,17 +111,18 @@ impl On {
         matches!(self, Self::Pod | Self::Kind { .. })
     }
 
-    /// The names that expressions and paths start at, beside `params`, `value`, `each` and `related`.
+    /// The names that expressions and paths start at, beside `params`, `now`, `value`, `each` and `related`.
     pub fn names(&self) -> &'static [&'static str] {
         match self {
             Self::Pod => &["object", "pod", "podMeta", "variables"],
             Self::Kind { .. } => &["object"],
             Self::Subject => &["object", "subject"],
             Self::Component(_) | Self::Kubelet => &["object", "settings"],
-            Self::Node => &["object", "node"],
+            Self::Node | Self::ControlPlaneNode => &["object", "node"],
             Self::Image => &["object", "image"],
             Self::Cluster => &["cluster"],
             Self::Cloud(_) => &["object", "cloud"],
+            Self::Scope => &["object", "scope"],
         }
     }
 }
@@ -128,6 +136,8 @@ impl FromStr for On {
             "subject" => Self::Subject,
             "kubelet" => Self::Kubelet,
             "node" => Self::Node,
+            "node/control-plane" => Self::ControlPlaneNode,
+            "scope" => Self::Scope,
             "image" => Self::Image,
             "cluster" => Self::Cluster,
             _ => match text.split('/').collect::<Vec<_>>().as_slice() {
@@ -142,7 +152,8 @@ impl FromStr for On {
                 _ => {
                     return Err(format!(
                         "'{text}' is nothing to judge: write pod, group/version/Kind (apps/v1/Deployment, v1/Namespace), \
-                         subject, component/<name>, kubelet, node, image, cluster or cloud/<provider>"
+                         subject, component/<name>, kubelet, node, node/control-plane, image, cluster, scope or \
+                         cloud/<provider>"
                     ));
                 }
             },
@@ -168,6 +179,8 @@ impl fmt::Display for On {
             Self::Component(name) => write!(f, "component/{name}"),
             Self::Kubelet => f.write_str("kubelet"),
             Self::Node => f.write_str("node"),
+            Self::ControlPlaneNode => f.write_str("node/control-plane"),
+            Self::Scope => f.write_str("scope"),
             Self::Image => f.write_str("image"),
             Self::Cluster => f.write_str("cluster"),
             Self::Cloud(name) => write!(f, "cloud/{name}"),
@@ -298,6 +311,9 @@ pub struct Test {
     /// Minor version of the cluster.
     #[serde(default)]
     pub kubernetes: Option<Minor>,
+    /// The moment at which it is judged (RFC 3339); 2026-01-01 without it.
+    #[serde(default)]
+    pub now: Option<String>,
     /// Replaces parameters of the same name.
     #[serde(default)]
     pub params: BTreeMap<String, Node>,

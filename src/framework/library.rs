@@ -28,7 +28,7 @@ use crate::{
 const MAX_FILE: usize = 256 * 1024;
 
 /// Names that a check may not give away.
-const RESERVED: &[&str] = &["object", "params", "value"];
+const RESERVED: &[&str] = &["now", "object", "params", "value"];
 
 /// Every loaded check, by id.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,8 @@ pub struct Check {
     pub each: Option<Each>,
     /// Fields to judge; without any, the object or the item as a whole.
     pub fields: Vec<Path>,
+    /// The value of a field that is left out.
+    pub absent: Option<Node>,
     /// Whether the question arises.
     pub when: Option<Expression>,
     /// What was found.
@@ -187,7 +189,7 @@ impl Check {
 
     /// Every name that texts and expressions of this check may use.
     fn names(file: &CheckFile) -> BTreeSet<String> {
-        let fixed = file.on.names().iter().copied().chain(["params"]);
+        let fixed = file.on.names().iter().copied().chain(["params", "now"]);
         let value = file.field.as_ref().map(|_| "value");
         let own = file.each.keys().chain(file.related.keys()).map(String::as_str);
         fixed.chain(value).chain(own).map(str::to_string).collect()
@@ -227,6 +229,7 @@ impl Compiler<'_> {
             on: file.on.clone(),
             each,
             fields: file.field.iter().flat_map(|field| field.value.0.clone()).collect(),
+            absent: file.absent.clone(),
             when: when.flatten(),
             observed: observed.flatten(),
             expected,

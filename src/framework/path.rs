@@ -72,6 +72,20 @@ impl Path {
         matches!(self.steps.last(), Some(Step::Items | Step::Glob(_)))
     }
 
+    /// The list that is missing on the way from `start`, as a path; `None` where every list is there.
+    pub fn missing_list(&self, start: Place<'_>) -> Option<String> {
+        let mut places = vec![start];
+        for (at, step) in self.steps.iter().enumerate() {
+            if matches!(step, Step::Items) && places.iter().any(|place| place.node.is_none()) {
+                return Some(Self { root: self.root.clone(), steps: self.steps[..at].to_vec() }.to_string());
+            }
+            let mut next = Vec::new();
+            places.into_iter().for_each(|place| step.walk(place, &mut next));
+            places = next;
+        }
+        None
+    }
+
     /// Every place that the path leads to from `start`, in the document's order.
     pub fn walk<'a>(&'a self, start: Place<'a>) -> Vec<Place<'a>> {
         self.steps.iter().fold(vec![start], |places, step| {
@@ -101,6 +115,7 @@ fn bracket(inner: &str) -> Option<(Step, &str)> {
 impl Step {
     fn walk<'a>(&'a self, place: Place<'a>, next: &mut Vec<Place<'a>>) {
         match self {
+            Self::Glob(_) | Self::Items if place.is_unknown() => next.push(place),
             Self::Key(key) => next.push(place.key(key)),
             Self::Glob(pattern) => {
                 for (key, node) in place.node.map(Node::entries).unwrap_or_default() {
@@ -144,8 +159,14 @@ impl<'a> Place<'a> {
     /// The place of a key below this one.
     pub fn key(mut self, key: &'a str) -> Self {
         self.hops.push(Hop::Key(key));
-        self.node = self.node.and_then(|node| node.get(key));
+        // Whatever is below something unknown is unknown.
+        self.node = self.node.and_then(|node| if node.unknown_reason().is_some() { Some(node) } else { node.get(key) });
         self
+    }
+
+    /// What is here could not be seen.
+    pub fn is_unknown(&self) -> bool {
+        self.node.is_some_and(|node| node.unknown_reason().is_some())
     }
 
     /// The places of a list's items.
@@ -200,7 +221,7 @@ fn label(item: &Node) -> Option<String> {
         Node::Text(text) => Some(format!("={}", text.inner())),
         Node::Int(int) => Some(format!("={}", int.inner())),
         Node::Map(_) => item.get("name").and_then(Node::as_str).map(|name| format!("name={name}")),
-        Node::Null(_) | Node::Bool(_) | Node::Double(_) | Node::List(_) => None,
+        Node::Null(_) | Node::Bool(_) | Node::Double(_) | Node::List(_) | Node::Unknown(_) => None,
     }
 }
 

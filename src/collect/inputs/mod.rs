@@ -1,0 +1,64 @@
+//! Files beside the cluster: what a cloud's own program printed, what scanners found, what nodes reported.
+//!
+//! Every input becomes objects of kubeproof's own group, redacted, canonical and digested like the cluster's, and a
+//! record in the coverage: an input that is missing, broken or from elsewhere is a gap and never an answer.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::{ClusterIdentity, Collected, InputError, ListRecord};
+use crate::snapshot::{Object, Sealer};
+
+/// API group of objects that were made from inputs.
+pub const GROUP: &str = "kubeproof.dev";
+
+/// What readers know beside their folder.
+pub struct Context<'a> {
+    /// Redacts and digests.
+    pub sealer: &'a Sealer,
+    /// The cluster that the inputs must be of.
+    pub cluster: &'a ClusterIdentity,
+    /// When they are read.
+    pub now: DateTime<Utc>,
+}
+
+/// What one folder of inputs gave.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Objects of [`GROUP`].
+    pub objects: Vec<Object>,
+    /// One record for each kind of input.
+    pub lists: Vec<ListRecord>,
+    /// Files that could not be used; the rest went on.
+    pub errors: Vec<InputError>,
+}
+
+/// Reads one folder of inputs.
+type Reader = fn(&Path, &Context<'_>) -> Read;
+
+/// Folders below the inputs' root, and who reads them.
+const READERS: &[(&str, Reader)] = &[];
+
+/// Reads every folder of inputs below `root` and adds what they hold to a collection.
+pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTime<Utc>) {
+    for (folder, read) in READERS {
+        let folder = root.join(folder);
+        if folder.is_dir() {
+            let read = read(&folder, &Context { sealer, cluster: &collected.coverage.cluster, now });
+            merge(collected, read);
+        }
+    }
+}
+
+/// Adds what was read; a list that the collection already has a record of is replaced.
+pub fn merge(collected: &mut Collected, read: Read) {
+    let lists = &mut collected.coverage.lists;
+    for record in read.lists {
+        lists.retain(|known| known.id() != record.id());
+        lists.push(record);
+    }
+    lists.sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));
+    collected.objects.extend(read.objects);
+    collected.errors.extend(read.errors);
+}
