@@ -38,29 +38,32 @@ pub fn object(i: usize) -> String {
 fn deployment(i: usize, namespace: &str) -> String {
     let mut text = format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-{i}\n  namespace: {namespace}\n  labels:\n    \
-         app.kubernetes.io/name: app-{i}\n    app.kubernetes.io/part-of: suite-{}\nspec:\n  replicas: {}\n  selector:\n    \
+         app.kubernetes.io/name: app-{i}\nspec:\n  replicas: {}\n  selector:\n    \
          matchLabels:\n      app.kubernetes.io/name: app-{i}\n  template:\n    metadata:\n      labels:\n        \
          app.kubernetes.io/name: app-{i}\n    spec:\n      serviceAccountName: app-{i}\n      securityContext:\n        \
          runAsNonRoot: {}\n        seccompProfile:\n          type: RuntimeDefault\n      containers:\n",
-        i % 17,
         1 + i % 4,
         !i.is_multiple_of(5),
     );
+    let env = match i % 4 {
+        0 => format!(
+            "        env:\n        - name: DB_PASSWORD\n          valueFrom:\n            secretKeyRef:\n              name: db-{i}\n              \
+             key: password\n"
+        ),
+        _ => "        env:\n        - name: LOG_LEVEL\n          value: info\n".into(),
+    };
     for container in 0..=(i % 2) {
         let _ = write!(
             text,
             "      - name: c{container}\n        image: registry.example.org/team/app-{i}:{}.{}\n        ports:\n        - \
-             containerPort: {}\n        env:\n        - name: LOG_LEVEL\n          value: info\n        - name: DB_PASSWORD\n          \
-             valueFrom:\n            secretKeyRef:\n              name: db-{i}\n              key: password\n        resources:\n          \
-             requests:\n            cpu: 50m\n            memory: 64Mi\n          limits:\n            memory: 256Mi\n        \
+             containerPort: {}\n{env}        resources:\n          \
+             limits:\n            memory: 256Mi\n        \
              securityContext:\n          allowPrivilegeEscalation: {}\n          readOnlyRootFilesystem: true\n          \
-             capabilities:\n            drop:\n            - ALL\n        livenessProbe:\n          httpGet:\n            path: /healthz\n            \
-             port: {}\n",
+             capabilities:\n            drop:\n            - ALL\n",
             i % 9,
             i % 13,
             8080 + container,
             i.is_multiple_of(7),
-            8080 + container,
         );
     }
     text
@@ -70,7 +73,7 @@ fn service(i: usize, namespace: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: svc-{i}\n  namespace: {namespace}\n  labels:\n    app.kubernetes.io/name: \
          app-{i}\nspec:\n  type: {}\n  selector:\n    app.kubernetes.io/name: app-{i}\n  ports:\n  - name: http\n    port: 80\n    \
-         targetPort: 8080\n    protocol: TCP\n  - name: metrics\n    port: 9090\n    targetPort: 9090\n    protocol: TCP\n",
+         targetPort: 8080\n    protocol: TCP\n",
         if i.is_multiple_of(40) { "LoadBalancer" } else { "ClusterIP" },
     )
 }
@@ -106,7 +109,7 @@ fn network_policy(i: usize, namespace: &str) -> String {
 fn config_map(i: usize, namespace: &str) -> String {
     let mut text =
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: cm-{i}\n  namespace: {namespace}\ndata:\n");
-    for key in 0..12 {
+    for key in 0..6 {
         let _ = writeln!(text, "  setting-{key}: value-{}-of-a-setting-that-is-about-this-long", i * 31 + key);
     }
     text
