@@ -212,7 +212,7 @@ pub struct ExpectedGap {
     pub id: String,
     /// `nodes/configz`, `networkpolicies.networking.k8s.io`.
     pub resource: String,
-    /// `*` or a namespace.
+    /// `*`: the whole cluster.
     pub scope: String,
     /// Why.
     pub reason: String,

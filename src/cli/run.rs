@@ -196,11 +196,12 @@ impl Session<'_> {
             output::note(&format!("warning: {warning}"));
         }
         let folder = self.store.folder().map(|folder| folder.join("clusters").join(cluster));
-        output::next_steps(folder.as_deref(), &ran.bundle.id, self.public.as_deref())
+        output::next_steps(self.store.url(), folder.as_deref(), &ran.bundle.id, self.public.as_deref())
     }
 
     fn exit(&self, collected: &Collected, ran: &Ran) -> Exit {
-        if pipeline::undeclared(&ran.meta.gaps, collected.source.kind).next().is_some() {
+        let unseen = collected.coverage.failure().is_some();
+        if unseen || pipeline::undeclared(&ran.meta.gaps, collected.source.kind).next().is_some() {
             Exit::Incomplete
         } else if self.args.fail_on.is_reached(&ran.evaluation) {
             Exit::Reached
@@ -225,6 +226,9 @@ async fn record(args: &Args, settings: &Settings, dir: &Path, clock: &dyn Clock)
         settings,
     };
     let collected = source::collect(&request, Some(&found.keys), clock, &progress).await?;
+    if let Some(failure) = collected.coverage.failure() {
+        return Err(Failure::usage(failure));
+    }
     recorded::write(dir, &collected, &collected.objects).map_err(Failure::usage)?;
     progress.clear();
     output::note(&format!(

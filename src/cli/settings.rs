@@ -56,6 +56,7 @@ pub(super) fn load(args: &DefinitionArgs) -> Result<Settings, Failure> {
         Some(path) => {
             let located: Located<Config> = parse(path)?;
             check_api_version(path, &located.value)?;
+            check_gaps(path, &located.value)?;
             (located.value, path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf))
         }
     };
@@ -101,6 +102,17 @@ fn check_api_version(path: &Path, config: &Config) -> Result<(), Failure> {
     };
     let error = LoadError::line(path.display().to_string(), 1, message);
     Err(load_failure(&[error.hint(format!("write 'apiVersion: {}'", config::API_VERSION))]))
+}
+
+/// Lists are asked for the whole cluster, so a gap in one namespace of a list cannot be told from a gap in all of it.
+fn check_gaps(path: &Path, config: &Config) -> Result<(), Failure> {
+    let narrow = config.expected_gaps.iter().filter(|gap| gap.scope != "*").map(|gap| {
+        let message = format!("gap '{}': scope '{}' cannot be told apart", gap.id, gap.scope);
+        LoadError::line(path.display().to_string(), gap.line, message)
+            .hint("lists are asked for the whole cluster: write scope: \"*\"")
+    });
+    let errors: Vec<LoadError> = narrow.collect();
+    if errors.is_empty() { Ok(()) } else { Err(load_failure(&errors)) }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Located<T>, Failure> {

@@ -112,5 +112,11 @@ async fn live(
         progress
             .detail(format!("collecting: {} of {} lists, {} {}", step.done, step.total, step.objects, step.resource));
     };
-    cluster::collect(&connection, redaction, &wanted, clock, &on_progress).await.map_err(Failure::usage)
+    let collected = cluster::collect(&connection, redaction, &wanted, clock, &on_progress).await;
+    match collected.coverage.failure() {
+        // A failed run is evidence too, but of which cluster?
+        Some(failure) if collected.coverage.cluster.uid.is_none() => Err(Failure::usage(failure)
+            .hint("with cluster.uid in kubeproof.yaml a run that saw nothing is signed as failed")),
+        _ => Ok(collected),
+    }
 }

@@ -276,6 +276,30 @@ impl Coverage {
         self.lists.iter().find(|l| l.id() == id)
     }
 
+    /// Why a live cluster showed nothing at all: no list was answered. Such a run failed, and says so.
+    pub fn failure(&self) -> Option<String> {
+        let server = self.server.as_ref()?;
+        if self.lists.iter().any(|list| list.outcome == ListOutcome::Seen) {
+            return None;
+        }
+        let is_refusal = |list: &&ListRecord| matches!(list.outcome, ListOutcome::Refused { .. });
+        let refused = self.lists.iter().find(is_refusal);
+        let failed = self.unseen().find(|list| !is_refusal(list));
+        let reason = |list: &ListRecord| list.outcome.reason().unwrap_or_default();
+        Some(match (refused, failed) {
+            (Some(refused), None) => {
+                let caller = self.caller.as_ref().map_or("the caller", |caller| &caller.username);
+                let reason = reason(refused);
+                format!(
+                    "{caller} may list nothing at {}: {reason}; grant the ClusterRole in schedules/kubernetes",
+                    server.url
+                )
+            }
+            (_, Some(failed)) => format!("no list was answered by {}: {}", server.url, reason(failed)),
+            (None, None) => format!("no list is served by {}", server.url),
+        })
+    }
+
     /// Lists that were asked for and not answered.
     pub fn unseen(&self) -> impl Iterator<Item = &ListRecord> {
         self.lists.iter().filter(|l| !l.outcome.is_known())

@@ -4,6 +4,8 @@ mod fields;
 mod findings;
 mod objects;
 mod permissions;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -87,48 +87,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        collect::{ClusterIdentity, ListOutcome, ListRecord, Source, SourceKind, resources::RESOURCES},
-        evaluate::{Outcome, Status},
+        evaluate::{Outcome, Status, samples::coverage},
         framework::{RuleFiles, embedded},
         snapshot::{Sealer, Tokens, assemble},
     };
-
-    /// A recorded cluster in which every list was answered, but those in `refused`.
-    fn coverage(refused: &[&str]) -> Coverage {
-        let lists = RESOURCES.iter().map(|resource| {
-            let mut record = ListRecord {
-                group: resource.group.into(),
-                version: "v1".into(),
-                resource: resource.plural.into(),
-                kind: resource.kind.into(),
-                namespaced: resource.namespaced,
-                request: String::new(),
-                outcome: ListOutcome::Seen,
-                count: 0,
-                pages: 1,
-                retries: 0,
-                resource_version: None,
-                duration_ms: 0,
-            };
-            if refused.contains(&record.id().as_str()) {
-                record.outcome = ListOutcome::Refused { status: 403, reason: "forbidden".into() };
-            }
-            record
-        });
-        Coverage {
-            schema: "kubeproof.dev/coverage/v1".into(),
-            source: Source { kind: SourceKind::Recorded, name: "test".into() },
-            cluster: ClusterIdentity { kubernetes: Some("v1.37.2".into()), ..ClusterIdentity::default() },
-            started: chrono::DateTime::UNIX_EPOCH,
-            finished: chrono::DateTime::UNIX_EPOCH,
-            caller: None,
-            server: None,
-            discovery_failures: Vec::new(),
-            lists: lists.collect(),
-            redaction_key: None,
-            excluded: Vec::new(),
-        }
-    }
 
     fn workload(kind: &str, namespace: &str, name: &str, privileged: bool) -> Value {
         json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": {

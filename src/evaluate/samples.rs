@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Finding, Outcome, Place};
 use crate::{
-    collect::ClusterIdentity,
+    collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources::RESOURCES},
     config::{Scope, Selection},
     digest::Digest,
     framework::Severity,
@@ -14,6 +14,43 @@ use crate::{
     resource::{Gvk, ResourceRef},
     snapshot::{Object, Snapshot},
 };
+
+/// A recorded cluster in which every list was answered, but those in `refused`.
+pub fn coverage(refused: &[&str]) -> Coverage {
+    let lists = RESOURCES.iter().map(|resource| {
+        let mut record = ListRecord {
+            group: resource.group.into(),
+            version: "v1".into(),
+            resource: resource.plural.into(),
+            kind: resource.kind.into(),
+            namespaced: resource.namespaced,
+            request: String::new(),
+            outcome: ListOutcome::Seen,
+            count: 0,
+            pages: 1,
+            retries: 0,
+            resource_version: None,
+            duration_ms: 0,
+        };
+        if refused.contains(&record.id().as_str()) {
+            record.outcome = ListOutcome::Refused { status: 403, reason: "forbidden".into() };
+        }
+        record
+    });
+    Coverage {
+        schema: "kubeproof.dev/coverage/v1".into(),
+        source: Source { kind: SourceKind::Recorded, name: "test".into() },
+        cluster: ClusterIdentity { kubernetes: Some("v1.37.2".into()), ..ClusterIdentity::default() },
+        started: chrono::DateTime::UNIX_EPOCH,
+        finished: chrono::DateTime::UNIX_EPOCH,
+        caller: None,
+        server: None,
+        discovery_failures: Vec::new(),
+        lists: lists.collect(),
+        redaction_key: None,
+        excluded: Vec::new(),
+    }
+}
 
 pub fn snapshot(objects: Vec<Object>, grants: Vec<Grant>) -> Snapshot {
     Snapshot {

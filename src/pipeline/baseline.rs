@@ -41,7 +41,7 @@ pub struct Earlier {
     /// What decided at that time.
     pub rules: RuleFiles,
     /// Counts of every run up to then.
-    pub history: Option<History>,
+    history: Option<History>,
 }
 
 /// The head of a log, and the newest of its bundles that verifies.
@@ -49,8 +49,10 @@ pub struct Earlier {
 pub struct Newest {
     /// What the next statement names as its baseline.
     pub claim: Option<BaselineClaim>,
-    /// What drift compares with.
+    /// What drift compares with: a run that saw the cluster.
     pub earlier: Option<Earlier>,
+    /// Counts of every run so far, failed ones included.
+    pub history: Option<History>,
     /// Squatted slots and bundles that do not verify, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -108,7 +110,12 @@ pub(super) async fn newest(
     let log = store.log(cluster, &keys.log.public(), from).await?;
     for slot in log.commits.iter().rev() {
         match open(store, cluster, slot, keys, now).await {
-            Ok(earlier) => {
+            Ok(mut earlier) => {
+                let history = earlier.history.take();
+                found.history = found.history.take().or(history);
+                if earlier.coverage.failure().is_some() {
+                    continue;
+                }
                 if let (Some(claim), Some(entry)) = (&mut found.claim, slot.commit.leaf().as_bundle()) {
                     claim.bundle = Some(entry.pae);
                 }

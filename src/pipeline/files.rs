@@ -57,7 +57,7 @@ pub(super) fn seal(
         counts: evaluation.counts,
         environment: job.environment.map(str::to_owned),
         scheduled: job.scheduled,
-        failure: None,
+        failure: coverage.failure(),
         binary: job.program,
         log_key: job.keys.log.public(),
         baseline: newest.claim.clone(),

@@ -157,7 +157,7 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, newest: &Newest) -> Res
 
     let head = earlier.map(|earlier| LogHead { index: earlier.index, origin: earlier.origin.clone() });
     let own = HistoryLine::of(&evaluation, coverage, head.as_ref().map(|head| head.index));
-    let history = History::carry(earlier.and_then(|earlier| earlier.history.clone()), own);
+    let history = History::carry(newest.history.clone(), own);
     let mut bag = files::evidence(
         job,
         &files::Made { snapshot: &snapshot, coverage, evaluation: &evaluation, drift: &drift, history: &history },
@@ -275,6 +275,7 @@ pub fn definitions(rules: &Rules) -> Definitions {
 
 fn warnings(collected: &Collected, newest: &Newest) -> Vec<String> {
     let mut warnings = newest.warnings.clone();
+    warnings.extend(collected.coverage.failure().map(|failure| format!("the run failed: {failure}")));
     let unread = collected.errors.iter().map(|error| match error.line {
         Some(line) => format!("{}:{line}: {}", error.file, error.message),
         None => format!("{}: {}", error.file, error.message),

@@ -43,7 +43,12 @@ pub(crate) fn lines(lines: &[Line]) -> Result<(), Failure> {
 }
 
 /// Where the report is, and the line to type next; a store that is no folder is fetched from first.
-pub(crate) fn next_steps(cluster: Option<&Path>, bundle: &Digest, public: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn next_steps(
+    store: &str,
+    cluster: Option<&Path>,
+    bundle: &Digest,
+    public: Option<&Path>,
+) -> Result<(), Failure> {
     // As it was called, so that the line works where it is not on the path.
     let program = std::env::args().next().unwrap_or_else(|| "kubeproof".into());
     let key = public.map_or_else(|| "signing.pub".into(), |path| path.display().to_string());
@@ -52,7 +57,7 @@ pub(crate) fn next_steps(cluster: Option<&Path>, bundle: &Digest, public: Option
             let pdf = folder.join("bundles").join(bundle.hex()).join("data/report/report.pdf");
             format!("\nreport   {}\nverify   {program} verify {} --key {key}\n", pdf.display(), folder.display())
         }
-        None => format!("\nfetch    {program} get {} --out fetched --key {key}\n", bundle.short(16)),
+        None => format!("\nfetch    {program} get {} --store {store} --out fetched --key {key}\n", bundle.short(16)),
     };
     io::stdout().lock().write_all(text.as_bytes()).or_else(ended)
 }

@@ -41,40 +41,15 @@ pub struct Progress {
     pub objects: u64,
 }
 
-/// Why a collection brought nothing back.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    /// Every list was refused.
-    #[error("{caller} may list nothing at {url}: {reason}; grant the ClusterRole in schedules/kubernetes")]
-    AllRefused {
-        /// Who asked.
-        caller: String,
-        /// Server.
-        url: String,
-        /// The first refusal.
-        reason: String,
-    },
-    /// No list was answered.
-    #[error("no list was answered by {url}: {reason}")]
-    NothingAnswered {
-        /// Server.
-        url: String,
-        /// The first failure.
-        reason: String,
-    },
-}
-
 /// Reads every list of the default collection and `extra_resources` (`certificates.cert-manager.io`).
-///
-/// # Errors
-/// Only when no list at all was answered; whatever else goes wrong is in the coverage.
+/// Whatever goes wrong is in the coverage, up to [`Coverage::failure`].
 pub async fn collect(
     connection: &Connection,
     key: Option<RedactionKey>,
     extra_resources: &[String],
     clock: &dyn Clock,
     on_progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Collected, CollectError> {
+) -> Collected {
     let started = clock.now().trunc_subsecs(0);
     let transport = &connection.transport;
     let redaction_key = key.as_ref().map(RedactionKey::id);
@@ -92,10 +67,6 @@ pub async fn collect(
     };
     let plan = plan(&discovery, extra_resources);
     let (lists, objects) = read_all(&reader, plan, connection.options.concurrency, on_progress).await;
-    if !lists.iter().any(|list| list.outcome == ListOutcome::Seen) {
-        return Err(nothing_seen(connection, caller.map(|caller| caller.username), &lists));
-    }
-
     let mut cluster = connection.identity.clone();
     cluster.platform = platform::recognise(version.as_deref(), discovery.serves_group_of(".openshift.io"), &objects);
     cluster.kubernetes = version;
@@ -113,7 +84,7 @@ pub async fn collect(
         redaction_key,
         excluded: excluded(extra_resources),
     };
-    Ok(Collected { source, coverage, objects, errors: Vec::new() })
+    Collected { source, coverage, objects, errors: Vec::new() }
 }
 
 /// A list to read, or the record of one that need not be asked for.
@@ -185,23 +156,6 @@ async fn read_all(
         .await;
     let (lists, objects): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
     (lists, objects.into_iter().flatten().collect())
-}
-
-fn nothing_seen(connection: &Connection, caller: Option<String>, lists: &[ListRecord]) -> CollectError {
-    let url = connection.server.url.clone();
-    let refused = lists.iter().find(|list| matches!(list.outcome, ListOutcome::Refused { .. }));
-    let failed =
-        lists.iter().find(|list| !list.outcome.is_known() && !matches!(list.outcome, ListOutcome::Refused { .. }));
-    let reason =
-        |list: Option<&ListRecord>| list.and_then(|l| l.outcome.reason()).unwrap_or_else(|| "none is served".into());
-    match (refused, failed) {
-        (Some(_), None) => CollectError::AllRefused {
-            caller: caller.unwrap_or_else(|| "the caller".into()),
-            url,
-            reason: reason(refused),
-        },
-        _ => CollectError::NothingAnswered { url, reason: reason(failed) },
-    }
 }
 
 fn is_event(id: &str) -> bool {

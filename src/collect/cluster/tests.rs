@@ -84,11 +84,11 @@ impl Server {
         Ok(connection)
     }
 
-    async fn collect(&self) -> Result<Collected, CollectError> {
+    async fn collect(&self) -> Collected {
         self.collect_with(Options::default(), &[]).await
     }
 
-    async fn collect_with(&self, options: Options, extra: &[&str]) -> Result<Collected, CollectError> {
+    async fn collect_with(&self, options: Options, extra: &[&str]) -> Collected {
         let connection = self.connect(options).await.unwrap();
         let extra: Vec<String> = extra.iter().map(|id| (*id).to_owned()).collect();
         collect(&connection, None, &extra, &FixedClock(DateTime::UNIX_EPOCH), &|_| {}).await
@@ -189,7 +189,7 @@ const PODS: &str = "/api/v1/pods";
 async fn pages_are_joined_and_items_say_what_they_are() {
     let server = Server::start().await;
     server.on(PODS, [page(&["a", "b"], Some("more+")), page(&["c"], None)]);
-    let collected = server.collect().await.unwrap();
+    let collected = server.collect().await;
     assert_eq!(names(&collected), ["Pod/shop/a", "Pod/shop/b", "Pod/shop/c"]);
     assert_eq!(collected.objects[0].value()["apiVersion"], json!("v1"));
     let pods = record(&collected, "pods");
@@ -208,7 +208,7 @@ async fn an_expired_list_is_read_again_from_its_beginning() {
     let server = Server::start().await;
     let expired = status(410, "the provided continue parameter is too old");
     server.on(PODS, [page(&["old"], Some("t")), expired, page(&["a"], Some("t")), page(&["b"], None)]);
-    let collected = server.collect().await.unwrap();
+    let collected = server.collect().await;
     assert_eq!(names(&collected), ["Pod/shop/a", "Pod/shop/b"]);
     assert_eq!(record(&collected, "pods").retries, 1);
     assert_eq!(server.seen("/apis/apps/v1/deployments").len(), 1, "only that list starts again");
@@ -218,7 +218,7 @@ async fn an_expired_list_is_read_again_from_its_beginning() {
 async fn a_list_that_always_expires_fails_and_gives_no_half() {
     let server = Server::start().await;
     server.on(PODS, [page(&["a"], Some("t")), status(410, "gone")]);
-    let collected = server.collect().await.unwrap();
+    let collected = server.collect().await;
     assert_eq!(names(&collected), <[&str; 0]>::default());
     let pods = record(&collected, "pods");
     assert_eq!((pods.outcome.reason().unwrap().as_str(), pods.count), ("failed: 410 gone", 0));
@@ -229,7 +229,7 @@ async fn too_many_requests_waits_as_long_as_the_server_says() {
     let server = Server::start().await;
     server.on(PODS, [Say::Later(1), page(&["a"], None)]);
     let begun = tokio::time::Instant::now();
-    let collected = server.collect().await.unwrap();
+    let collected = server.collect().await;
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!((names(&collected).len(), record(&collected, "pods").retries), (1, 1));
 }
@@ -238,7 +238,7 @@ async fn too_many_requests_waits_as_long_as_the_server_says() {
 async fn a_truncated_answer_is_asked_for_again() {
     let server = Server::start().await;
     server.on(PODS, [Say::Truncated, status(503, "etcd is gone"), page(&["a"], None)]);
-    let collected = server.collect().await.unwrap();
+    let collected = server.collect().await;
     assert_eq!((names(&collected).len(), record(&collected, "pods").retries), (1, 2));
 }
 
@@ -251,7 +251,7 @@ async fn refused_timed_out_and_failed_are_told_apart_and_the_run_goes_on() {
     server.on("/api/v1/services", [page(&["web"], None)]);
     server.on("/api/v1/nodes", [status(500, "boom")]);
     let options = Options { list_timeout: Duration::from_secs(1), ..Options::default() };
-    let collected = server.collect_with(options, &[]).await.unwrap();
+    let collected = server.collect_with(options, &[]).await;
     let reason = |id| record(&collected, id).outcome.reason();
     assert_eq!(reason("pods").unwrap(), "refused: 403 pods is forbidden: User \"ci\" cannot list resource \"pods\"");
     assert_eq!(reason("deployments.apps").unwrap(), "timed out after 1 s");
@@ -266,7 +266,7 @@ async fn a_cluster_that_dies_leaves_what_was_seen_and_names_the_rest() {
     server.on("/api/v1/configmaps", [page(&["kept"], None)]);
     server.on(PODS, [page(&["lost"], Some("t")), Say::Die]);
     let options = Options { concurrency: 1, ..Options::default() };
-    let collected = server.collect_with(options, &[]).await.unwrap();
+    let collected = server.collect_with(options, &[]).await;
     assert_eq!(names(&collected), ["ConfigMap/shop/kept"]);
     for id in ["pods", "deployments.apps"] {
         let reason = record(&collected, id).outcome.reason().unwrap();
@@ -278,11 +278,11 @@ async fn a_cluster_that_dies_leaves_what_was_seen_and_names_the_rest() {
 #[tokio::test]
 async fn secrets_and_events_are_asked_for_never_and_only_as_metadata() {
     let server = Server::start().await;
-    server.collect_with(Options::default(), &["events"]).await.unwrap();
+    server.collect_with(Options::default(), &["events"]).await;
     assert!(server.seen("/api/v1/secrets").is_empty() && server.seen("/api/v1/events").is_empty());
 
     server.on("/api/v1/secrets", [page(&["s"], None)]);
-    let collected = server.collect_with(Options::default(), &["secrets"]).await.unwrap();
+    let collected = server.collect_with(Options::default(), &["secrets"]).await;
     assert_eq!(names(&collected), ["Secret/shop/s"]);
     let asked = server.seen("/api/v1/secrets");
     assert!(asked.len() == 1 && asked[0].ends_with(list::METADATA), "{asked:?}");
@@ -294,7 +294,9 @@ async fn nothing_but_refusals_is_an_error_that_says_what_to_grant() {
     for path in [PODS, "/apis/apps/v1/deployments"] {
         server.on(path, [status(403, "forbidden")]);
     }
-    let error = server.collect().await.unwrap_err().to_string();
+    let collected = server.collect().await;
+    assert_eq!(collected.objects.len(), 0);
+    let error = collected.coverage.failure().unwrap();
     assert!(error.contains("may list nothing") && error.contains("ClusterRole"), "{error}");
 }
 
@@ -320,7 +322,7 @@ async fn without_aggregated_discovery_groups_are_asked_one_by_one() {
     server.on("/apis/apps/v1", [resources("deployments", "Deployment")]);
     server.on("/apis/batch/v1", [status(503, "not ready")]);
     server.on(PODS, [page(&["a"], None)]);
-    let collected = server.collect().await.unwrap();
+    let collected = server.collect().await;
     assert_eq!(names(&collected), ["Pod/shop/a"]);
     assert_eq!(record(&collected, "deployments.apps").outcome, ListOutcome::Seen);
     assert_eq!(

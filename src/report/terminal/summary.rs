@@ -40,7 +40,7 @@ pub fn summary(input: &Input<'_>, stored: &Stored) -> Vec<Line> {
     }
     if facts.baseline().is_none() {
         lines.push(entry("FIRST", Tone::Strong, "nothing to compare with yet: the next run says what changed"));
-        lines.push(open(&facts));
+        lines.extend(facts.input.coverage.failure().is_none().then(|| open(&facts)));
     }
     lines.extend(worse(&facts));
     lines.extend(access(&facts));
@@ -141,6 +141,13 @@ fn better(facts: &Facts<'_>) -> Option<Line> {
 }
 
 fn unseen(facts: &Facts<'_>) -> Option<Line> {
+    if facts.input.coverage.failure().is_some() {
+        return Some(entry(
+            "UNSEEN",
+            Tone::Unseen,
+            "everything: no list was answered, and the run is signed as failed",
+        ));
+    }
     let gaps = &facts.input.meta.gaps;
     let gap = gaps.iter().find(|g| g.declared.is_none()).or(gaps.first())?;
     let checks = facts.checks_without(&gap.resource).len() as u64;

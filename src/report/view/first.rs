@@ -164,6 +164,9 @@ fn scope(facts: &Facts<'_>) -> Text {
 }
 
 fn sentence(facts: &Facts<'_>) -> Text {
+    if let Some(failure) = facts.input.coverage.failure() {
+        return Text::new().run(Look::Unseen, format!("This run saw nothing of the cluster: {failure}."));
+    }
     let judged = words::count(facts.workloads.judged(), "workload", "workloads");
     let namespaces = facts.workloads.by_namespace.len() as u64;
     let mut text = Text::new().plain(format!("{judged} in {}: ", words::count(namespaces, "namespace", "namespaces")));
