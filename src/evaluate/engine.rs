@@ -22,6 +22,7 @@ use crate::{
     collect::{Coverage, SourceKind},
     framework::{
         check::{Minor, On},
+        defaults::Defaults,
         library::{Check, Library},
     },
     resource::ResourceRef,
@@ -40,6 +41,8 @@ pub struct Input<'a> {
     pub coverage: &'a Coverage,
     /// The checks.
     pub library: &'a Library,
+    /// What settings are where nobody sets them.
+    pub defaults: &'a Defaults,
     /// Minor version of the cluster; without one, the newest variant of each check decides.
     pub kubernetes: Option<Minor>,
     /// Keep passes among the findings.
@@ -64,7 +67,8 @@ pub fn run(input: &Input<'_>) -> Judgement {
     let ready =
         input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params), &now)).collect();
     let wanted = input.library.checks().map(|check| &check.on).collect();
-    let mut documents = documents::of(Made { snapshot: input.snapshot, coverage: input.coverage }, &wanted);
+    let mut documents =
+        documents::of(Made { snapshot: input.snapshot, coverage: input.coverage, defaults: input.defaults }, &wanted);
     // Manifests are a part of some cluster: what they lack may stand beside them.
     if input.coverage.source.kind == SourceKind::Manifests {
         documents.retain(|document| document.on != On::Cluster);

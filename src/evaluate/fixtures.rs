@@ -14,6 +14,7 @@ use crate::{
     collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
     framework::{
         check::{On, Test},
+        defaults::Defaults,
         library::{Check, Library},
     },
     resource::{Gvk, ResourceRef},
@@ -170,11 +171,12 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    let library = Library::default();
+    let (library, defaults) = (Library::default(), Defaults::default());
     let input = engine::Input {
         snapshot: &snapshot,
         coverage: &coverage,
         library: &library,
+        defaults: &defaults,
         kubernetes: test.kubernetes,
         keep_passes: false,
     };

@@ -16,6 +16,7 @@ pub mod run;
 pub(crate) mod samples;
 pub mod scope;
 pub mod selector;
+pub mod settings;
 pub mod sight;
 pub mod status;
 pub mod target;

@@ -11,7 +11,7 @@ use crate::{
         WaiversFile, parse_yaml,
     },
     evaluate::FrameworkResult,
-    framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, load_frameworks, select},
+    framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, defaults::Defaults, load_frameworks, select},
 };
 
 /// Everything that decides in one run.
@@ -21,6 +21,8 @@ pub struct Rules {
     pub files: RuleFiles,
     /// Every check.
     pub library: Library,
+    /// What settings are where nobody sets them.
+    pub defaults: Defaults,
     /// Frameworks that the run is about.
     pub frameworks: Vec<Selected>,
     /// Frameworks that were left out, with the reason.
@@ -45,6 +47,7 @@ impl Rules {
     pub fn load(files: RuleFiles, requested: &[String], cluster: &ClusterIdentity) -> Result<Self, Vec<LoadError>> {
         let library = Library::load(&files)?;
         let all = load_frameworks(&files, &library)?;
+        let defaults = Defaults::load(&files)?;
         let one = |error| vec![error];
         let scope = read::<ScopeFile>(&files, "scope.yaml").map_err(one)?;
         let owners = read::<OwnersFile>(&files, "owners.yaml").map_err(one)?.unwrap_or_default();
@@ -65,7 +68,18 @@ impl Rules {
         }
         let scope = scope.map(|file| file.value);
         let (frameworks, left_out) = select(&all, requested, cluster, scope.as_ref()).map_err(one)?;
-        Ok(Self { files, library, frameworks, left_out, scope, owners: owners.value, waivers, attestations, expected })
+        Ok(Self {
+            files,
+            library,
+            defaults,
+            frameworks,
+            left_out,
+            scope,
+            owners: owners.value,
+            waivers,
+            attestations,
+            expected,
+        })
     }
 
     /// The frameworks of the run and those left out, as they are reported.

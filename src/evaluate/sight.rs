@@ -15,6 +15,12 @@ pub struct Unseen {
     pub why: String,
 }
 
+/// The record of what kubelets were asked.
+const CONFIGZ: &str = "nodes/configz";
+
+/// The record of what nodes reported.
+const REPORTS: &str = "nodereports.kubeproof.dev";
+
 /// Lists that `on: subject` is made of.
 const RBAC: [&str; 4] = ["clusterrolebindings", "clusterroles", "rolebindings", "roles"];
 
@@ -37,9 +43,11 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
         On::Cluster if given => Vec::new(),
         On::Cluster => vec![Unseen { what: "cluster".into(), why: "as a whole is not shown by manifests".into() }],
         On::Component(name) => missing(&format!("configuration of {name}")),
-        On::Kubelet => missing("kubelet configuration"),
-        On::Node => missing("files of nodes"),
-        On::ControlPlaneNode => missing("files of the control plane's nodes"),
+        On::Kubelet if given => Vec::new(),
+        On::Kubelet => vec![kubelets(coverage)],
+        On::Node | On::ControlPlaneNode if given => Vec::new(),
+        On::Node => vec![reports(coverage, "files of nodes")],
+        On::ControlPlaneNode => vec![reports(coverage, "files of the control plane's nodes")],
         On::Scope => missing("a declared scope"),
         On::Cloud(provider) => missing(&format!("{provider} account")),
     }
@@ -48,6 +56,23 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
 /// What the verdict of `check` rests on beside its targets, and could not be seen.
 pub fn unseen_related(check: &Check, coverage: &Coverage) -> Vec<Unseen> {
     check.related.values().filter_map(|related| unseen(&related.resource, coverage)).collect()
+}
+
+/// Why no kubelet's configuration is known.
+fn kubelets(coverage: &Coverage) -> Unseen {
+    let why = coverage.list(CONFIGZ).and_then(|list| list.outcome.reason());
+    let why = why
+        .unwrap_or_else(|| "was not asked for: grant it and run with --kubelet-configz, or send node reports".into());
+    Unseen { what: CONFIGZ.into(), why }
+}
+
+/// Why no node's files are known.
+fn reports(coverage: &Coverage, what: &str) -> Unseen {
+    let why = coverage.list(REPORTS).and_then(|list| list.outcome.reason());
+    let why = why.unwrap_or_else(|| {
+        "were not reported: install the overlay that runs kubeproof node, or give --node-reports".into()
+    });
+    Unseen { what: what.into(), why }
 }
 
 fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {

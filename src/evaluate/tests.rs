@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
-    framework::{Library, Minor, RuleFiles},
+    framework::{Library, Minor, RuleFiles, defaults::Defaults},
     resource::Gvk,
     snapshot::{Object, Sealer, Snapshot, Tokens},
 };
@@ -98,7 +98,15 @@ fn judge_cluster(
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    run(&Input { snapshot: &snapshot, coverage: &coverage, library, kubernetes, keep_passes: false })
+    let defaults = Defaults::default();
+    run(&Input {
+        snapshot: &snapshot,
+        coverage: &coverage,
+        library,
+        defaults: &defaults,
+        kubernetes,
+        keep_passes: false,
+    })
 }
 
 fn judge(check: &str, objects: Vec<Json>) -> Judgement {
@@ -256,10 +264,16 @@ fn one_refused_list_of_several_leaves_the_rest_judged() {
 
 #[test]
 fn what_has_no_input_is_not_evaluated() {
-    for on in ["component/kube-apiserver", "kubelet", "node", "cloud/aws"] {
+    for (on, why) in [
+        ("component/kube-apiserver", "configuration of kube-apiserver was not collected"),
+        ("kubelet", "nodes/configz was not asked for"),
+        ("node", "files of nodes were not reported"),
+        ("node/control-plane", "files of the control plane's nodes were not reported"),
+        ("cloud/aws", "aws account was not collected"),
+    ] {
         let judgement = judge(&format!("on: {on}\npass: object.x == 1\n"), vec![]);
         assert_eq!(judgement.checks[0].outcome, Outcome::NotEvaluated, "{on}");
-        assert!(only(&judgement).message.contains("not collected"), "{on}");
+        assert!(only(&judgement).message.contains(why), "{on}: {}", only(&judgement).message);
     }
 }
 

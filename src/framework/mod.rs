@@ -1,6 +1,7 @@
 //! Definitions: checks and frameworks, loaded and validated. They are data; this module never evaluates.
 
 pub mod check;
+pub mod defaults;
 pub mod embedded;
 pub mod library;
 pub mod load;

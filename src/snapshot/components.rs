@@ -20,6 +20,7 @@ struct Pod {
 #[serde(default)]
 struct Metadata {
     labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -38,11 +39,10 @@ struct Container {
 
 /// One row per flag of each component, sorted.
 pub(super) fn components(objects: &[Object]) -> Vec<Component> {
-    let in_kube_system = |o: &&Object| o.gvk.kind == "Pod" && o.namespace.as_deref() == Some("kube-system");
     let mut rows = Vec::new();
-    for object in objects.iter().filter(in_kube_system) {
+    for object in objects {
+        let Some(component) = component_of(object) else { continue };
         let pod: Pod = serde_json::from_str(&object.json).unwrap_or_default();
-        let Some(component) = component(&object.name, &pod) else { continue };
         let container =
             pod.spec.containers.iter().find(|c| c.name == component).or_else(|| pod.spec.containers.first());
         let arguments = container.iter().flat_map(|c| c.command.iter().chain(&c.args)).map(String::as_str);
@@ -59,7 +59,24 @@ pub(super) fn components(objects: &[Object]) -> Vec<Component> {
     rows
 }
 
+/// The control-plane component that a mirror pod of kube-system shows.
+pub fn component_of(object: &Object) -> Option<&'static str> {
+    let in_kube_system =
+        object.gvk.group.is_empty() && object.gvk.kind == "Pod" && object.namespace.as_deref() == Some("kube-system");
+    // A name alone proves nothing; it only spares the reading of every other pod.
+    if !in_kube_system || !COMPONENTS.iter().any(|component| object.json.contains(component)) {
+        return None;
+    }
+    component(&object.name, &serde_json::from_str(&object.json).unwrap_or_default())
+}
+
+/// Only a kubelet may create a pod that mirrors a file of its node; whoever may create pods could take the name.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
 fn component(name: &str, pod: &Pod) -> Option<&'static str> {
+    if !pod.metadata.annotations.contains_key(MIRROR) {
+        return None;
+    }
     let label = pod.metadata.labels.get("component").map(String::as_str);
     let is = |component: &str| match label {
         Some(label) => label == component,

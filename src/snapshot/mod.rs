@@ -23,6 +23,7 @@ use crate::{
 };
 
 pub use assemble::assemble;
+pub use components::component_of;
 pub use parquet::TableError;
 pub(crate) use parquet::{texts, write as write_table};
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};

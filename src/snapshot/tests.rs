@@ -53,7 +53,7 @@ fn shop() -> Vec<Object> {
         pod("bare", json!([]), "shop/bare:1"),
         json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "night", "namespace": "shop"},
             "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "job", "image": format!("shop/job@{DIGEST}")}]}}}}}}),
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "kube-apiserver-n1", "namespace": "kube-system", "labels": {"component": "kube-apiserver"}, "ownerReferences": owned("Node", "n1")},
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "kube-apiserver-n1", "namespace": "kube-system", "labels": {"component": "kube-apiserver"}, "annotations": {"kubernetes.io/config.mirror": "h"}, "ownerReferences": owned("Node", "n1")},
             "spec": {"containers": [{"name": "kube-apiserver", "image": "kube-apiserver:v1.37.2", "command": ["kube-apiserver", "--anonymous-auth=false", "--profiling", "--v", "2"]}]}}),
         json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "labels": {"node-role.kubernetes.io/control-plane": ""}},
             "spec": {"providerID": "aws:///eu-central-1a/i-0abc"}, "status": {"nodeInfo": {"kubeletVersion": "v1.37.2", "osImage": "Debian 13", "kernelVersion": "6.12", "containerRuntimeVersion": "containerd://2.1"}}}),

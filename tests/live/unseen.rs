@@ -74,3 +74,39 @@ async fn a_refused_list_is_named_and_costs_an_exit_code_unless_declared() {
     let configuration = user.write("kubeproof.yaml", CONFIGURATION);
     user.run_live(&kubeconfig, &["--config", configuration.to_str().unwrap()]).expect(0);
 }
+
+#[tokio::test]
+async fn a_run_that_may_list_nothing_is_signed_as_failed_and_the_next_one_does_not_compare_with_it() {
+    let cluster = cluster();
+    let user = Workspace::new();
+    let account = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "powerless"}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": "powerless"}}),
+    ];
+    let documents: Vec<String> = account.iter().map(Value::to_string).collect();
+    cluster.apply("test", &[&user.write("account.yaml", &documents.join("\n---\n"))]);
+    let kubeconfig = user.path("kubeconfig");
+    cluster.write_kubeconfig(&kubeconfig, &token(cluster, "powerless", "nobody").await, None);
+
+    // Of a cluster that nobody can name there is no log to write into.
+    user.run_live(&kubeconfig, &[]).expect(2).says("may list nothing");
+    assert!(!user.path("evidence/clusters").exists());
+
+    user.run_live(cluster.kubeconfig(), &["--name", "test"]).expect(0);
+    let folder = user.cluster_folder().file_name().unwrap().to_str().unwrap().to_owned();
+    let uid = folder.strip_prefix("test-").unwrap();
+    let text = format!("apiVersion: kubeproof.dev/v1\ncluster: {{name: test, uid: {uid}}}\n");
+    let configuration = user.write("kubeproof.yaml", &text);
+    let failed = user.run_live(&kubeconfig, &["--config", configuration.to_str().unwrap()]).expect(5);
+    assert!(failed.stdout.contains("signed as failed"), "{}", failed.stdout);
+    assert_eq!(user.bundles().len(), 2, "the failed run is in the same log");
+    let key = user.public_key();
+    let proof = ["verify", "evidence", "--key", key.to_str().unwrap()];
+    user.run(&proof).expect(0);
+
+    user.run_live(cluster.kubeconfig(), &["--name", "test"]).expect(0);
+    let drifts: Vec<Value> = user.bundles().iter().map(|bundle| read_json(&bundle.join("data/drift.json"))).collect();
+    let indexes: Vec<&Value> = drifts.iter().map(|drift| &drift["baseline"]["index"]).collect();
+    assert!(!indexes.contains(&&json!(1)), "nothing compares with the failed run: {indexes:?}");
+    assert_eq!(indexes.iter().filter(|index| ***index == json!(0)).count(), 2, "{indexes:?}");
+}

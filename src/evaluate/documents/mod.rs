@@ -3,14 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod cluster;
+mod components;
 mod images;
+mod kubelets;
+mod nodes;
+mod reports;
 mod subjects;
+#[cfg(test)]
+mod tests;
 
 use super::{Evidence, value::Node};
 use crate::{
     collect::Coverage,
     digest::Digest,
-    framework::check::On,
+    framework::{Minor, check::On, defaults::Defaults},
     resource::ResourceRef,
     snapshot::{Object, Snapshot},
 };
@@ -42,6 +48,15 @@ pub struct Made<'a> {
     pub snapshot: &'a Snapshot,
     /// What was seen, and when.
     pub coverage: &'a Coverage,
+    /// What settings are where nobody sets them.
+    pub defaults: &'a Defaults,
+}
+
+impl Made<'_> {
+    /// The cluster's minor version.
+    fn kubernetes(&self) -> Option<Minor> {
+        self.coverage.cluster.kubernetes.as_deref().and_then(|version| version.parse().ok())
+    }
 }
 
 /// What is judged by checks on one of `wanted`, and is no object.
@@ -56,6 +71,18 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
     }
     if wanted.contains(&On::Image) {
         documents.extend(images::images(snapshot));
+    }
+    let reports = reports::reports(snapshot, "NodeReport");
+    if wanted.iter().any(|on| matches!(on, On::Component(_))) {
+        documents.extend(components::components(&made, &reports));
+    }
+    if wanted.contains(&On::Kubelet) {
+        documents.extend(kubelets::kubelets(&made, &reports::reports(snapshot, "KubeletConfig"), &reports));
+    }
+    for on in [On::Node, On::ControlPlaneNode] {
+        if wanted.contains(&on) {
+            documents.extend(nodes::nodes(&made, &on, &reports));
+        }
     }
     documents
 }
