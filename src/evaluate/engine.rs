@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     collect::{Coverage, SourceKind},
+    config::{At, Scope},
     framework::{
         check::{Minor, On},
         defaults::Defaults,
@@ -43,6 +44,8 @@ pub struct Input<'a> {
     pub library: &'a Library,
     /// What settings are where nobody sets them.
     pub defaults: &'a Defaults,
+    /// Declared scopes.
+    pub scopes: &'a [At<Scope>],
     /// Minor version of the cluster; without one, the newest variant of each check decides.
     pub kubernetes: Option<Minor>,
     /// Keep passes among the findings.
@@ -67,11 +70,13 @@ pub fn run(input: &Input<'_>) -> Judgement {
     let ready =
         input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params), &now)).collect();
     let wanted = input.library.checks().map(|check| &check.on).collect();
-    let mut documents =
-        documents::of(Made { snapshot: input.snapshot, coverage: input.coverage, defaults: input.defaults }, &wanted);
+    let mut documents = documents::of(
+        Made { snapshot: input.snapshot, coverage: input.coverage, defaults: input.defaults, scopes: input.scopes },
+        &wanted,
+    );
     // Manifests are a part of some cluster: what they lack may stand beside them.
     if input.coverage.source.kind == SourceKind::Manifests {
-        documents.retain(|document| document.on != On::Cluster);
+        documents.retain(|document| !matches!(document.on, On::Cluster | On::Scope));
     }
     judge(input, ready, &documents)
 }

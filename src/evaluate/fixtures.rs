@@ -177,6 +177,7 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         coverage: &coverage,
         library: &library,
         defaults: &defaults,
+        scopes: &[],
         kubernetes: test.kubernetes,
         keep_passes: false,
     };

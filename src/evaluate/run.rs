@@ -43,7 +43,9 @@ impl<'a> Input<'a> {
 pub fn run(input: &Input<'_>) -> Evaluation {
     let Input { snapshot, coverage, rules, kubernetes, today, keep_passes } = *input;
     let library = &rules.library;
-    let asked = engine::Input { snapshot, coverage, library, defaults: &rules.defaults, kubernetes, keep_passes };
+    let scopes = rules.scope.as_ref().map_or(&[][..], |file| file.scopes.as_slice());
+    let asked =
+        engine::Input { snapshot, coverage, library, defaults: &rules.defaults, scopes, kubernetes, keep_passes };
     let engine::Judgement { mut findings, mut checks, counts } = engine::run(&asked);
     let mut declarations = waivers::annotate(rules, snapshot, today, &mut findings, &mut checks);
     assign(rules, snapshot, &mut findings);

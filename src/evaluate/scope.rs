@@ -13,6 +13,8 @@ use crate::{
 pub struct Reach<'a> {
     namespaces: Option<BTreeSet<&'a str>>,
     nodes: Option<BTreeSet<&'a str>>,
+    /// The declared scope, several with `+` between them.
+    id: Option<&'a str>,
     /// Subjects with rights in the scope, wherever they live: kind, namespace, name.
     subjects: BTreeSet<(&'a str, &'a str, &'a str)>,
 }
@@ -21,7 +23,9 @@ impl<'a> Reach<'a> {
     /// The namespaces, nodes and subjects that a declared scope reaches: what it names, and what is connected to it,
     /// without what it excludes.
     pub fn new(scope: Option<&'a Scope>, snapshot: &'a Snapshot) -> Self {
-        let Some(scope) = scope else { return Self { namespaces: None, nodes: None, subjects: BTreeSet::new() } };
+        let Some(scope) = scope else {
+            return Self { namespaces: None, nodes: None, id: None, subjects: BTreeSet::new() };
+        };
         let excluded: BTreeSet<&str> = scope.excluded.iter().map(|exclusion| exclusion.what.as_str()).collect();
         let is_excluded = |kind: &str, name: &str| excluded.contains(format!("{kind}/{name}").as_str());
         let select = |selection: &'a Selection, kind: &str| {
@@ -53,12 +57,21 @@ impl<'a> Reach<'a> {
                 (grant.subject_kind.as_str(), namespace, grant.subject_name.as_str())
             })
             .collect();
-        Self { namespaces, nodes, subjects }
+        Self { namespaces, nodes, id: Some(&scope.id), subjects }
+    }
+
+    /// Whether a namespace is inside.
+    pub fn holds_namespace(&self, name: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(name))
     }
 
     /// Whether a finding counts. Findings about the cluster as a whole count in every scope; a subject counts where it
     /// has rights, not where it lives.
     pub fn holds(&self, finding: &Finding) -> bool {
+        if finding.resource.kind == "Scope" {
+            // Of several declarations that are one scope, each keeps its name.
+            return self.id.is_none_or(|id| id.split('+').any(|id| id == finding.resource.name));
+        }
         let Some(namespaces) = &self.namespaces else { return self.holds_node(finding) };
         let resource = &finding.resource;
         let namespace = resource.namespace.as_deref().unwrap_or_default();

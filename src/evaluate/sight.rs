@@ -48,7 +48,8 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
         On::Node | On::ControlPlaneNode if given => Vec::new(),
         On::Node => vec![reports(coverage, "files of nodes")],
         On::ControlPlaneNode => vec![reports(coverage, "files of the control plane's nodes")],
-        On::Scope => missing("a declared scope"),
+        // Nobody asks about a scope that nobody declared.
+        On::Scope => Vec::new(),
         On::Cloud(provider) => missing(&format!("{provider} account")),
     }
 }
@@ -80,7 +81,8 @@ fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {
     unseen(&listed.map_or_else(|| resources::name_of_kind(group, kind), ListRecord::id), coverage)
 }
 
-fn unseen(resource: &str, coverage: &Coverage) -> Option<Unseen> {
+/// Why a list was not seen in full; `None` where it was.
+pub fn unseen(resource: &str, coverage: &Coverage) -> Option<Unseen> {
     let why = match coverage.list(resource) {
         Some(list) if list.outcome.is_known() => return None,
         Some(list) => list.outcome.reason()?,

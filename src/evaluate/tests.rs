@@ -104,6 +104,7 @@ fn judge_cluster(
         coverage: &coverage,
         library,
         defaults: &defaults,
+        scopes: &[],
         kubernetes,
         keep_passes: false,
     })

@@ -8,6 +8,7 @@ mod images;
 mod kubelets;
 mod nodes;
 mod reports;
+mod scopes;
 mod subjects;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod tests;
 use super::{Evidence, value::Node};
 use crate::{
     collect::Coverage,
+    config::{At, Scope},
     digest::Digest,
     framework::{Minor, check::On, defaults::Defaults},
     resource::ResourceRef,
@@ -50,6 +52,8 @@ pub struct Made<'a> {
     pub coverage: &'a Coverage,
     /// What settings are where nobody sets them.
     pub defaults: &'a Defaults,
+    /// Declared scopes.
+    pub scopes: &'a [At<Scope>],
 }
 
 impl Made<'_> {
@@ -78,6 +82,9 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
     }
     if wanted.contains(&On::Kubelet) {
         documents.extend(kubelets::kubelets(&made, &reports::reports(snapshot, "KubeletConfig"), &reports));
+    }
+    if wanted.contains(&On::Scope) {
+        documents.extend(scopes::scopes(&made));
     }
     for on in [On::Node, On::ControlPlaneNode] {
         if wanted.contains(&on) {

@@ -42,7 +42,7 @@ fn documents(objects: &[Json]) -> Vec<Document> {
         On::Node,
         On::ControlPlaneNode,
     ];
-    of(Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults }, &wanted.iter().collect())
+    of(Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &[] }, &wanted.iter().collect())
 }
 
 fn setting(document: &Document, name: &str) -> Json {
@@ -183,4 +183,107 @@ fn nodes_that_sent_no_report_are_unknown_once_one_has() {
     };
     assert_eq!(on(On::Node), [("cp", true), ("cp2", false), ("w1", false)]);
     assert_eq!(on(On::ControlPlaneNode), [("cp", true), ("cp2", false)]);
+}
+
+/// The document of a scope over `payments`, which shop is connected to.
+fn border(objects: &[Json], refused: &[&str]) -> Node {
+    let coverage = samples::coverage(refused);
+    let defaults = Defaults::default();
+    let sealer = Sealer::new(None, "", Tokens::Foreign);
+    let namespaces = ["payments", "shop", "marketing"].map(
+        |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": name}}}),
+    );
+    let sealed = namespaces.iter().chain(objects);
+    let sealed = sealed.map(|object| sealer.seal(object.clone(), "things", None).unwrap()).collect();
+    let snapshot = assemble(sealed, &coverage);
+    let mut scope = samples::scope("pci-dss", &["payments"]);
+    scope.connected_to = vec!["shop".into()];
+    let scopes = [At { line: 1, value: scope }];
+    let made = Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &scopes };
+    let [document] = of(made, &[&On::Scope].into()).try_into().unwrap();
+    document.node
+}
+
+fn texts(node: &Node, list: &str, key: &str) -> Vec<String> {
+    let items = node.get(list).map(Node::items).unwrap_or_default();
+    items.iter().filter_map(|item| item.get(key)?.as_str()).map(str::to_string).collect()
+}
+
+fn inside(kind: &str, api: &str, name: &str, spec: Json) -> Json {
+    json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "payments"}, "spec": spec})
+}
+
+fn card() -> Json {
+    inside("Deployment", "apps/v1", "card", json!({"template": {"metadata": {"labels": {"app": "card"}}, "spec": {}}}))
+}
+
+fn allow(name: &str, from: Json) -> Json {
+    let spec = json!({"podSelector": {"matchLabels": {"app": "card"}}, "ingress": [{"from": from}]});
+    inside("NetworkPolicy", "networking.k8s.io/v1", name, spec)
+}
+
+#[test]
+fn ways_into_a_scope_are_named_with_what_opens_them() {
+    let ways = |objects: &[Json]| {
+        let node = border(objects, &[]);
+        texts(&node, "inbound", "from").into_iter().zip(texts(&node, "inbound", "how")).collect::<Vec<_>>()
+    };
+    let way = |from: &str, how: &str| (from.to_string(), how.to_string());
+    assert_eq!(ways(&[card()]), [way("anywhere", "no policy")]);
+    let teams = |names: &[&str]| json!([{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "In", "values": names}]}}]);
+    let by_teams = allow("a", teams(&["shop", "payments"]));
+    assert_eq!(ways(&[card(), by_teams]), [way("shop", "policy")], "payments itself is inside");
+    let every =
+        allow("a", json!([{"namespaceSelector": {}}, {"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]));
+    assert_eq!(
+        ways(&[card(), every]),
+        [way("10.0.0.0/8", "policy"), way("marketing", "policy"), way("shop", "policy")]
+    );
+    assert_eq!(ways(&[card(), allow("a", json!([]))]), [way("anywhere", "policy")], "a rule that names nobody");
+    let egress =
+        inside("NetworkPolicy", "networking.k8s.io/v1", "e", json!({"podSelector": {}, "policyTypes": ["Egress"]}));
+    assert_eq!(ways(&[card(), egress]), [way("anywhere", "no policy")], "an egress policy guards nothing from outside");
+    let deny = inside("NetworkPolicy", "networking.k8s.io/v1", "d", json!({"podSelector": {}}));
+    let balancer =
+        inside("Service", "v1", "s", json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"]}));
+    let ingress = inside("Ingress", "networking.k8s.io/v1", "i", json!({}));
+    let internal = inside("Service", "v1", "t", json!({"type": "ClusterIP"}));
+    assert_eq!(
+        ways(&[card(), deny, balancer, ingress, internal]),
+        [way("192.0.2.0/24", "service"), way("anywhere", "ingress")]
+    );
+}
+
+#[test]
+fn what_was_not_seen_of_a_border_is_unknown() {
+    let node = border(&[card()], &["networkpolicies.networking.k8s.io"]);
+    assert!(node.get("inbound").is_some_and(|inbound| inbound.unknown_reason().is_some()));
+    assert!(node.get("readers").is_some_and(|readers| readers.unknown_reason().is_none()));
+    let cilium = inside("CiliumNetworkPolicy", "cilium.io/v2", "c", json!({}));
+    assert!(border(&[card(), cilium], &[]).get("inbound").is_some_and(|inbound| inbound.unknown_reason().is_some()));
+}
+
+#[test]
+fn readers_are_those_from_outside_with_rights_inside() {
+    let role = |kind: &str, namespace: Option<&str>, resource: &str, verb: &str| {
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": "r", "namespace": namespace},
+            "rules": [{"apiGroups": [""], "resources": [resource], "verbs": [verb]}]})
+    };
+    let bound = |namespace: Option<&str>, role: &str, account: &str| {
+        let kind = if namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" };
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": "b", "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": "r"},
+            "subjects": [{"kind": "ServiceAccount", "name": "bot", "namespace": account}]})
+    };
+    let names = |objects: &[Json]| texts(&border(objects, &[]), "readers", "name");
+    let everywhere = [role("ClusterRole", None, "secrets", "list"), bound(None, "ClusterRole", "ci")];
+    assert_eq!(names(&everywhere), ["ServiceAccount/ci/bot list secrets in every namespace"]);
+    let enters = [role("Role", Some("payments"), "pods/exec", "create"), bound(Some("payments"), "Role", "ci")];
+    assert_eq!(names(&enters), ["ServiceAccount/ci/bot create pods/exec in payments"]);
+    let own = [role("Role", Some("payments"), "secrets", "get"), bound(Some("payments"), "Role", "payments")];
+    assert_eq!(names(&own), Vec::<String>::new(), "an account of the scope itself");
+    let elsewhere = [role("Role", Some("shop"), "secrets", "get"), bound(Some("shop"), "Role", "ci")];
+    assert_eq!(names(&elsewhere), Vec::<String>::new());
+    let harmless = [role("Role", Some("payments"), "pods", "get"), bound(Some("payments"), "Role", "ci")];
+    assert_eq!(names(&harmless), Vec::<String>::new());
 }
