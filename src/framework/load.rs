@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Framework, FrameworkKind, Library, Requirement, RowCoverage, RuleFiles};
+use super::{Framework, FrameworkKind, Library, Requirement, RowCoverage, RuleFiles, check::On};
 use crate::config::{API_VERSION, At, LoadError, parse_yaml};
 
 /// Parses and validates everything below `frameworks/`.
@@ -108,6 +108,15 @@ impl Validator<'_> {
                 let known = self.library.checks().map(|check| check.id.as_str());
                 errors.push(LoadError::line(self.path, line(at, Some(check)), message).nearest(check, known));
             }
+            for check in row.decides.iter().filter_map(|id| self.library.check(id)) {
+                if let On::Cloud(provider) = &check.on
+                    && !self.framework.platforms.contains(provider)
+                {
+                    let message = format!("requirement '{}': only {provider} could answer '{}'", row.id, check.id);
+                    let hint = format!("move it to supports, or say platforms: [{provider}]");
+                    errors.push(LoadError::line(self.path, line(at, Some(&check.id)), message).hint(hint));
+                }
+            }
             if let Some((message, hint)) = self.dishonest(row) {
                 errors.push(LoadError::line(self.path, line(at, None), message).hint(hint));
             }
@@ -204,6 +213,27 @@ mod tests {
         ] {
             let errors = load(rows, kind);
             assert!(errors.len() == 1 && errors[0].contains(part), "{rows} gave {errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_one_provider_alone_could_answer_is_refused_elsewhere() {
+        let check = "id: own-check\ntitle: t\nseverity: low\non: cloud/eks\nfield: cloud.cluster.x\npass: value == 1\n\
+                     expected: e\nmessage: m\nwhy: w\nremediation: r\n";
+        let load = |platforms: &str| {
+            let mut files = embedded();
+            files.insert("checks/user/own-check.yaml".into(), check.into());
+            let text = format!(
+                "apiVersion: kubeproof.dev/v1\nid: own\nversion: '1'\ntitle: t\nkind: guide\nplatforms: {platforms}\n\
+                 source: s\nrequirements:\n  - {{id: A, title: t, coverage: automated, decides: [own-check]}}\n"
+            );
+            files.insert("frameworks/own-1.yaml".into(), text.into_bytes());
+            load_frameworks(&files, &Library::load(&files).unwrap()).map(|_| ())
+        };
+        assert_eq!(load("[eks]"), Ok(()));
+        for platforms in ["[]", "[gke]"] {
+            let errors = load(platforms).unwrap_err();
+            assert!(errors[0].to_string().contains(":9: requirement 'A': only eks could answer"), "{errors:?}");
         }
     }
 

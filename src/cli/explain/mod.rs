@@ -1,11 +1,9 @@
 //! `kubeproof explain`: a check, a requirement, a framework or a finding, in plain words.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+mod find;
+mod words;
 
-use walkdir::WalkDir;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
     Exit, Failure, Outcome,
@@ -14,10 +12,8 @@ use super::{
     text::{Page, plural},
 };
 use crate::{
-    collect::resources,
     config::nearest,
-    evaluate::{Evaluation, Finding, kinds, value::Node},
-    framework::{self, Check, Framework, Library, Requirement, check::On, load::checks_of, load_frameworks, select},
+    framework::{self, Check, Framework, Library, Requirement, load::checks_of, load_frameworks, select},
 };
 
 /// Explain a check, a requirement, a framework or a finding
@@ -41,6 +37,9 @@ pub(super) struct Args {
 
 /// Shortest beginning of a finding's id that is looked for.
 const SHORTEST_ID: usize = 4;
+
+/// Deciding checks whose reasons a requirement's page gives in full.
+const SHOWN_CHECKS: usize = 3;
 
 /// Ids outside a framework that its page names; the report has all.
 const SHOWN_OUTSIDE: usize = 5;
@@ -86,24 +85,24 @@ impl Known {
     fn check(&self, check: &Check) -> Page {
         let mut page = Page::default();
         page.heading(&format!("{}: {}", check.id, check.title));
-        page.say("Severity", &severity(check));
+        page.say("Severity", &words::severity(check));
         self.describe(check, &mut page);
         page
     }
 
     /// All that a check's own file says, and what follows from it.
     fn describe(&self, check: &Check, page: &mut Page) {
-        page.say("Asks", &asks(check));
-        page.say("Expects", &expected(check));
+        page.say("Asks", &words::asks(check));
+        page.say("Expects", &words::expected(check));
         page.say("Why", &check.why);
         page.say("Fix", &check.remediation);
         page.gap();
-        page.say("Decides by", &format!("{} (CEL, the newest Kubernetes)", policy(check)));
+        page.say("Decides by", &format!("{} (CEL, the newest Kubernetes)", words::policy(check)));
         if let Some(when) = &check.when {
             page.say("Only when", when.text());
         }
-        page.say("Reads", &format!("{}. A list that is refused makes it not evaluated, never passed", reads(check)));
-        page.say("Not seen", unseen(&check.on));
+        page.say("Reads", &format!("{}. {}", words::inputs(check).join(", "), words::REFUSED));
+        page.say("Not seen", words::unseen(&check.on));
         page.gap();
         page.items("Serves", self.serves(check));
         page.items("More", &check.references);
@@ -141,30 +140,78 @@ impl Known {
         if let Some(note) = &row.note {
             page.say("Note", note);
         }
-        for (label, checks) in [("Decided by", &row.decides), ("Facts from", &row.supports)] {
-            if !checks.is_empty() {
-                page.gap();
-                let titled = checks.iter().map(|id| match self.library.check(id) {
-                    Some(check) => format!("{id}: {}", check.title),
-                    None => id.clone(),
-                });
-                page.items(label, titled);
-            }
+        let decides: Vec<&Check> = row.decides.iter().filter_map(|id| self.library.check(id)).collect();
+        self.decided(&decides, &mut page);
+        if !row.supports.is_empty() {
+            page.gap();
+            page.items("Facts from", row.supports.iter().map(|id| self.titled(id)));
+        }
+        let serves = self.also_served(framework, row);
+        if !serves.is_empty() {
+            page.gap();
+            page.items("Also serves", serves);
         }
         page.gap();
         page.say("Next", &next(row));
         page
     }
 
+    /// How a requirement is decided: why it matters, from what, with what blind spots, and what to do.
+    fn decided(&self, decides: &[&Check], page: &mut Page) {
+        if decides.is_empty() {
+            return;
+        }
+        let each = |text: fn(&Check) -> &str| {
+            let shown = decides.iter().take(SHOWN_CHECKS);
+            shown
+                .map(
+                    |check| {
+                        if decides.len() == 1 { text(check).into() } else { format!("{}: {}", check.id, text(check)) }
+                    },
+                )
+                .collect::<Vec<String>>()
+        };
+        page.gap();
+        page.items("Decided by", decides.iter().map(|check| self.titled(&check.id)));
+        page.gap();
+        page.items("Why", each(|check| &check.why));
+        page.items("Fix", each(|check| &check.remediation));
+        if let more @ 1.. = decides.len().saturating_sub(SHOWN_CHECKS) {
+            page.say("", &format!("and for {more} more: kubeproof explain ID"));
+        }
+        page.gap();
+        let inputs: BTreeSet<String> = decides.iter().flat_map(|check| words::inputs(check)).collect();
+        let inputs = inputs.into_iter().collect::<Vec<_>>().join(", ");
+        page.say("Reads", &format!("{inputs}. {}", words::REFUSED));
+        let unseen: BTreeSet<&str> = decides.iter().map(|check| words::unseen(&check.on)).collect();
+        page.items("Not seen", unseen);
+    }
+
+    fn titled(&self, id: &str) -> String {
+        self.library.check(id).map_or_else(|| id.to_string(), |check| format!("{id}: {}", check.title))
+    }
+
+    /// Requirements of every framework that some deciding check of this one decides too.
+    fn also_served(&self, framework: &Framework, row: &Requirement) -> Vec<String> {
+        let shares = |other: &&Requirement| other.decides.iter().any(|check| row.decides.contains(check));
+        let lines = self.frameworks.iter().filter_map(|other| {
+            let same = |id: &str| other.id == framework.id && (id == row.id || other.version != framework.version);
+            let rows = other.requirements.iter().filter(shares).map(|row| row.id.as_str()).filter(|id| !same(id));
+            let rows: Vec<&str> = rows.collect();
+            (!rows.is_empty()).then(|| format!("{}: {}", other.id, rows.join(", ")))
+        });
+        lines.collect()
+    }
+
     fn finding(&self, args: &Args) -> Result<Page, Failure> {
         let found = match &args.bundle {
-            Some(bundle) => in_bundle(bundle, &args.name)?,
-            None => newest(&args.store, &args.name),
+            Some(bundle) => find::in_bundle(bundle, &args.name)?,
+            None => find::newest(&args.store, &args.name),
         };
-        let Some((finding, bundle)) = found else { return Err(no_finding(args)) };
+        let Some((finding, bundle)) = found else { return Err(find::no_finding(args)) };
         let mut page = Page::default();
         page.heading(&format!("{} {}: {}", finding.id, finding.resource, finding.message));
-        page.say("Outcome", &outcome(&finding));
+        page.say("Outcome", &words::outcome(&finding));
         if let Some(reason) = &finding.reason {
             page.say("Reason", reason);
         }
@@ -172,8 +219,8 @@ impl Known {
             "Place",
             if finding.place.stable.is_empty() { "the object as a whole" } else { &finding.place.stable },
         );
-        page.say("Observed", &plain(&finding.observed));
-        page.say("Expected", &plain(&finding.expected));
+        page.say("Observed", &words::plain(&finding.observed));
+        page.say("Expected", &words::plain(&finding.expected));
         if let Some(file) = &finding.file {
             page.say("File", &format!("{}:{}", file.path, file.line));
         }
@@ -191,7 +238,7 @@ impl Known {
         page.gap();
         match self.library.check(&finding.check) {
             Some(check) => {
-                page.say("Check", &format!("{}, {}: {}", check.id, severity(check), check.title));
+                page.say("Check", &format!("{}, {}: {}", check.id, words::severity(check), check.title));
                 self.describe(check, &mut page);
             }
             None => page.say("Check", &format!("{}, which this program does not carry", finding.check)),
@@ -286,132 +333,10 @@ fn next(row: &Requirement) -> String {
     }
 }
 
-fn severity(check: &Check) -> String {
-    format!("{:?}", check.severity).to_lowercase()
-}
-
-fn asks(check: &Check) -> String {
-    let whom = match &check.on {
-        On::Pod => "every pod and every pod template of a workload".to_string(),
-        On::Kind { kind, .. } => format!("every {kind}"),
-        On::Subject => "every user, group and service account that a binding names".into(),
-        On::Component(name) => format!("every instance of {name}"),
-        On::Kubelet => "every kubelet".into(),
-        On::Node => "every node".into(),
-        On::ControlPlaneNode => "every node that runs the control plane".into(),
-        On::Scope => "every declared scope".into(),
-        On::Image => "every image in use".into(),
-        On::Cluster => "the cluster as a whole".into(),
-        On::Cloud(provider) => format!("the {provider} account"),
-    };
-    let each = check.each.as_ref().map_or_else(String::new, |each| format!(", each {}", each.name));
-    let fields: Vec<String> = check.fields.iter().map(ToString::to_string).collect();
-    let fields = if fields.is_empty() { String::new() } else { format!(", at {}", fields.join(", ")) };
-    format!("{whom}{each}{fields}")
-}
-
-/// Parameters are part of what is expected, so they are filled in.
-fn expected(check: &Check) -> String {
-    let params: Node = check.policy(None, &BTreeMap::new()).params;
-    check.expected.fill(|name| (name == "params").then_some(&params))
-}
-
-fn policy(check: &Check) -> String {
-    check.policy(None, &BTreeMap::new()).pass.text().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn reads(check: &Check) -> String {
-    let own = match &check.on {
-        On::Pod | On::Image => {
-            kinds::WORKLOADS.iter().map(|workload| resources::name_of_kind(workload.group, workload.kind)).collect()
-        }
-        On::Kind { group, kind } => vec![resources::name_of_kind(group, kind)],
-        On::Subject => ["roles", "clusterroles", "rolebindings", "clusterrolebindings"].map(String::from).to_vec(),
-        On::Component(_) | On::Kubelet | On::Node | On::ControlPlaneNode | On::Cluster | On::Cloud(_) | On::Scope => {
-            Vec::new()
-        }
-    };
-    let related = check.related.values().map(|related| related.resource.clone());
-    own.into_iter().chain(related).collect::<Vec<String>>().join(", ")
-}
-
-fn unseen(on: &On) -> &'static str {
-    match on {
-        On::Pod | On::Image => {
-            "what an image holds, such as its user; defaults that kubelets set; pods that came and went between runs"
-        }
-        On::Kind { .. } => "objects that came and went between runs; Secrets are never read",
-        On::Subject => {
-            "who belongs to a group, which sits in certificates and the identity provider; rights given outside RBAC, by \
-             the node authorizer or a webhook"
-        }
-        On::Cluster => "settings in files of the API server, and policy engines of kinds that are not known here",
-        On::Component(_) | On::Kubelet | On::Node | On::ControlPlaneNode | On::Cloud(_) | On::Scope => {
-            "sources that this version has no input for"
-        }
-    }
-}
-
-fn outcome(finding: &Finding) -> String {
-    let outcome = serde_json::to_value(finding.outcome).map_or_else(|_| String::new(), |value| plain(&value));
-    match (&finding.waiver, &finding.expected_by) {
-        (_, Some(entry)) => format!("{outcome}, expected of the system ({entry})"),
-        (Some(waiver), None) => format!("{outcome}, waived by {waiver} (approver as written; identity not verified)"),
-        (None, None) => outcome,
-    }
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => "unset".into(),
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn evaluation(bundle: &Path) -> Result<Evaluation, Failure> {
-    let file = bundle.join("data/evaluation.json");
-    let bytes = std::fs::read(&file).map_err(|error| {
-        Failure::usage(format!("{}: {error}", file.display()))
-            .hint("--bundle takes the folder that holds data/ and attest/")
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-}
-
-fn in_bundle(bundle: &Path, prefix: &str) -> Result<Option<(Finding, PathBuf)>, Failure> {
-    let mut matching = evaluation(bundle)?.findings.into_iter().filter(|finding| finding.id.starts_with(prefix));
-    let Some(first) = matching.next() else { return Ok(None) };
-    match matching.next() {
-        Some(second) => Err(Failure::usage(format!("'{prefix}' begins several findings: {}, {}", first.id, second.id))
-            .hint("write more of the id")),
-        None => Ok(Some((first, bundle.to_path_buf()))),
-    }
-}
-
-/// The newest bundle of a local store that holds the finding.
-fn newest(store: &Path, prefix: &str) -> Option<(Finding, PathBuf)> {
-    let entries = WalkDir::new(store).min_depth(4).max_depth(4).sort_by_file_name().into_iter().flatten();
-    let mut bundles: Vec<_> = entries
-        .filter(|entry| entry.path().parent().and_then(Path::file_name).is_some_and(|parent| parent == "bundles"))
-        .filter_map(|entry| {
-            Some((entry.path().join("data/evaluation.json").metadata().ok()?.modified().ok()?, entry.into_path()))
-        })
-        .collect();
-    bundles.sort();
-    bundles.into_iter().rev().find_map(|(_, bundle)| in_bundle(&bundle, prefix).ok().flatten())
-}
-
-fn no_finding(args: &Args) -> Failure {
-    match &args.bundle {
-        Some(bundle) => Failure::usage(format!("no finding of {} begins with '{}'", bundle.display(), args.name)),
-        None => Failure::usage(format!("no finding begins with '{}' in the store {}", args.name, args.store.display()))
-            .hint("name the bundle's folder with --bundle, or the local store with --store"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::Evaluation;
 
     fn known() -> Known {
         let files = framework::embedded();
