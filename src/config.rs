@@ -371,6 +371,13 @@ pub enum WaiverKind {
     OutOfScope,
 }
 
+impl WaiverKind {
+    /// It rests on another measure, which a document describes.
+    pub fn needs_document(self) -> bool {
+        matches!(self, Self::CompensatingControl | Self::AddressableAlternative)
+    }
+}
+
 /// Which resources an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -31,28 +31,95 @@ pub fn attestations(rules: &Rules, today: NaiveDate) -> (InForce, Vec<Declaratio
     let mut in_force = InForce::default();
     let mut declarations = Vec::new();
     for attestation in &rules.attestations.value.attestations {
-        let term = Term::of(Some(attestation.on), attestation.until, today);
-        let matched = asked(&attestation.requirement);
-        if matched && term.is_live() {
+        let standing = Standing {
+            term: Term::of(Some(attestation.on), attestation.until, today),
+            matched: asked(&attestation.requirement),
+            files: Files::of(attestation, rules),
+        };
+        if standing.counts() {
             in_force.0.entry(attestation.requirement.clone()).or_insert_with(|| attestation.id.clone());
         }
-        declarations.push(declaration(&rules.attestations.file, attestation, term, matched));
+        declarations.push(standing.declaration(&rules.attestations.file, attestation));
     }
     (in_force, declarations)
 }
 
-fn declaration(file: &str, attestation: &At<Attestation>, term: Term, matched: bool) -> Declaration {
-    let (state, requirement) = (term.state(), &attestation.requirement);
-    let state = if matched || !term.is_live() { state } else { "unmatched" };
-    let aside = if matched { String::new() } else { format!(" ({requirement} is not in this run)") };
-    Declaration {
-        kind: "attestation".into(),
-        id: attestation.id.clone(),
-        at: format!("{file}:{}", attestation.line),
-        state: state.into(),
-        until: Some(attestation.until.to_string()),
-        applies_to: if matched { vec![requirement.clone()] } else { Vec::new() },
-        note: format!("{}, {}: {}{aside}; {UNVERIFIED}", attestation.by, attestation.on, attestation.statement.trim()),
+/// What became of the files that an attestation points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Files {
+    /// All are here, as they were signed for.
+    Here,
+    /// Not found when the run began.
+    Missing(Vec<String>),
+    /// Other bytes than those that were signed for.
+    Changed(Vec<String>),
+}
+
+impl Files {
+    fn of(attestation: &Attestation, rules: &Rules) -> Self {
+        let missing = attestation.files.iter().filter(|name| rules.attested.get(*name).is_some_and(Option::is_none));
+        let missing: Vec<String> = missing.cloned().collect();
+        if !missing.is_empty() {
+            return Self::Missing(missing);
+        }
+        match rules.attested_changed.get(&attestation.id) {
+            Some(changed) => Self::Changed(changed.iter().cloned().collect()),
+            None => Self::Here,
+        }
+    }
+
+    fn sentence(&self) -> Option<String> {
+        match self {
+            Self::Here => None,
+            Self::Missing(names) => Some(format!("not counted: {} was not found", names.join(", "))),
+            Self::Changed(names) => Some(format!(
+                "not counted: {} changed since it was signed for; sign again with a new date",
+                names.join(", ")
+            )),
+        }
+    }
+}
+
+/// Why an attestation counts, or does not.
+struct Standing {
+    term: Term,
+    matched: bool,
+    files: Files,
+}
+
+impl Standing {
+    fn counts(&self) -> bool {
+        self.matched && self.term.is_live() && self.files == Files::Here
+    }
+
+    fn state(&self) -> &'static str {
+        match (&self.files, self.matched) {
+            _ if !self.term.is_live() => self.term.state(),
+            (_, false) => "unmatched",
+            (Files::Missing(_), _) => "file missing",
+            (Files::Changed(_), _) => "file changed",
+            (Files::Here, _) => self.term.state(),
+        }
+    }
+
+    fn declaration(&self, file: &str, attestation: &At<Attestation>) -> Declaration {
+        let requirement = &attestation.requirement;
+        let aside = if self.matched { String::new() } else { format!(" ({requirement} is not in this run)") };
+        let files = self.files.sentence().map_or_else(String::new, |sentence| format!("; {sentence}"));
+        Declaration {
+            kind: "attestation".into(),
+            id: attestation.id.clone(),
+            at: format!("{file}:{}", attestation.line),
+            state: self.state().into(),
+            until: Some(attestation.until.to_string()),
+            applies_to: if self.matched { vec![requirement.clone()] } else { Vec::new() },
+            note: format!(
+                "{}, {}: {}{aside}{files}; {UNVERIFIED}",
+                attestation.by,
+                attestation.on,
+                attestation.statement.trim()
+            ),
+        }
     }
 }
 
@@ -93,5 +160,24 @@ mod tests {
         let (in_force, declared) = attestations(&rules("2026-11-22"), "2026-11-23".parse().unwrap());
         assert_eq!(in_force.of("pci-dss/1.2.7"), None);
         assert_eq!((declared[0].state.as_str(), declared[0].at.as_str()), ("expired", "attestations.yaml:2"));
+    }
+
+    #[test]
+    fn a_word_about_a_file_that_is_missing_or_changed_does_not_count() {
+        let mut rules = rules("2026-12-31");
+        rules.attestations.value.attestations[0].value.files = vec!["review.pdf".into()];
+        let today = "2026-11-23".parse().unwrap();
+        let digest = Some(crate::digest::Digest::of("x"));
+        for (attested, changed, state) in
+            [(digest, false, "in force"), (None, false, "file missing"), (digest, true, "file changed")]
+        {
+            rules.attested = [("review.pdf".to_string(), attested)].into();
+            let files = [("A-1".to_string(), ["review.pdf".to_string()].into())];
+            rules.attested_changed = files.into_iter().filter(|_| changed).collect();
+            let (in_force, declared) = attestations(&rules, today);
+            assert_eq!(declared[0].state, state);
+            assert_eq!(in_force.of("pci-dss/1.2.7").is_some(), state == "in force");
+            assert_eq!(declared[0].note.contains("not counted: review.pdf"), state != "in force");
+        }
     }
 }

@@ -1,18 +1,25 @@
 //! Everything that decides, loaded from rule files: the embedded library, the user's own, or a bundle's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
     collect::ClusterIdentity,
     config::{
-        API_VERSION, AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ScopeFile, Selector, WaiverKind,
-        WaiversFile, parse_yaml,
+        API_VERSION, AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ScopeFile, Selector, WaiversFile,
+        parse_yaml,
     },
+    digest::Digest,
     evaluate::FrameworkResult,
     framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, defaults::Defaults, load_frameworks, select},
 };
+
+/// Name of the rule file that lists attestations whose files changed.
+pub const CHANGED: &str = "attested-changed.json";
+
+/// Attestations whose files changed after they were signed for, by id: the names of the files.
+pub type Changed = BTreeMap<String, BTreeSet<String>>;
 
 /// Everything that decides in one run.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +42,10 @@ pub struct Rules {
     pub waivers: Located<WaiversFile>,
     /// Attestations.
     pub attestations: Located<AttestationsFile>,
+    /// Digests of the files that waivers and attestations point at, by name; `None` where one was not found.
+    pub attested: BTreeMap<String, Option<Digest>>,
+    /// Attestations whose files changed after they were signed for.
+    pub attested_changed: Changed,
     /// What is as it is by design: the built-in list, then the user's.
     pub expected: Vec<Located<ExpectedFile>>,
 }
@@ -67,6 +78,8 @@ impl Rules {
             return Err(errors);
         }
         let scope = scope.map(|file| file.value);
+        let attested = read_json(&files, "attested.json").map_err(one)?;
+        let attested_changed = read_json(&files, CHANGED).map_err(one)?;
         let (frameworks, left_out) = select(&all, requested, cluster, scope.as_ref()).map_err(one)?;
         Ok(Self {
             files,
@@ -78,6 +91,8 @@ impl Rules {
             owners: owners.value,
             waivers,
             attestations,
+            attested,
+            attested_changed,
             expected,
         })
     }
@@ -86,6 +101,12 @@ impl Rules {
     pub fn framework_results(&self) -> Vec<FrameworkResult> {
         self.frameworks.iter().map(Selected::result).chain(self.left_out.iter().cloned()).collect()
     }
+}
+
+fn read_json<T: DeserializeOwned + Default>(files: &RuleFiles, name: &str) -> Result<T, LoadError> {
+    let read =
+        |bytes: &Vec<u8>| serde_json::from_slice(bytes).map_err(|error| LoadError::file(name, error.to_string()));
+    files.get(name).map_or_else(|| Ok(T::default()), read)
 }
 
 fn read<T: DeserializeOwned>(files: &RuleFiles, name: &str) -> Result<Option<Located<T>>, LoadError> {
@@ -156,9 +177,7 @@ impl<'a> Known<'a> {
                 let message = format!("waiver '{}' {message}", waiver.id);
                 errors.push(LoadError::line(file, waiver.line, message).hint(hint));
             };
-            let documented =
-                matches!(waiver.kind, WaiverKind::CompensatingControl | WaiverKind::AddressableAlternative);
-            if documented && waiver.document.is_none() {
+            if waiver.kind.needs_document() && waiver.document.is_none() {
                 wrong(
                     "needs a document".into(),
                     "name the file that describes the other measure: document: docs/x.pdf",

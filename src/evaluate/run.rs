@@ -195,6 +195,31 @@ mod tests {
     }
 
     #[test]
+    fn an_alternative_measure_counts_where_the_rule_allows_one_and_with_its_document() {
+        let scope = "scopes: [{id: s, regulations: [own], declaredBy: a, declaredOn: 2026-10-03}]";
+        let framework = "apiVersion: kubeproof.dev/v1\nid: own\nversion: '1'\ntitle: t\nkind: regulation\nsource: s\nrequirements:\n  \
+                         - {id: A, title: t, level: addressable, coverage: partial, decides: [container-privileged]}\n  \
+                         - {id: R, title: t, level: required, coverage: partial, decides: [container-privileged]}\n";
+        let waiver = "waivers:\n  - {id: W, kind: addressable-alternative, check: container-privileged, resources: {namespace: shop}, \
+                      reason: r, approver: a, until: 2026-12-01, document: other.pdf}\n";
+        let evaluate = |index: &str| {
+            let files = [
+                ("scope.yaml", scope),
+                ("frameworks/own-1.yaml", framework),
+                ("waivers.yaml", waiver),
+                ("attested.json", index),
+            ];
+            let evaluation = evaluate(&files, &[]);
+            let rows = evaluation.requirements.iter().filter(|row| row.framework == "own");
+            rows.map(|row| (row.status, row.failures, row.waived)).collect::<Vec<_>>()
+        };
+        let digest = crate::digest::Digest::of("x");
+        let with_document = evaluate(&format!("{{\"other.pdf\": \"{digest}\"}}"));
+        assert_eq!(with_document, [(Status::Fail, 0, 1), (Status::Fail, 1, 0)]);
+        assert_eq!(evaluate("{\"other.pdf\": null}"), [(Status::Fail, 1, 0), (Status::Fail, 1, 0)]);
+    }
+
+    #[test]
     fn a_refused_list_is_never_a_pass() {
         let evaluation = evaluate(&[("scope.yaml", SCOPE)], &["networkpolicies.networking.k8s.io"]);
         let statuses = statuses(&evaluation);

@@ -1,7 +1,7 @@
 //! What is known of a requirement, from the findings of its checks. The order in which mixes are decided is one table,
 //! tested row by row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CheckResult, Finding, Outcome, RequirementResult, Rules, Status,
@@ -10,6 +10,7 @@ use super::{
     scope::Reach,
 };
 use crate::{
+    config::WaiverKind,
     framework::{Framework, FrameworkKind, Requirement, RowCoverage, Selected},
     snapshot::Snapshot,
 };
@@ -82,11 +83,19 @@ pub fn requirements(
     }
     let results: BTreeMap<&str, &CheckResult> = checks.iter().map(|check| (check.id.as_str(), check)).collect();
     let owners = Owners::new(&rules.owners, snapshot);
+    let alternatives: BTreeSet<&str> = rules
+        .waivers
+        .value
+        .waivers
+        .iter()
+        .filter(|waiver| waiver.kind == WaiverKind::AddressableAlternative)
+        .map(|waiver| waiver.id.as_str())
+        .collect();
     let mut rows = Vec::new();
     for selected in &rules.frameworks {
         let reach = Reach::new(selected.scope.as_ref(), snapshot);
         for requirement in &selected.framework.requirements {
-            let decided = decided(requirement, &by_check, &results, &reach);
+            let decided = decided(requirement, &by_check, &results, &reach, &alternatives);
             rows.push(row(selected, requirement, decided, in_force, &owners));
         }
     }
@@ -98,14 +107,21 @@ fn decided(
     findings: &BTreeMap<&str, Vec<&Finding>>,
     results: &BTreeMap<&str, &CheckResult>,
     reach: &Reach<'_>,
+    alternatives: &BTreeSet<&str>,
 ) -> Decided {
+    // Another measure counts where the rule itself allows one: 45 CFR 164.306(d)(3).
+    let addressable = requirement.level.as_deref() == Some("addressable");
     let mut decided = Decided::default();
     for id in &requirement.decides {
         let within = findings.get(id.as_str()).into_iter().flatten().filter(|finding| reach.holds(finding));
         let mut undecided = 0;
         for finding in within.filter(|finding| finding.expected_by.is_none()) {
             match finding.outcome {
-                Outcome::Fail if finding.waiver.is_some() => decided.waived += 1,
+                Outcome::Fail
+                    if finding.waiver.as_deref().is_some_and(|id| addressable || !alternatives.contains(id)) =>
+                {
+                    decided.waived += 1;
+                }
                 Outcome::Fail => decided.open += 1,
                 Outcome::NotEvaluated => undecided += 1,
                 Outcome::Pass | Outcome::NotApplicable | Outcome::Manual => {}

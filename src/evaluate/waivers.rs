@@ -82,8 +82,9 @@ pub fn annotate(
     }
     for waiver in &rules.waivers.value.waivers {
         let term = Term::of(waiver.from, waiver.until, today);
-        let ids = matcher.mark_waived(waiver, term, findings);
-        declarations.push(waiver_declaration(&rules.waivers.file, waiver, term, ids));
+        let lacks = missing_document(waiver, rules);
+        let ids = matcher.mark_waived(waiver, term.is_live() && !lacks, findings);
+        declarations.push(waiver_declaration(&rules.waivers.file, waiver, term, lacks, ids));
     }
     count(findings, checks);
     declarations
@@ -122,13 +123,13 @@ impl<'a> Matcher<'a> {
         ids
     }
 
-    fn mark_waived(&self, waiver: &At<Waiver>, term: Term, findings: &mut [Finding]) -> Vec<String> {
+    fn mark_waived(&self, waiver: &At<Waiver>, in_force: bool, findings: &mut [Finding]) -> Vec<String> {
         let mut ids = Vec::new();
         for index in self.failures.get(&waiver.check).into_iter().flatten() {
             let finding = &mut findings[*index];
             let free = finding.expected_by.is_none() && finding.waiver.is_none();
             if free && self.matches(&waiver.resources, finding) {
-                if term.is_live() {
+                if in_force {
                     finding.waiver = Some(waiver.id.clone());
                 }
                 ids.push(finding.id.clone());
@@ -187,8 +188,20 @@ fn expected_declaration(file: &str, item: &At<ExpectedItem>, ids: Vec<String>) -
     }
 }
 
-fn waiver_declaration(file: &str, waiver: &At<Waiver>, term: Term, ids: Vec<String>) -> Declaration {
-    let state = if term.is_live() && ids.is_empty() { "unmatched" } else { term.state() };
+/// Kinds that need a document do not hold without it.
+fn missing_document(waiver: &Waiver, rules: &Rules) -> bool {
+    let absent = |name: &String| rules.attested.get(name).is_some_and(Option::is_none);
+    waiver.kind.needs_document() && waiver.document.as_ref().is_some_and(absent)
+}
+
+fn waiver_declaration(file: &str, waiver: &At<Waiver>, term: Term, lacks: bool, ids: Vec<String>) -> Declaration {
+    let state = match (term.is_live(), lacks, ids.is_empty()) {
+        (true, true, _) => "file missing",
+        (true, false, true) => "unmatched",
+        _ => term.state(),
+    };
+    let missing = waiver.document.as_ref().filter(|_| lacks);
+    let missing = missing.map_or_else(String::new, |name| format!("; not counted: {name} was not found"));
     let ticket = waiver.ticket.as_ref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
     let (kind, reason) = (kind_words(waiver.kind), waiver.reason.trim());
     Declaration {
@@ -198,7 +211,7 @@ fn waiver_declaration(file: &str, waiver: &At<Waiver>, term: Term, ids: Vec<Stri
         state: state.into(),
         until: Some(waiver.until.to_string()),
         applies_to: ids,
-        note: format!("{kind}, approved by {}{ticket}: {reason}; {UNVERIFIED}", waiver.approver),
+        note: format!("{kind}, approved by {}{ticket}: {reason}{missing}; {UNVERIFIED}", waiver.approver),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One run: the seven stages strung together, from a collection to a commit.
 
+mod attested;
 mod baseline;
 mod files;
 mod gaps;
@@ -148,7 +149,9 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, newest: &Newest) -> Res
     let today = coverage.finished.date_naive();
     (job.on_stage)(Stage::Snapshot);
     let snapshot = snapshot::assemble(std::mem::take(&mut collected.objects), coverage);
-    let rules = Rules::load(job.rules.clone(), job.frameworks, &coverage.cluster).map_err(RunError::Rules)?;
+    let files = attested::with_changes(job.rules.clone(), earlier.map(|earlier| &earlier.rules));
+    let job = &Job { rules: &files, ..*job };
+    let rules = Rules::load(files.clone(), job.frameworks, &coverage.cluster).map_err(RunError::Rules)?;
     (job.on_stage)(Stage::Evaluate);
     let evaluation = judge(&snapshot, coverage, &rules, today);
     (job.on_stage)(Stage::Compare);
