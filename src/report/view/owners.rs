@@ -1,6 +1,6 @@
 //! The first ten things to do, by who does them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Block, Facts, Section, changes,
@@ -88,7 +88,14 @@ pub(super) fn action(facts: &Facts<'_>, group: &Group<'_>, rank: Option<u64>) ->
     let others: Vec<String> = group.findings.iter().filter(|f| f.id != first.id).map(|f| place(f)).collect();
     if !others.is_empty() {
         let n = words::count(others.len() as u64, "other place", "other places");
-        text = text.plain(format!("Also in {n}: {}. ", words::some_of(&others, ALSO)));
+        // Several places of one object, or of one scope, are one name.
+        let own = place(first);
+        let names: BTreeSet<String> = others.into_iter().filter(|name| *name != own).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        text = match names.as_slice() {
+            [] => text.plain(format!("Also in {n} of it. ")),
+            names => text.plain(format!("Also in {n}: {}. ", words::some_of(names, ALSO))),
+        };
     }
     text = text.plain(age(facts, group));
     let fix = facts.input.definitions.checks.get(&first.check).map(|c| words::first_sentence(&c.remediation));
