@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read as _, Seek as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, OnceLock},
@@ -10,7 +10,6 @@ use std::{
 
 use kube::{Client, Config, config::KubeConfigOptions};
 use serde::Deserialize;
-use tempfile::TempDir;
 
 use super::tools;
 
@@ -28,7 +27,6 @@ struct State {
 pub struct Cluster {
     state: State,
     child: Mutex<Child>,
-    _folder: TempDir,
 }
 
 /// The cluster that all tests share, with the example's workloads; tests stay apart by namespace, service account and
@@ -49,22 +47,23 @@ impl Cluster {
     /// Starts another cluster, with the named nodes: the first one runs the control plane.
     pub fn start(nodes: &str) -> Self {
         super::install_tls();
-        let folder = TempDir::with_prefix("kubeproof-cluster-").expect("a temporary folder");
-        let log = folder.path().join("up.log");
+        // Statics are never dropped: the program keeps a folder of its own, and removes it when it ends.
+        let mut log = tempfile::tempfile().expect("a log file");
         let mut child = Command::new(tools::cluster())
-            .args(["up", "--nodes", nodes, "--dir"])
-            .arg(folder.path())
+            .args(["up", "--nodes", nodes])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).expect("a log file"))
+            .stderr(log.try_clone().expect("a second handle of the log"))
             .spawn()
             .expect("the test cluster starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let state = serde_json::from_str(&line).unwrap_or_else(|_| {
-            panic!("the test cluster did not become ready:\n{}", fs::read_to_string(&log).unwrap_or_default())
+            let mut said = String::new();
+            let _ = log.rewind().and_then(|()| log.read_to_string(&mut said));
+            panic!("the test cluster did not become ready:\n{said}")
         });
-        Self { state, child: Mutex::new(child), _folder: folder }
+        Self { state, child: Mutex::new(child) }
     }
 
     /// `https://127.0.0.1:PORT`.
