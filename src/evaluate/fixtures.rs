@@ -175,6 +175,7 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         snapshot: &snapshot,
         coverage: &coverage,
         library: &library,
+        versions: None,
         kubernetes: test.kubernetes,
         keep_passes: false,
     };

@@ -11,7 +11,7 @@ use crate::{
         WaiversFile, parse_yaml,
     },
     evaluate::FrameworkResult,
-    framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, load_frameworks, select},
+    framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, Versions, load_frameworks, select},
 };
 
 /// Everything that decides in one run.
@@ -35,6 +35,8 @@ pub struct Rules {
     pub attestations: Located<AttestationsFile>,
     /// What is as it is by design: the built-in list, then the user's.
     pub expected: Vec<Located<ExpectedFile>>,
+    /// How long each version of Kubernetes gets repairs.
+    pub versions: Option<Versions>,
 }
 
 impl Rules {
@@ -51,6 +53,7 @@ impl Rules {
         let waivers = read::<WaiversFile>(&files, "waivers.yaml").map_err(one)?.unwrap_or_default();
         let attestations = read::<AttestationsFile>(&files, "attestations.yaml").map_err(one)?.unwrap_or_default();
         let built_in = read::<ExpectedFile>(&files, "expected.yaml").map_err(one)?.unwrap_or_default();
+        let versions = Versions::load(&files).map_err(one)?;
         let own = read::<ExpectedFile>(&files, "user-expected.yaml").map_err(one)?;
         let expected: Vec<Located<ExpectedFile>> = [built_in].into_iter().chain(own).collect();
 
@@ -65,7 +68,8 @@ impl Rules {
         }
         let scope = scope.map(|file| file.value);
         let (frameworks, left_out) = select(&all, requested, cluster, scope.as_ref()).map_err(one)?;
-        Ok(Self { files, library, frameworks, left_out, scope, owners: owners.value, waivers, attestations, expected })
+        let owners = owners.value;
+        Ok(Self { files, library, frameworks, left_out, scope, owners, waivers, attestations, expected, versions })
     }
 
     /// The frameworks of the run and those left out, as they are reported.

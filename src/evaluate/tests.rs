@@ -98,7 +98,7 @@ fn judge_cluster(
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    run(&Input { snapshot: &snapshot, coverage: &coverage, library, kubernetes, keep_passes: false })
+    run(&Input { snapshot: &snapshot, coverage: &coverage, library, versions: None, kubernetes, keep_passes: false })
 }
 
 fn judge(check: &str, objects: Vec<Json>) -> Judgement {

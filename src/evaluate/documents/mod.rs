@@ -10,7 +10,7 @@ use super::{Evidence, value::Node};
 use crate::{
     collect::Coverage,
     digest::Digest,
-    framework::check::On,
+    framework::{check::On, versions::Versions},
     resource::ResourceRef,
     snapshot::{Object, Snapshot},
 };
@@ -42,6 +42,8 @@ pub struct Made<'a> {
     pub snapshot: &'a Snapshot,
     /// What was seen, and when.
     pub coverage: &'a Coverage,
+    /// How long each version of Kubernetes gets repairs.
+    pub versions: Option<&'a Versions>,
 }
 
 /// What is judged by checks on one of `wanted`, and is no object.
@@ -49,7 +51,7 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
     let snapshot = made.snapshot;
     let mut documents = Vec::new();
     if wanted.contains(&On::Cluster) {
-        documents.push(cluster::cluster(snapshot));
+        documents.push(cluster::cluster(made));
     }
     if wanted.contains(&On::Subject) {
         documents.extend(subjects::subjects(snapshot));
