@@ -43,7 +43,8 @@ impl<'a> Input<'a> {
 pub fn run(input: &Input<'_>) -> Evaluation {
     let Input { snapshot, coverage, rules, kubernetes, today, keep_passes } = *input;
     let library = &rules.library;
-    let asked = engine::Input { snapshot, coverage, library, versions: rules.versions.as_ref(), kubernetes, keep_passes };
+    let asked =
+        engine::Input { snapshot, coverage, library, versions: rules.versions.as_ref(), kubernetes, keep_passes };
     let engine::Judgement { mut findings, mut checks, counts } = engine::run(&asked);
     let mut declarations = waivers::annotate(rules, snapshot, today, &mut findings, &mut checks);
     assign(rules, snapshot, &mut findings);

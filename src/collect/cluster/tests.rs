@@ -294,7 +294,9 @@ async fn secrets_and_events_are_asked_for_never_and_only_as_metadata() {
         server.on(rules, [may(rule.clone())]);
         let collected = server.collect_with(Options::default(), &["secrets"]).await.unwrap();
         assert!(server.seen("/api/v1/secrets").is_empty(), "{rule}");
-        assert!(collected.coverage.excluded.iter().any(|e| e.resource == "secrets" && e.reason.contains("not evaluated")));
+        assert!(
+            collected.coverage.excluded.iter().any(|e| e.resource == "secrets" && e.reason.contains("not evaluated"))
+        );
     }
     server.on(rules, [may(json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}))]);
     let collected = server.collect_with(Options::default(), &["secrets"]).await.unwrap();

@@ -90,6 +90,8 @@ mod tests {
             Some("Kubernetes 1.38 is not in the table of versions of 2026-11-25")
         );
         assert!(reason(&versions(None, None, NaiveDate::MIN)).is_some_and(|reason| reason.contains("API server")));
-        assert!(reason(&versions(Some(Minor(37)), None, NaiveDate::MIN)).is_some_and(|reason| reason.contains("table")));
+        assert!(
+            reason(&versions(Some(Minor(37)), None, NaiveDate::MIN)).is_some_and(|reason| reason.contains("table"))
+        );
     }
 }
