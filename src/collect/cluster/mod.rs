@@ -230,7 +230,7 @@ fn excluded(extra: &[&str]) -> Vec<Excluded> {
         entry("events.events.k8s.io", "they expire within hours and say nothing about configuration"),
     ];
     let secrets = match extra.contains(&resources::SECRETS.plural) {
-        true => "content is never asked for; only metadata was, as configured",
+        true => "content is never asked for; only metadata was, as a rule of the caller allows",
         false => "their content is never evidence; checks that need their age or type are not evaluated",
     };
     excluded.push(entry(resources::SECRETS.plural, secrets));
