@@ -1,5 +1,5 @@
 //! The lists of the default collection: what checks, mappings and drift read. Secrets and Events are not among them.
-//! The ClusterRole that kubeproof ships grants exactly these.
+//! The ClusterRole that kubeproof ships grants these and the custom resources that checks rest on.
 
 /// A resource of the API that is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use crate::{
         check::{Minor, On},
         defaults::Defaults,
         library::{Check, Library},
+        versions::Versions,
     },
     resource::ResourceRef,
     snapshot::{Object, Snapshot},
@@ -46,6 +47,8 @@ pub struct Input<'a> {
     pub defaults: &'a Defaults,
     /// Declared scopes.
     pub scopes: &'a [At<Scope>],
+    /// How long each version of Kubernetes gets repairs.
+    pub versions: Option<&'a Versions>,
     /// Minor version of the cluster; without one, the newest variant of each check decides.
     pub kubernetes: Option<Minor>,
     /// Keep passes among the findings.
@@ -71,7 +74,13 @@ pub fn run(input: &Input<'_>) -> Judgement {
         input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params), &now)).collect();
     let wanted = input.library.checks().map(|check| &check.on).collect();
     let mut documents = documents::of(
-        Made { snapshot: input.snapshot, coverage: input.coverage, defaults: input.defaults, scopes: input.scopes },
+        Made {
+            snapshot: input.snapshot,
+            coverage: input.coverage,
+            defaults: input.defaults,
+            scopes: input.scopes,
+            versions: input.versions,
+        },
         &wanted,
     );
     // Manifests are a part of some cluster: what they lack may stand beside them.
@@ -127,13 +136,15 @@ impl<'a> Engine<'a> {
         let objects = &input.snapshot.objects;
         let given: BTreeSet<&On> = documents.iter().map(|document| &document.on).collect();
         let (mut pods, mut kinds, mut others) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new(), Vec::new());
-        let mut unseen = Vec::new();
+        let (mut unseen, mut resources) = (Vec::new(), BTreeSet::new());
         for (at, check) in ready.iter().map(|ready| ready.check).enumerate() {
             let given = given.contains(&check.on);
             let exists = given || exists(check, objects);
             let mut blind = sight::unseen_related(check, input.coverage);
             // Without a target nothing rests on what is related; with one, nothing can be said of it.
-            if !exists {
+            if exists {
+                resources.extend(check.related.values().map(|related| related.resource.as_str()));
+            } else {
                 blind.clear();
             }
             if blind.is_empty() {
@@ -146,9 +157,6 @@ impl<'a> Engine<'a> {
             blind.extend(sight::unseen_targets(check, input.coverage, given));
             unseen.push(blind);
         }
-        let seeing = ready.iter().zip(&unseen).map(|(ready, _)| ready.check);
-        let resources: BTreeSet<&str> =
-            seeing.flat_map(|check| check.related.values()).map(|related| related.resource.as_str()).collect();
         let index = Index::build(objects, &resources);
         Self { input, ready, pods, kinds, others, unseen, workloads: Workloads::of(objects), index }
     }

@@ -178,6 +178,7 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         library: &library,
         defaults: &defaults,
         scopes: &[],
+        versions: None,
         kubernetes: test.kubernetes,
         keep_passes: false,
     };

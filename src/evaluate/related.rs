@@ -58,7 +58,9 @@ impl<'a> Index<'a> {
             let list = index.lists.entry(&object.resource).or_default();
             let namespace = object.namespace.as_deref().unwrap_or_default();
             let at = list.entries.len();
-            list.by_namespace.entry(namespace).or_default().push(at);
+            // A namespace is near to what is in it.
+            let near = if is_namespace(object) { object.name.as_str() } else { namespace };
+            list.by_namespace.entry(near).or_default().push(at);
             list.by_name.entry((namespace, &object.name)).or_default().push(at);
             for reference in references(object, &document) {
                 list.referring_to.entry(reference).or_default().push(at);
@@ -75,8 +77,7 @@ impl<'a> Index<'a> {
             return list.entries.iter().collect();
         };
         // A namespace holds what is in it; a cluster-scoped object has no neighbours.
-        let is_namespace = object.gvk.kind == "Namespace" && object.gvk.group.is_empty();
-        let namespace = if is_namespace { Some(object.name.as_str()) } else { object.namespace.as_deref() };
+        let namespace = if is_namespace(object) { Some(object.name.as_str()) } else { object.namespace.as_deref() };
         let neighbours = || namespace.and_then(|namespace| list.by_namespace.get(namespace));
         match related.by {
             By::Cluster => list.entries.iter().collect(),
@@ -106,6 +107,10 @@ impl<'a> List<'a> {
         }
         found.into_iter().map(|at| &self.entries[at]).collect()
     }
+}
+
+fn is_namespace(object: &Object) -> bool {
+    object.gvk.kind == "Namespace" && object.gvk.group.is_empty()
 }
 
 /// The stored JSON of an object as expressions see it; what is no JSON has no fields.
@@ -165,6 +170,17 @@ const RULES: &[Rule] = &[
     rule("Pod", "pod.volumes[*].configMap", "configmaps"),
     rule("Pod", "pod.volumes[*].persistentVolumeClaim.claimName", "persistentvolumeclaims"),
     rule("Pod", "pod.volumes[*].secret.secretName", "secrets"),
+    rule("Pod", "pod.volumes[*].projected.sources[*].secret", "secrets"),
+    rule("Pod", "pod.volumes[*].csi.nodePublishSecretRef", "secrets"),
+    rule("Pod", "pod.containers[*].env[*].valueFrom.secretKeyRef", "secrets"),
+    rule("Pod", "pod.containers[*].envFrom[*].secretRef", "secrets"),
+    rule("Pod", "pod.initContainers[*].env[*].valueFrom.secretKeyRef", "secrets"),
+    rule("Pod", "pod.initContainers[*].envFrom[*].secretRef", "secrets"),
+    rule("Pod", "pod.imagePullSecrets[*]", "secrets"),
+    rule("ServiceAccount", "object.imagePullSecrets[*]", "secrets"),
+    rule("ServiceAccount", "object.secrets[*]", "secrets"),
+    rule("Ingress", "object.spec.tls[*].secretName", "secrets"),
+    rule("Gateway", "object.spec.listeners[*].tls.certificateRefs[*]", "secrets"),
     rule("Ingress", "object.spec.ingressClassName", "ingressclasses.networking.k8s.io"),
     rule("Ingress", "object.spec.defaultBackend.service", "services"),
     rule("Ingress", "object.spec.rules[*].http.paths[*].backend.service", "services"),

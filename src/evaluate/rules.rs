@@ -12,7 +12,9 @@ use crate::{
     },
     digest::Digest,
     evaluate::FrameworkResult,
-    framework::{Framework, FrameworkKind, Library, RuleFiles, Selected, defaults::Defaults, load_frameworks, select},
+    framework::{
+        Framework, FrameworkKind, Library, RuleFiles, Selected, Versions, defaults::Defaults, load_frameworks, select,
+    },
 };
 
 /// Name of the rule file that lists attestations whose files changed.
@@ -48,6 +50,8 @@ pub struct Rules {
     pub attested_changed: Changed,
     /// What is as it is by design: the built-in list, then the user's.
     pub expected: Vec<Located<ExpectedFile>>,
+    /// How long each version of Kubernetes gets repairs.
+    pub versions: Option<Versions>,
 }
 
 impl Rules {
@@ -65,6 +69,7 @@ impl Rules {
         let waivers = read::<WaiversFile>(&files, "waivers.yaml").map_err(one)?.unwrap_or_default();
         let attestations = read::<AttestationsFile>(&files, "attestations.yaml").map_err(one)?.unwrap_or_default();
         let built_in = read::<ExpectedFile>(&files, "expected.yaml").map_err(one)?.unwrap_or_default();
+        let versions = Versions::load(&files).map_err(one)?;
         let own = read::<ExpectedFile>(&files, "user-expected.yaml").map_err(one)?;
         let expected: Vec<Located<ExpectedFile>> = [built_in].into_iter().chain(own).collect();
 
@@ -94,6 +99,7 @@ impl Rules {
             attested,
             attested_changed,
             expected,
+            versions,
         })
     }
 

@@ -105,6 +105,7 @@ fn judge_cluster(
         library,
         defaults: &defaults,
         scopes: &[],
+        versions: None,
         kubernetes,
         keep_passes: false,
     })

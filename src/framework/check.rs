@@ -240,7 +240,7 @@ pub struct Related {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// In the same namespace; for a Namespace, those in it.
+    /// In the same namespace, and the Namespace itself; for a Namespace, those in it.
     Namespace,
     /// One of the two selects the other by labels, in the same namespace.
     Selector,

@@ -9,6 +9,7 @@ pub mod path;
 pub mod position;
 pub mod select;
 pub mod template;
+pub mod versions;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use embedded::{embedded, folder};
 pub use library::{Check, Library};
 pub use load::load_frameworks;
 pub use select::{Selected, select};
+pub use versions::Versions;
 
 /// How bad a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

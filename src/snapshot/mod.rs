@@ -6,6 +6,7 @@ mod images;
 mod nodes;
 mod parquet;
 mod redact;
+mod request;
 mod seal;
 mod status;
 mod stored;

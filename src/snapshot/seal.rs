@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Manager, Object, Origin,
     redact::{RedactionKey, Redactor, Tokeniser, Tokens},
-    status,
+    request, status,
 };
 use crate::{canonical, digest::Digest, resource::Gvk};
 
@@ -136,10 +136,8 @@ fn reduce(gvk: &Gvk, object: &mut Map<String, Value>) {
             }
         }
         ("certificates.k8s.io", "CertificateSigningRequest") => {
-            if let Some(Value::String(request)) = object.get_mut("spec").and_then(|s| s.get_mut("request"))
-                && !request.starts_with("sha256:")
-            {
-                *request = Digest::of(&*request).to_string();
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                request::reduce(spec);
             }
         }
         _ => {}

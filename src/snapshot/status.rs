@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// What is kept of a kind's status. Paths are dotted; `[]` walks a list or map of maps.
+/// What is kept of a kind's status. Paths are dotted; `[]` walks a list of maps.
 const KEPT: &[(&str, &str, &[&str])] = &[
     (
         "",
@@ -44,11 +44,19 @@ const KEPT: &[(&str, &str, &[&str])] = &[
     ("apps", "StatefulSet", &["replicas", "readyReplicas"]),
     ("apps", "ReplicaSet", &["replicas", "readyReplicas"]),
     ("apps", "DaemonSet", &["desiredNumberScheduled", "numberReady"]),
+    ("batch", "CronJob", &["lastSuccessfulTime"]),
     ("batch", "Job", &["succeeded", "failed", "conditions[].type", "conditions[].status"]),
     ("networking.k8s.io", "Ingress", &["loadBalancer"]),
     ("certificates.k8s.io", "CertificateSigningRequest", &["conditions[].type", "conditions[].status"]),
     ("apiregistration.k8s.io", "APIService", &["conditions[].type", "conditions[].status"]),
     ("apiextensions.k8s.io", "CustomResourceDefinition", &["storedVersions"]),
+    ("argoproj.io", "Application", &["sync.status"]),
+    ("external-secrets.io", "ExternalSecret", &["conditions[].type", "conditions[].status"]),
+    ("fileintegrity.openshift.io", "FileIntegrity", &["phase"]),
+    ("k3s.cattle.io", "ETCDSnapshotFile", &["creationTime", "readyToUse"]),
+    ("kustomize.toolkit.fluxcd.io", "Kustomization", &["conditions[].type", "conditions[].status"]),
+    ("velero.io", "Backup", &["completionTimestamp", "phase"]),
+    ("velero.io", "Restore", &["completionTimestamp", "phase"]),
 ];
 
 /// Fields of `nodeInfo` that name one boot of one machine and change without a change of configuration.
@@ -78,6 +86,13 @@ fn copy(from: &Value, to: &mut Value, path: &str) {
         target.insert(field.into(), source.clone());
         return;
     };
+    if !head.ends_with("[]") {
+        // Only where the source goes deeper: an odd shape leaves no empty map behind.
+        if source.is_object() {
+            copy(source, target.entry(field).or_insert_with(|| Value::Object(Map::new())), rest);
+        }
+        return;
+    }
     let Some(items) = source.as_array() else { return };
     let kept = target.entry(field).or_insert_with(|| Value::Array(vec![Value::Object(Map::new()); items.len()]));
     for (item, kept) in items.iter().zip(kept.as_array_mut().into_iter().flatten()) {
@@ -115,6 +130,24 @@ mod tests {
             reduced("", "Node", status),
             json!({"nodeInfo": {"kubeletVersion": "v1.37.2"}, "conditions": [{"type": "Ready", "status": "True"}]})
         );
+    }
+
+    #[test]
+    fn a_deeper_field_is_kept_without_its_neighbours() {
+        let status = json!({
+            "sync": {"status": "Synced", "revision": "8f4c2a1", "comparedTo": {"source": {"repoURL": "https://u:p@git"}}},
+            "health": {"status": "Healthy"}, "history": [{"id": 1}],
+        });
+        assert_eq!(reduced("argoproj.io", "Application", status), json!({"sync": {"status": "Synced"}}));
+        assert_eq!(reduced("argoproj.io", "Application", json!({"sync": "odd"})), Value::Null);
+        let backup = json!({"phase": "Completed", "completionTimestamp": "2026-11-22T01:04:00Z", "progress": {"itemsBackedUp": 4}});
+        assert_eq!(
+            reduced("velero.io", "Backup", backup),
+            json!({"phase": "Completed", "completionTimestamp": "2026-11-22T01:04:00Z"})
+        );
+        assert_eq!(reduced("velero.io", "Backup", json!({"errors": 2})), Value::Null);
+        let job = json!({"lastSuccessfulTime": "2026-11-22T01:04:00Z", "lastScheduleTime": "2026-11-23T01:00:00Z"});
+        assert_eq!(reduced("batch", "CronJob", job), json!({"lastSuccessfulTime": "2026-11-22T01:04:00Z"}));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use futures::{StreamExt, stream};
 
 pub use connect::{ConnectError, Connection, Options, connect};
 
-use super::{Collected, Coverage, Excluded, ListOutcome, ListRecord, SCHEMA, Source, SourceKind, resources};
+use super::{Caller, Collected, Coverage, Excluded, ListOutcome, ListRecord, SCHEMA, Source, SourceKind, resources};
 use crate::{
     clock::Clock,
     snapshot::{Object, RedactionKey, Sealer, Tokens},
@@ -41,7 +41,9 @@ pub struct Progress {
     pub objects: u64,
 }
 
-/// Reads every list of the default collection and `extra_resources` (`certificates.cert-manager.io`).
+/// Reads every list of the default collection and `extra_resources` (`certificates.cert-manager.io`). Of Secrets the
+/// metadata is asked for, and only where a rule of the caller names them.
+///
 /// Whatever goes wrong is in the coverage, up to [`Coverage::failure`].
 pub async fn collect(
     connection: &Connection,
@@ -65,7 +67,12 @@ pub async fn collect(
         timeout: connection.options.list_timeout,
         clock,
     };
-    let plan = plan(&discovery, extra_resources);
+    let extra: Vec<&str> = extra_resources
+        .iter()
+        .map(String::as_str)
+        .filter(|id| *id != resources::SECRETS.plural || caller.as_ref().is_some_and(names_secrets))
+        .collect();
+    let plan = plan(&discovery, &extra);
     let (lists, objects) = read_all(&reader, plan, connection.options.concurrency, on_progress).await;
     let mut cluster = connection.identity.clone();
     cluster.platform = platform::recognise(version.as_deref(), discovery.serves_group_of(".openshift.io"), &objects);
@@ -82,7 +89,7 @@ pub async fn collect(
         discovery_failures: discovery.failures,
         lists,
         redaction_key,
-        excluded: excluded(extra_resources),
+        excluded: excluded(&extra),
     };
     Collected { source, coverage, objects, errors: Vec::new() }
 }
@@ -93,7 +100,7 @@ enum Step {
     Known(ListRecord),
 }
 
-fn plan(discovery: &Discovery, extra: &[String]) -> Vec<Step> {
+fn plan(discovery: &Discovery, extra: &[&str]) -> Vec<Step> {
     let mut ids: Vec<(String, String, String, bool)> = resources::RESOURCES
         .iter()
         .map(|r| (r.group.to_owned(), r.plural.to_owned(), r.kind.to_owned(), r.namespaced))
@@ -158,19 +165,27 @@ async fn read_all(
     (lists, objects.into_iter().flatten().collect())
 }
 
+/// An administrator's wildcard is no wish to have Secrets listed: a rule must say so in words.
+fn names_secrets(caller: &Caller) -> bool {
+    let has = |list: &[String], item: &str| list.iter().any(|entry| entry == item);
+    caller.rules.iter().any(|rule| {
+        has(&rule.groups, "") && has(&rule.resources, resources::SECRETS.plural) && has(&rule.verbs, "list")
+    })
+}
+
 fn is_event(id: &str) -> bool {
     matches!(id, "events" | "events.events.k8s.io")
 }
 
 /// What is never asked for, and why.
-fn excluded(extra: &[String]) -> Vec<Excluded> {
+fn excluded(extra: &[&str]) -> Vec<Excluded> {
     let entry = |resource: &str, reason: &str| Excluded { resource: resource.into(), reason: reason.into() };
     let mut excluded = vec![
         entry("events", "they expire within hours and say nothing about configuration"),
         entry("events.events.k8s.io", "they expire within hours and say nothing about configuration"),
     ];
-    let secrets = match extra.iter().any(|id| id == resources::SECRETS.plural) {
-        true => "content is never asked for; only metadata was, as configured",
+    let secrets = match extra.contains(&resources::SECRETS.plural) {
+        true => "content is never asked for; only metadata was, as a rule of the caller allows",
         false => "their content is never evidence; checks that need their age or type are not evaluated",
     };
     excluded.push(entry(resources::SECRETS.plural, secrets));

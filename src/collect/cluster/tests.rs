@@ -282,6 +282,23 @@ async fn secrets_and_events_are_asked_for_never_and_only_as_metadata() {
     assert!(server.seen("/api/v1/secrets").is_empty() && server.seen("/api/v1/events").is_empty());
 
     server.on("/api/v1/secrets", [page(&["s"], None)]);
+    let review = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    server.on(review, [Say::Json(201, json!({"status": {"userInfo": {"username": "u"}}}))]);
+    let may = |rule: Value| Say::Json(201, json!({"status": {"resourceRules": [rule], "nonResourceRules": []}}));
+    let rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    for rule in [
+        json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
+        json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}),
+        json!({"apiGroups": ["vault.example.com"], "resources": ["secrets"], "verbs": ["list"]}),
+    ] {
+        server.on(rules, [may(rule.clone())]);
+        let collected = server.collect_with(Options::default(), &["secrets"]).await;
+        assert!(server.seen("/api/v1/secrets").is_empty(), "{rule}");
+        assert!(
+            collected.coverage.excluded.iter().any(|e| e.resource == "secrets" && e.reason.contains("not evaluated"))
+        );
+    }
+    server.on(rules, [may(json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}))]);
     let collected = server.collect_with(Options::default(), &["secrets"]).await;
     assert_eq!(names(&collected), ["Secret/shop/s"]);
     let asked = server.seen("/api/v1/secrets");

@@ -18,7 +18,7 @@ use crate::{
     collect::Coverage,
     config::{At, Scope},
     digest::Digest,
-    framework::{Minor, check::On, defaults::Defaults},
+    framework::{Minor, check::On, defaults::Defaults, versions::Versions},
     resource::ResourceRef,
     snapshot::{Object, Snapshot},
 };
@@ -54,6 +54,8 @@ pub struct Made<'a> {
     pub defaults: &'a Defaults,
     /// Declared scopes.
     pub scopes: &'a [At<Scope>],
+    /// How long each version of Kubernetes gets repairs.
+    pub versions: Option<&'a Versions>,
 }
 
 impl Made<'_> {
@@ -68,7 +70,7 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
     let snapshot = made.snapshot;
     let mut documents = Vec::new();
     if wanted.contains(&On::Cluster) {
-        documents.push(cluster::cluster(snapshot));
+        documents.push(cluster::cluster(made));
     }
     if wanted.contains(&On::Subject) {
         documents.extend(subjects::subjects(snapshot));

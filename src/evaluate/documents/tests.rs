@@ -42,7 +42,10 @@ fn documents(objects: &[Json]) -> Vec<Document> {
         On::Node,
         On::ControlPlaneNode,
     ];
-    of(Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &[] }, &wanted.iter().collect())
+    of(
+        Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &[], versions: None },
+        &wanted.iter().collect(),
+    )
 }
 
 fn setting(document: &Document, name: &str) -> Json {
@@ -199,7 +202,7 @@ fn border(objects: &[Json], refused: &[&str]) -> Node {
     let mut scope = samples::scope("pci-dss", &["payments"]);
     scope.connected_to = vec!["shop".into()];
     let scopes = [At { line: 1, value: scope }];
-    let made = Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &scopes };
+    let made = Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &scopes, versions: None };
     let [document] = of(made, &[&On::Scope].into()).try_into().unwrap();
     document.node
 }
