@@ -508,7 +508,7 @@ mod tests {
                 "unknown variable 'paramz'",
                 Some("did you mean 'params'?"),
             ),
-            ("why: w", "why: w\nrequires: 1 > 0\nunseen: '{paramz.x}'", (12, 10), "unknown name 'paramz'", None),
+            ("why: w", "why: w\nrequires: 1 > 0\nunseen: '{paramz.x}'", (12, 9), "unknown name 'paramz'", None),
             ("why: w", "why: w\nvariants: [{since: \"2\"}]", (11, 20), "not a Kubernetes version", None),
         ] {
             let text = GOOD.replacen(from, to, 1);
