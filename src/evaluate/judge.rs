@@ -33,6 +33,8 @@ pub struct Ready<'a> {
     by_value: bool,
     /// `when` asks about the target, not about a value or an item.
     when_once: bool,
+    /// Names of related objects that only `requires` asks for.
+    passes_alone: Vec<&'a str>,
 }
 
 /// Who is judged, and what findings say of it.
@@ -72,7 +74,11 @@ impl<'a> Ready<'a> {
             .as_ref()
             .is_some_and(|when| !when.mentions("value") && item.is_none_or(|item| !when.mentions(item)));
         let by_value = !check.fields.is_empty() && policy.pass.only_mentions(&["value", "params"]);
-        Self { check, policy, now: Node::text(now), by_value, when_once }
+        let judged_by = [Some(policy.pass), check.when.as_ref(), check.observed.as_ref()];
+        let asked = |name: &str| judged_by.into_iter().flatten().any(|expression| expression.mentions(name));
+        let names = check.related.keys().map(String::as_str).filter(|_| check.requires.is_some());
+        let passes_alone = names.filter(|name| !asked(name)).collect();
+        Self { check, policy, now: Node::text(now), by_value, when_once, passes_alone }
     }
 
     /// Every finding of this check on `target`, passes included where `keep_passes`; `count` hears of every outcome.
@@ -226,8 +232,18 @@ impl<'r> Run<'r, '_> {
             Ok(true) => {}
         }
         match self.pass(scope, value) {
-            Ok(true) => (Outcome::Pass, None),
+            Ok(true) => self.shown(scope),
             Ok(false) => (Outcome::Fail, None),
+            Err(error) => (Outcome::NotEvaluated, Some(error)),
+        }
+    }
+
+    /// A pass, where what it requires holds; a failure needs nothing more to be one.
+    fn shown(&self, scope: &Scope<'_>) -> (Outcome, Option<String>) {
+        let Some(requires) = &self.ready.check.requires else { return (Outcome::Pass, None) };
+        match requires.holds.test(scope) {
+            Ok(true) => (Outcome::Pass, None),
+            Ok(false) => (Outcome::NotEvaluated, Some(requires.unseen.fill(|name| scope.get(name)))),
             Err(error) => (Outcome::NotEvaluated, Some(error)),
         }
     }
@@ -279,7 +295,7 @@ impl<'r> Run<'r, '_> {
             observed: self.observed(scope, verdict.place.node),
             expected: check.expected.fill(value_of).into(),
             message,
-            evidence: self.evidence(),
+            evidence: self.evidence(verdict.outcome),
             requirements: Vec::new(),
             owner: None,
             waiver: None,
@@ -305,8 +321,10 @@ impl<'r> Run<'r, '_> {
         }
     }
 
-    fn evidence(&self) -> Vec<Evidence> {
-        let entries = self.related.iter().flat_map(|(_, entries)| entries);
+    fn evidence(&self, outcome: Outcome) -> Vec<Evidence> {
+        // A failure does not rest on what only a pass requires.
+        let rests_on = |name: &str| outcome != Outcome::Fail || !self.ready.passes_alone.contains(&name);
+        let entries = self.related.iter().filter(|(name, _)| rests_on(name)).flat_map(|(_, entries)| entries);
         let related = entries
             .map(|entry| Evidence { resource: entry.object.reference().to_string(), digest: entry.object.digest });
         let mut evidence: Vec<Evidence> = self.subject.evidence.iter().cloned().chain(related).collect();

@@ -256,6 +256,34 @@ fn a_refused_list_is_never_an_empty_one() {
 }
 
 #[test]
+fn a_pass_shows_nothing_where_what_it_requires_does_not_hold() {
+    let related = "by: namespace}\n  agents: {resource: daemonsets.apps, by: cluster}\nparams: {ignoring: [flannel]}\n\
+                   requires: '!agents.exists(a, a.metadata.name in params.ignoring)'\n\
+                   unseen: '{params.ignoring} ignores policies'\n";
+    let body = DEFAULT_DENY.replace("by: namespace}\n", related);
+    let objects = || vec![namespace("shop"), policy("shop", "all", json!({})), namespace("web")];
+    let plugin = |name: &str| template("DaemonSet", name, json!({"containers": []}));
+    let outcomes = |judgement: &Judgement| {
+        let all = judgement.findings.iter();
+        all.map(|f| (f.resource.name.clone(), f.outcome, f.reason.clone(), f.evidence.len())).collect::<Vec<_>>()
+    };
+    let reason = Some("flannel ignores policies".to_string());
+    // A failure needs no plugin to be one, and does not rest on it; the undecided names the plugin as evidence.
+    let web = ("web".to_string(), Outcome::Fail, None, 1);
+    let with = |name: &str| judge(&body, objects().into_iter().chain([plugin(name)]).collect());
+    assert_eq!(outcomes(&with("flannel")), [("shop".into(), Outcome::NotEvaluated, reason, 3), web.clone()]);
+    let enforced = with("calico");
+    assert_eq!(outcomes(&enforced), [web]);
+    assert_eq!(enforced.counts.pass, 1);
+
+    let library = library(&[("x", body.as_str())]);
+    let judgement = judge_cluster(&library, objects(), &[("daemonsets.apps", refused())], None);
+    assert_eq!(only(&judgement).reason.as_deref(), Some("daemonsets.apps refused: 403 Forbidden"));
+    let unknown = body.replace("a.metadata.name in", "a.metadata.nam in");
+    assert_eq!(outcomes(&judge(&unknown, [objects(), vec![plugin("x")]].concat()))[0].1, Outcome::NotEvaluated);
+}
+
+#[test]
 fn one_refused_list_of_several_leaves_the_rest_judged() {
     let library = library(&[("x", HOST_PID)]);
     let judgement =

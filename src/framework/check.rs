@@ -42,6 +42,12 @@ pub struct CheckFile {
     /// The expression that says whether the question arises.
     #[serde(default)]
     pub when: Option<Spanned<String>>,
+    /// The expression without which a pass shows nothing: where it is false, what would pass is not-evaluated.
+    #[serde(default)]
+    pub requires: Option<Spanned<String>>,
+    /// One sentence for that, beside `requires`; `{params.x}` is filled in.
+    #[serde(default)]
+    pub unseen: Option<Spanned<String>>,
     /// Values for expressions and texts.
     #[serde(default)]
     pub params: BTreeMap<String, Node>,

@@ -55,6 +55,8 @@ pub struct Check {
     pub absent: Option<Node>,
     /// Whether the question arises.
     pub when: Option<Expression>,
+    /// What must hold for a pass to show anything.
+    pub requires: Option<Requires>,
     /// What was found.
     pub observed: Option<Expression>,
     /// What was expected, in words.
@@ -78,6 +80,15 @@ pub struct Check {
     pass: Expression,
     params: BTreeMap<String, Node>,
     variants: Vec<Variant>,
+}
+
+/// What a pass rests on beside `pass` itself: a network policy shows nothing where no plugin enforces it.
+#[derive(Debug, Clone)]
+pub struct Requires {
+    /// The expression.
+    pub holds: Expression,
+    /// The reason where it does not hold.
+    pub unseen: Template,
 }
 
 /// The list that a check walks.
@@ -214,6 +225,7 @@ impl Compiler<'_> {
         self.related();
         let pass = self.expression(&file.pass, &names, admission);
         let when = file.when.as_ref().map(|when| self.expression(when, &names, admission));
+        let requires = self.requires(&names, admission);
         let observed = file.observed.as_ref().map(|observed| self.expression(observed, &names, false));
         let expected = self.template(&file.expected, &names);
         let message = self.template(&file.message, &names);
@@ -231,6 +243,7 @@ impl Compiler<'_> {
             fields: file.field.iter().flat_map(|field| field.value.0.clone()).collect(),
             absent: file.absent.clone(),
             when: when.flatten(),
+            requires,
             observed: observed.flatten(),
             expected,
             message,
@@ -330,6 +343,28 @@ impl Compiler<'_> {
                 let message = format!("related '{name}': on {} there is no object to be related to", file.on);
                 self.wrong(related, message).hint = Some("write by: cluster".into());
             }
+        }
+    }
+
+    fn requires(&mut self, names: &BTreeSet<String>, admission: bool) -> Option<Requires> {
+        let file = self.file;
+        match (&file.requires, &file.unseen) {
+            (Some(requires), Some(unseen)) => {
+                let holds = self.expression(requires, names, admission);
+                let unseen = self.template(unseen, names);
+                Some(Requires { holds: holds?, unseen: unseen? })
+            }
+            (Some(requires), None) => {
+                self.wrong(requires, "requires stands without unseen").hint =
+                    Some("say in 'unseen' why a pass would show nothing".into());
+                None
+            }
+            (None, Some(unseen)) => {
+                self.wrong(unseen, "unseen stands without requires").hint =
+                    Some("write the expression in 'requires'".into());
+                None
+            }
+            (None, None) => None,
         }
     }
 
@@ -464,6 +499,16 @@ mod tests {
             ),
             ("why: w", "why: w\nrelated: {p: {resource: services, by: label}}", (11, 39), "unknown variant", None),
             ("why: w", "why: w\nvariants: [{since: \"1.30\"}, {since: \"1.27\"}]", (11, 37), "in the order", None),
+            ("why: w", "why: w\nrequires: 1 > 0", (11, 11), "requires stands without unseen", None),
+            ("why: w", "why: w\nunseen: nothing seen", (11, 9), "unseen stands without requires", None),
+            (
+                "why: w",
+                "why: w\nunseen: u\nrequires: paramz.x",
+                (12, 11),
+                "unknown variable 'paramz'",
+                Some("did you mean 'params'?"),
+            ),
+            ("why: w", "why: w\nrequires: 1 > 0\nunseen: '{paramz.x}'", (12, 9), "unknown name 'paramz'", None),
             ("why: w", "why: w\nvariants: [{since: \"2\"}]", (11, 20), "not a Kubernetes version", None),
         ] {
             let text = GOOD.replacen(from, to, 1);

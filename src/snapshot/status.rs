@@ -49,6 +49,7 @@ const KEPT: &[(&str, &str, &[&str])] = &[
     ("networking.k8s.io", "Ingress", &["loadBalancer"]),
     ("certificates.k8s.io", "CertificateSigningRequest", &["conditions[].type", "conditions[].status"]),
     ("apiregistration.k8s.io", "APIService", &["conditions[].type", "conditions[].status"]),
+    ("cert-manager.io", "Certificate", &["notBefore", "notAfter", "conditions[].type", "conditions[].status"]),
     ("apiextensions.k8s.io", "CustomResourceDefinition", &["storedVersions"]),
     ("argoproj.io", "Application", &["sync.status"]),
     ("external-secrets.io", "ExternalSecret", &["conditions[].type", "conditions[].status"]),

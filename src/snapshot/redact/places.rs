@@ -26,6 +26,10 @@ const KEPT: &[(&str, &str)] = &[
     ("kube-system", "aws-auth"),
 ];
 
+/// ConfigMaps of ingress controllers on nginx, in whatever namespace they were installed.
+const KEPT_ANYWHERE: &[&str] =
+    &["ingress-nginx-controller", "nginx-config", "nginx-configuration", "nginx-ingress-controller"];
+
 /// Maps of fields that a driver defines, in kinds that Kubernetes defines.
 const DRIVER_FIELDS: &[&str] = &["parameters", "options", "volumeAttributes"];
 
@@ -77,7 +81,7 @@ pub(super) fn is_certificates(text: &str) -> bool {
 
 /// The ConfigMap's values are kept, save for what looks like a credential in them.
 pub(super) fn kept_config_map(namespace: &str, name: &str) -> bool {
-    KEPT.contains(&(namespace, name))
+    KEPT.contains(&(namespace, name)) || KEPT_ANYWHERE.contains(&name)
 }
 
 /// The class of an annotation's value by its key, or by what it holds.
