@@ -256,10 +256,17 @@ fn one_refused_list_of_several_leaves_the_rest_judged() {
 
 #[test]
 fn what_has_no_input_is_not_evaluated() {
-    for on in ["component/kube-apiserver", "kubelet", "node", "cloud/aws"] {
+    for (on, reason) in [
+        ("component/kube-apiserver", "cannot be seen: no mirror pod of kube-apiserver was seen"),
+        ("kubelet", "was not collected"),
+        ("node", "was not collected"),
+        ("node/control-plane", "was not collected: no report of such a node was given"),
+        ("cloud/eks", "was not given: drop what `aws eks describe-cluster` prints into cloud/"),
+        ("cloud/aws", "was not given: this version knows no such provider"),
+    ] {
         let judgement = judge(&format!("on: {on}\npass: object.x == 1\n"), vec![]);
         assert_eq!(judgement.checks[0].outcome, Outcome::NotEvaluated, "{on}");
-        assert!(only(&judgement).message.contains("not collected"), "{on}");
+        assert!(only(&judgement).message.contains(reason), "{on}: {}", only(&judgement).message);
     }
 }
 
