@@ -161,6 +161,72 @@ fn redaction_leaves_what_checks_need_and_takes_credentials() {
 }
 
 #[test]
+fn what_stands_around_a_cluster_stays_readable() {
+    let id = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+    let azure =
+        format!("/subscriptions/{id}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/shop");
+    let policy = json!({"Statement": [{"Effect": "Allow", "Action": ["ecr:PutImage", "ecr:InitiateLayerUpload"],
+        "Principal": {"AWS": ["arn:aws:iam::111122223333:role/ci-deploy-7Xq2LmZp9RtA"]}}]});
+    for (platform, key, print, original) in [
+        (
+            "eks",
+            "nodeRolePolicies",
+            "AttachedPolicies",
+            json!([{"PolicyArn": "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser"}]),
+        ),
+        ("eks", "logGroups", "logGroups", json!([{"logGroupName": "/aws/eks/shop/cluster", "retentionInDays": 90}])),
+        (
+            "eks",
+            "accessEntries",
+            "accessEntries",
+            json!([format!("arn:aws:eks:eu-west-1:111122223333:access-entry/shop/user/111122223333/Bo.Li/{id}")]),
+        ),
+        (
+            "eks",
+            "podIdentities",
+            "associations",
+            json!([{"associationId": "a-abc", "clusterName": "shop", "namespace": "shop", "serviceAccount": "cart"}]),
+        ),
+        ("eks", "repositoryPolicies", "", json!([{"repositoryName": "shop/cart", "policyText": policy}])),
+        (
+            "gke",
+            "services",
+            "",
+            json!([{"name": "projects/123456789012/services/containerscanning.googleapis.com", "state": "ENABLED"}]),
+        ),
+        (
+            "gke",
+            "firewallRules",
+            "",
+            json!([{"kind": "compute#firewall", "name": "gke-shop-ssh", "direction": "INGRESS",
+            "sourceRanges": ["0.0.0.0/0"], "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}]}]),
+        ),
+        (
+            "aks",
+            "roleAssignments",
+            "",
+            json!([{"principalId": id, "principalName": "bo.li@example.com",
+            "roleDefinitionName": "Container Registry Contributor and Data Access Configuration Administrator"}]),
+        ),
+        (
+            "aks",
+            "diagnostics",
+            "",
+            json!([{"id": format!("{azure}/providers/microsoft.insights/diagnosticSettings/siem"),
+            "logs": [{"category": "kube-audit-admin", "categoryGroup": null, "enabled": true}]}]),
+        ),
+    ] {
+        let printed = if print.is_empty() { original.clone() } else { json!({print: original.clone()}) };
+        let object = only(Folder::new(&[("x.json", printed)]).read("shop", Some(platform), None));
+        assert_eq!(hidden(&object[key], &original, ""), Vec::<String>::new(), "{key}: {object}");
+    }
+    let members = ["serviceAccount:123456789012-compute@developer.gserviceaccount.com", "user:bo.li@example.com"];
+    let iam = json!({"bindings": [{"role": "roles/artifactregistry.writer", "members": members}]});
+    let object = only(Folder::new(&[("x.json", iam.clone())]).read("shop", Some("gke"), None));
+    assert_eq!(hidden(&object["iam"], &iam, ""), Vec::<String>::new());
+}
+
+#[test]
 fn of_a_list_of_clusters_the_one_that_is_ours_is_taken() {
     let mut other = gke();
     other["name"] = "other".into();
