@@ -71,10 +71,14 @@ fn component(name: &str, coverage: &Coverage) -> Unseen {
             "cannot be seen: OpenShift's operators keep it in files of their own, not in flags of a pod",
         ),
         _ if coverage.source.kind == SourceKind::Manifests => Unseen::new(what, "is not shown by manifests"),
-        Some("rke2") => {
-            Unseen::new(what, format!("cannot be seen: RKE2 runs a mirror pod of {name}, and none was seen"))
-        }
-        _ => Unseen::new(what, format!("cannot be seen: no mirror pod of {name} was seen")),
+        // Without the list of pods nobody knows whether there is one.
+        platform => unseen("pods", coverage).unwrap_or_else(|| {
+            let why = match platform {
+                Some("rke2") => format!("cannot be seen: RKE2 runs a mirror pod of {name}, and none was seen"),
+                _ => format!("cannot be seen: no mirror pod of {name} was seen"),
+            };
+            Unseen::new(what, why)
+        }),
     }
 }
 

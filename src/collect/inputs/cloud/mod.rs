@@ -88,8 +88,12 @@ fn print(file: &Path) -> Result<(&'static Printed, Vec<Value>), InputError> {
             ..said(file, format!("{cut} ({error}); let the provider's program print it again"))
         });
     }
-    let value = canonical::parse(text)
+    let mut value = canonical::parse(text)
         .map_err(|error| said(file, format!("{error}; let the provider's program print it again")))?;
+    if value.as_array().is_some_and(Vec::is_empty) {
+        return Err(said(file, "is an empty list and does not say of what; remove it"));
+    }
+    forget_versions(&mut value);
     kinds::recognise(value).ok_or_else(|| {
         let known: Vec<&str> = kinds::PRINTED.iter().filter(|p| p.is_cluster()).map(|p| p.command).collect();
         said(
@@ -216,6 +220,18 @@ impl<'a> Description<'a> {
         object.insert("metadata".into(), json!({"name": name.unwrap_or_else(|| "cluster".into())}));
         object.insert("provider".into(), self.provider?.into());
         Some(Value::Object(object))
+    }
+}
+
+/// Services count every write in `etag`, which is no configuration: with it, every run would show a change.
+fn forget_versions(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.remove("etag");
+            map.values_mut().for_each(forget_versions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_versions),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

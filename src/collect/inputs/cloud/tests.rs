@@ -256,7 +256,8 @@ fn another_provider_or_cluster_is_refused_and_the_rest_goes_on() {
             "is of the cluster 'staging', and this run is about 'shop'",
         ),
         ("x.json", json!({"kind": "Pod"}), "is no print of a provider that this version reads"),
-        ("x.json", json!([]), "is no print of a provider that this version reads"),
+        ("x.json", json!([]), "is an empty list and does not say of what"),
+        ("x.json", json!(["shop"]), "is no print of a provider that this version reads"),
     ] {
         let folder = Folder::new(&[("cluster.json", eks("shop")), (file, value)]);
         let read = folder.read("shop", Some("eks"), None);
@@ -308,6 +309,17 @@ fn a_file_of_half_a_gigabyte_is_not_read() {
     assert!(errors[0].starts_with("cannot be read"), "{errors:?}");
     assert!(errors[1].starts_with("is larger than 32 MiB"), "{errors:?}");
     assert_eq!(errors[2], "is not a regular file");
+}
+
+#[test]
+fn what_counts_writes_is_no_change() {
+    let digest = |etag: &str| {
+        let mut cluster = gke();
+        cluster["etag"] = etag.into();
+        cluster["nodePools"][0]["etag"] = etag.into();
+        Folder::new(&[("c.json", cluster)]).read("shop", Some("gke"), None).objects[0].digest
+    };
+    assert_eq!(digest("a"), digest("b"));
 }
 
 #[test]

@@ -310,6 +310,11 @@ fn a_control_plane_of_ones_own_says_why_it_was_not_seen() {
         assert_eq!(finding.resource.kind, "List");
         reasons.insert(platform.unwrap_or_default(), finding.reason.clone().unwrap());
     }
+    let mut refused = collected(Some("kubeadm"), &[]);
+    let pods = refused.coverage.lists.iter_mut().find(|list| list.id() == "pods").unwrap();
+    pods.outcome = ListOutcome::Refused { status: 403, reason: "forbidden".into() };
+    let judged = judge(refused, &[]);
+    assert_eq!(judged.of("own-anonymous")[0].reason.as_deref(), Some("pods refused: 403 forbidden"));
     let seen = |platform: &str| reasons[platform].split(": ").nth(1).unwrap_or_default();
     assert_eq!(seen(""), "no mirror pod of kube-apiserver was seen");
     assert_eq!(seen("kubeadm"), "no mirror pod of kube-apiserver was seen");
