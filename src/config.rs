@@ -1,10 +1,14 @@
-//! Configuration files (formats.md): kubeproof.yaml, scope, owners, waivers, attestations, expected.
+//! Configuration files (formats.md): kubeproof.yaml, scope, owners, waivers, attestations, providers, expected.
 //! Unknown keys are errors with file:line and the nearest key.
 
 use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+mod providers;
+
+pub use providers::{ProviderDocument, ProvidersFile};
 
 /// `apiVersion` of every definition and configuration file.
 pub const API_VERSION: &str = "kubeproof.dev/v1";
@@ -168,6 +172,8 @@ pub struct Config {
     pub waivers: Option<String>,
     /// attestations.yaml.
     pub attestations: Option<String>,
+    /// providers.yaml.
+    pub providers: Option<String>,
     /// expected.yaml, added to the built-in list.
     pub expected: Option<String>,
     /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.

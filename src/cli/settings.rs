@@ -9,7 +9,7 @@ use std::{
 use super::{Failure, load_failure};
 use crate::{
     canonical,
-    config::{self, AttestationsFile, Config, LoadError, Located, WaiversFile},
+    config::{self, AttestationsFile, Config, LoadError, Located, ProvidersFile, WaiversFile},
     digest::Digest,
     framework::{self, RuleFiles},
 };
@@ -40,7 +40,7 @@ pub(super) struct Settings {
     pub base: PathBuf,
     /// Everything that decides.
     pub rules: RuleFiles,
-    /// Files that waivers and attestations point at, by `data/attested/…` path.
+    /// Files that declarations point at, by `data/attested/…` path.
     pub attested: BTreeMap<String, Vec<u8>>,
     /// Framework ids asked for.
     pub frameworks: Vec<String>,
@@ -72,6 +72,7 @@ pub(super) fn load(args: &DefinitionArgs) -> Result<Settings, Failure> {
         ("owners.yaml", &config.owners),
         ("waivers.yaml", &config.waivers),
         ("attestations.yaml", &config.attestations),
+        ("providers.yaml", &config.providers),
         ("user-expected.yaml", &config.expected),
     ];
     for (name, path) in named {
@@ -138,7 +139,7 @@ fn add_folder(rules: &mut RuleFiles, dir: &Path, prefix: &str) -> Result<(), Fai
     Ok(())
 }
 
-/// Copies the files that waivers and attestations point at, and notes which name became which digest.
+/// Copies the files that waivers, attestations and provider documents point at, and notes which name became which digest.
 fn attested_files(config: &Config, base: &Path, rules: &mut RuleFiles) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let mut named: Vec<(String, PathBuf)> = Vec::new();
     let folder = |path: &str| base.join(path).parent().map_or_else(|| base.to_path_buf(), Path::to_path_buf);
@@ -151,6 +152,12 @@ fn attested_files(config: &Config, base: &Path, rules: &mut RuleFiles) -> Result
         let file: Located<WaiversFile> = parse(&base.join(path))?;
         let documents = file.value.waivers.iter().filter_map(|waiver| waiver.document.as_ref());
         named.extend(documents.map(|name| (name.clone(), folder(path).join(name))));
+    }
+    if let Some(path) = &config.providers {
+        let file: Located<ProvidersFile> = parse(&base.join(path))?;
+        let documents = file.value.documents.iter().map(|entry| (&entry.document, folder(path).join(&entry.document)));
+        // A document that is not there is reported beside the others, and nothing inherits from it.
+        named.extend(documents.filter(|(_, path)| path.is_file()).map(|(name, path)| (name.clone(), path)));
     }
     let mut files = BTreeMap::new();
     let mut index = BTreeMap::new();
@@ -187,4 +194,34 @@ fn without_credentials(config: &Config) -> Result<Vec<u8>, Failure> {
         }
     }
     canonical::to_vec(&config).map_err(Failure::usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_of_providers_are_kept_and_a_lost_one_is_no_error() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        fs::create_dir(folder.path().join("docs")).unwrap();
+        write("kubeproof.yaml", "apiVersion: kubeproof.dev/v1\nproviders: docs/providers.yaml\n");
+        write("docs/soc2.PDF", "%PDF soc2");
+        let entry = |id: &str, file: &str| {
+            format!(
+                "  - {{id: {id}, provider: eks, kind: k, document: {file}, issued: 2026-01-01, until: 2027-01-01, \
+                 covers: [pci-dss/9.*], responsibility: r}}\n"
+            )
+        };
+        let providers = format!("documents:\n{}{}", entry("P-1", "soc2.PDF"), entry("P-2", "lost.pdf"));
+        write("docs/providers.yaml", &providers);
+        let args = DefinitionArgs { config: Some(folder.path().join("kubeproof.yaml")), ..DefinitionArgs::default() };
+        let settings = load(&args).unwrap();
+        let digest = Digest::of("%PDF soc2");
+        let kept: Vec<&String> = settings.attested.keys().collect();
+        assert_eq!(kept, [&format!("data/attested/{}.pdf", digest.hex())]);
+        assert_eq!(settings.rules["providers.yaml"], providers.as_bytes());
+        let index: BTreeMap<String, Digest> = serde_json::from_slice(&settings.rules["attested.json"]).unwrap();
+        assert_eq!(index, [("soc2.PDF".to_string(), digest)].into());
+    }
 }

@@ -295,9 +295,14 @@ fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
 }
 
 fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
-    let api_version = kinds::by_resource(&unseen.what).map_or_else(|| "v1".to_string(), kinds::api_version);
-    let resource =
-        ResourceRef { api_version, kind: "List".into(), namespace: None, name: unseen.what.clone(), uid: None };
+    let (api_version, kind, name) = match &unseen.provider {
+        Some(platform) => (crate::config::API_VERSION.to_string(), sight::PROVIDER, platform),
+        None => {
+            let known = kinds::by_resource(&unseen.what).map_or_else(|| "v1".to_string(), kinds::api_version);
+            (known, "List", &unseen.what)
+        }
+    };
+    let resource = ResourceRef { api_version, kind: kind.into(), namespace: None, name: name.clone(), uid: None };
     let reason = format!("{} {}", unseen.what, unseen.why);
     Finding {
         id: finding_id(&check.id, &resource, ""),

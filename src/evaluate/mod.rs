@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod judge;
 pub mod kinds;
 pub mod owners;
+pub mod providers;
 pub mod references;
 pub mod related;
 pub mod rules;
@@ -94,7 +95,7 @@ pub struct Evaluation {
     pub requirements: Vec<RequirementResult>,
     /// Frameworks selected, and those left out with the reason.
     pub frameworks: Vec<FrameworkResult>,
-    /// Waivers and attestations: used, unmatched, expired, soon to expire.
+    /// Waivers, attestations and provider documents: used, unmatched, expired, soon to expire.
     pub declarations: Vec<Declaration>,
 }
 
@@ -128,7 +129,8 @@ pub struct Finding {
     pub outcome: Outcome,
     /// Why it was not evaluated or not applicable.
     pub reason: Option<String>,
-    /// The object; for a question about a whole list that was not seen, the list itself (kind `List`).
+    /// The object; for a question about a whole list that was not seen, the list itself (kind `List`); for one about
+    /// the provider's side, the platform (kind `Provider`).
     pub resource: ResourceRef,
     /// Where in it.
     pub place: Place,
@@ -267,17 +269,17 @@ pub struct FrameworkResult {
     pub scope: Option<String>,
 }
 
-/// A waiver or an attestation and what became of it.
+/// A waiver, an attestation or a provider's document, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Declaration {
-    /// `waiver`, `attestation` or `expected`.
+    /// `waiver`, `attestation`, `provider` or `expected`.
     pub kind: String,
     /// Its id.
     pub id: String,
     /// `file:line` of the entry.
     pub at: String,
-    /// `in force`, `unmatched`, `expired`, `ends soon`, `not yet`.
+    /// `in force`, `unmatched`, `expired`, `ends soon`, `not yet`, `missing`.
     pub state: String,
     /// Last day, as written (`2026-11-29`).
     pub until: Option<String>,

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    collect::ClusterIdentity,
+    collect::{ClusterIdentity, cluster::platform},
     config::{
-        API_VERSION, AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ScopeFile, Selector, WaiversFile,
-        parse_yaml,
+        API_VERSION, AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ProvidersFile, ScopeFile,
+        Selector, WaiversFile, parse_yaml,
     },
     digest::Digest,
     evaluate::FrameworkResult,
@@ -44,6 +44,8 @@ pub struct Rules {
     pub waivers: Located<WaiversFile>,
     /// Attestations.
     pub attestations: Located<AttestationsFile>,
+    /// Documents of providers.
+    pub providers: Located<ProvidersFile>,
     /// Digests of the files that waivers and attestations point at, by name; `None` where one was not found.
     pub attested: BTreeMap<String, Option<Digest>>,
     /// Attestations whose files changed after they were signed for.
@@ -68,6 +70,7 @@ impl Rules {
         let owners = read::<OwnersFile>(&files, "owners.yaml").map_err(one)?.unwrap_or_default();
         let waivers = read::<WaiversFile>(&files, "waivers.yaml").map_err(one)?.unwrap_or_default();
         let attestations = read::<AttestationsFile>(&files, "attestations.yaml").map_err(one)?.unwrap_or_default();
+        let providers = read::<ProvidersFile>(&files, "providers.yaml").map_err(one)?.unwrap_or_default();
         let built_in = read::<ExpectedFile>(&files, "expected.yaml").map_err(one)?.unwrap_or_default();
         let versions = Versions::load(&files).map_err(one)?;
         let own = read::<ExpectedFile>(&files, "user-expected.yaml").map_err(one)?;
@@ -78,6 +81,7 @@ impl Rules {
         errors.extend(known.owners(&owners));
         errors.extend(known.waivers(&waivers));
         errors.extend(known.attestations(&attestations));
+        errors.extend(known.providers(&providers));
         errors.extend(expected.iter().flat_map(|list| known.expected(list)));
         if !errors.is_empty() {
             return Err(errors);
@@ -96,6 +100,7 @@ impl Rules {
             owners: owners.value,
             waivers,
             attestations,
+            providers,
             attested,
             attested_changed,
             expected,
@@ -220,6 +225,49 @@ impl<'a> Known<'a> {
             }
         }
         errors
+    }
+
+    fn providers(&self, providers: &Located<ProvidersFile>) -> Vec<LoadError> {
+        let Located { file, value } = providers;
+        let mut errors = version(file, value.api_version.as_ref());
+        errors.extend(repeated(file, "document", value.documents.iter().map(|one| (one.id.as_str(), one.line))));
+        for document in &value.documents {
+            let what = format!("document '{}'", document.id);
+            let wrong = |message: &str| LoadError::line(file, document.line, format!("{what} {message}"));
+            if !platform::is_managed(&document.provider) {
+                let error = wrong(&format!("is of '{}', which is no provider", document.provider));
+                let error = error.nearest(&document.provider, platform::MANAGED);
+                let known = || format!("known: {}", platform::MANAGED.join(", "));
+                errors.push(if error.hint.is_some() { error } else { error.hint(known()) });
+            }
+            if document.issued > document.until {
+                errors.push(wrong("ends before it was issued").hint("issued must not be after until"));
+            }
+            if document.responsibility.trim().is_empty() {
+                errors.push(wrong("says no responsibility").hint("write what the provider answers for"));
+            }
+            if document.covers.is_empty() {
+                errors.push(wrong("covers nothing").hint("write covers: [cis-kubernetes/1.*]"));
+            }
+            errors
+                .extend(document.covers.iter().filter_map(|pattern| self.pattern(file, document.line, &what, pattern)));
+        }
+        errors
+    }
+
+    /// A requirement's id, or a pattern of ids within one framework.
+    fn pattern(&self, file: &str, line: u32, what: &str, pattern: &str) -> Option<LoadError> {
+        if !pattern.contains('*') {
+            return self.requirement(file, line, what, pattern);
+        }
+        let frameworks: BTreeSet<&str> =
+            self.requirements.iter().filter_map(|id| Some(id.split_once('/')?.0)).collect();
+        let framework = pattern.split_once('/').map_or("", |(framework, _)| framework);
+        (!frameworks.contains(framework)).then(|| {
+            let message = format!("{what} covers '{pattern}', which names no framework");
+            let error = LoadError::line(file, line, message).nearest(framework, frameworks.iter().copied());
+            if error.hint.is_some() { error } else { error.hint("write framework/id, such as cis-kubernetes/1.*") }
+        })
     }
 
     fn expected(&self, expected: &Located<ExpectedFile>) -> Vec<LoadError> {
@@ -347,6 +395,38 @@ mod tests {
         let expected = "expected: [{id: X, reason: r, resources: {name: x}}]";
         assert!(errors("user-expected.yaml", expected)[0].contains("names no check"));
         assert!(errors("owners.yaml", "apiVersion: kubeproof.dev/v2")[0].contains("'kubeproof.dev/v2' is not known"));
+        let document = |provider: &str, rest: &str, covers: &str| {
+            let text = format!(
+                "documents:\n  - {{id: P, provider: {provider}, kind: SOC 2, document: d.pdf, {rest}, covers: [{covers}]}}\n"
+            );
+            errors("providers.yaml", &text)
+        };
+        let terms = "issued: 2026-01-01, until: 2027-01-01, responsibility: r";
+        assert_eq!(document("eks", terms, "cis-kubernetes/5.*, pci-dss/1.2.7"), Vec::<String>::new());
+        for (provider, rest, covers, expected) in [
+            (
+                "ekz",
+                terms,
+                "pci-dss/*",
+                "providers.yaml:2: document 'P' is of 'ekz', which is no provider | did you mean 'eks'?",
+            ),
+            ("k3s", terms, "pci-dss/*", "which is no provider"),
+            ("eks", terms, "pci-ds/9.*", "covers 'pci-ds/9.*', which names no framework | did you mean 'pci-dss'?"),
+            ("eks", terms, "'*'", "write framework/id, such as cis-kubernetes/1.*"),
+            ("eks", terms, "pci-dss/1.2.77", "names the unknown requirement 'pci-dss/1.2.77'"),
+            ("eks", terms, "", "covers nothing"),
+            (
+                "eks",
+                "issued: 2027-02-01, until: 2027-01-01, responsibility: r",
+                "pci-dss/*",
+                "ends before it was issued",
+            ),
+            ("eks", "issued: 2026-01-01, until: 2027-01-01, responsibility: ''", "pci-dss/*", "says no responsibility"),
+            ("eks", &format!("{terms}, covrs: []"), "pci-dss/*", "did you mean 'covers'?"),
+        ] {
+            let found = document(provider, rest, covers);
+            assert!(found.iter().any(|error| error.contains(expected)), "{expected}: {found:?}");
+        }
         assert!(errors("owners.yaml", "teamz: []")[0].ends_with("did you mean 'teams'?"));
     }
 }

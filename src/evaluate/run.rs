@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Evaluation, Finding, Rules, attestations::attestations, engine, owners::Owners, status, waivers};
+use super::{
+    Evaluation, Finding, Rules, attestations::attestations, engine, owners::Owners, providers, status, waivers,
+};
 use crate::{
     collect::Coverage,
     framework::{Minor, load::checks_of},
@@ -59,7 +61,10 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     assign(rules, snapshot, &mut findings);
     let (in_force, attested) = attestations(rules, today);
     declarations.extend(attested);
-    let requirements = status::requirements(rules, snapshot, &findings, &checks, &in_force);
+    let (inherited, documents) = providers::documents(rules, coverage.cluster.platform.as_deref(), today);
+    declarations.extend(documents);
+    let words = status::Words { attested: &in_force, inherited: &inherited };
+    let requirements = status::requirements(rules, snapshot, &findings, &checks, words);
     Evaluation {
         schema: SCHEMA.into(),
         engine: env!("CARGO_PKG_VERSION").into(),

@@ -2,9 +2,12 @@
 
 use super::kinds;
 use crate::{
-    collect::{Coverage, ListRecord, SourceKind, resources},
+    collect::{Coverage, ListRecord, SourceKind, cluster::platform, inputs::cloud, resources},
     framework::{check::On, library::Check},
 };
+
+/// Kind of the resource that a finding names where the provider holds what was asked about.
+pub const PROVIDER: &str = "Provider";
 
 /// A list that was not seen, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +16,14 @@ pub struct Unseen {
     pub what: String,
     /// One clause.
     pub why: String,
+    /// The platform whose provider holds it.
+    pub provider: Option<String>,
+}
+
+impl Unseen {
+    fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into(), provider: None }
+    }
 }
 
 /// The record of what kubelets were asked.
@@ -26,10 +37,6 @@ const RBAC: [&str; 4] = ["clusterrolebindings", "clusterroles", "rolebindings", 
 
 /// What `check` judges and could not be seen in full; `given` says that there are such things, from whatever source.
 pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Unseen> {
-    let missing = |what: &str| match given {
-        true => Vec::new(),
-        false => vec![Unseen { what: what.into(), why: "was not collected: this version has no input for it".into() }],
-    };
     match &check.on {
         On::Pod | On::Image => kinds::WORKLOADS
             .iter()
@@ -41,17 +48,78 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
             RBAC.iter().filter_map(|list| unseen(&format!("{list}.rbac.authorization.k8s.io"), coverage)).collect()
         }
         On::Cluster if given => Vec::new(),
-        On::Cluster => vec![Unseen { what: "cluster".into(), why: "as a whole is not shown by manifests".into() }],
-        On::Component(name) => missing(&format!("configuration of {name}")),
-        On::Kubelet if given => Vec::new(),
+        On::Cluster => vec![Unseen::new("cluster", "as a whole is not shown by manifests")],
+        On::Component(_) | On::ControlPlaneNode | On::Cloud(_) | On::Kubelet | On::Node if given => Vec::new(),
+        On::Component(name) => vec![component(name, coverage)],
         On::Kubelet => vec![kubelets(coverage)],
-        On::Node | On::ControlPlaneNode if given => Vec::new(),
         On::Node => vec![reports(coverage, "files of nodes")],
-        On::ControlPlaneNode => vec![reports(coverage, "files of the control plane's nodes")],
+        On::ControlPlaneNode => vec![control_plane_files(coverage)],
         // Nobody asks about a scope that nobody declared.
         On::Scope => Vec::new(),
-        On::Cloud(provider) => missing(&format!("{provider} account")),
+        On::Cloud(provider) => description(provider, coverage).into_iter().collect(),
     }
+}
+
+/// Why no instance of a component was seen.
+fn component(name: &str, coverage: &Coverage) -> Unseen {
+    let what = format!("configuration of {name}");
+    match coverage.cluster.platform.as_deref() {
+        Some(platform) if platform::is_managed(platform) => providers(what, platform),
+        Some("k3s") => Unseen::new(what, "cannot be seen: k3s runs the components inside one process, without a pod"),
+        Some("talos") if name == "etcd" => {
+            Unseen::new(what, "cannot be seen: Talos runs etcd as a service, without a pod")
+        }
+        Some("openshift") => Unseen::new(
+            what,
+            "cannot be seen: OpenShift's operators keep it in files of their own, not in flags of a pod",
+        ),
+        _ if coverage.source.kind == SourceKind::Manifests => Unseen::new(what, "is not shown by manifests"),
+        // Without the list of pods nobody knows whether there is one.
+        platform => unseen("pods", coverage).unwrap_or_else(|| {
+            let why = match platform {
+                Some("rke2") => format!("cannot be seen: RKE2 runs a mirror pod of {name}, and none was seen"),
+                _ => format!("cannot be seen: no mirror pod of {name} was seen"),
+            };
+            Unseen::new(what, why)
+        }),
+    }
+}
+
+fn control_plane_files(coverage: &Coverage) -> Unseen {
+    match coverage.cluster.platform.as_deref() {
+        Some(platform) if platform::is_managed(platform) => {
+            providers("file system of the control plane's nodes".into(), platform)
+        }
+        _ => reports(coverage, "files of the control plane's nodes"),
+    }
+}
+
+fn providers(what: String, platform: &str) -> Unseen {
+    let why = format!("is on the provider's side ({platform})");
+    Unseen { what, why, provider: Some(platform.into()) }
+}
+
+/// Why no description by this provider was given; a cluster that runs elsewhere needs none.
+fn description(provider: &str, coverage: &Coverage) -> Option<Unseen> {
+    if coverage.cluster.platform.as_deref().is_some_and(|platform| platform != provider) {
+        return None;
+    }
+    if coverage.source.kind == SourceKind::Manifests {
+        return Some(Unseen::new("description of the cluster by its provider", "is not shown by manifests"));
+    }
+    let what = format!("description of the {provider} cluster");
+    // Under the name of its list, by which the report counts what a gap leaves open.
+    if let Some(reason) = coverage.list(cloud::RESOURCE).and_then(|list| list.outcome.reason()) {
+        return Some(Unseen::new(cloud::RESOURCE, reason));
+    }
+    let command = cloud::printed_by(provider).find(|printed| printed.is_cluster()).map(|printed| printed.command);
+    Some(Unseen::new(
+        what,
+        match command {
+            Some(command) => format!("was not given: drop what `{command}` prints into cloud/ of the inputs"),
+            None => "was not given: this version knows no such provider".into(),
+        },
+    ))
 }
 
 /// What the verdict of `check` rests on beside its targets, and could not be seen.
@@ -64,7 +132,7 @@ fn kubelets(coverage: &Coverage) -> Unseen {
     let why = coverage.list(CONFIGZ).and_then(|list| list.outcome.reason());
     let why = why
         .unwrap_or_else(|| "was not asked for: grant it and run with --kubelet-configz, or send node reports".into());
-    Unseen { what: CONFIGZ.into(), why }
+    Unseen::new(CONFIGZ, why)
 }
 
 /// Why no node's files are known.
@@ -73,7 +141,7 @@ fn reports(coverage: &Coverage, what: &str) -> Unseen {
     let why = why.unwrap_or_else(|| {
         "were not reported: install the overlay that runs kubeproof node, or give --node-reports".into()
     });
-    Unseen { what: what.into(), why }
+    Unseen::new(what, why)
 }
 
 fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {
@@ -93,5 +161,5 @@ pub fn unseen(resource: &str, coverage: &Coverage) -> Option<Unseen> {
             None => "was not asked for".into(),
         },
     };
-    Some(Unseen { what: resource.into(), why })
+    Some(Unseen::new(resource, why))
 }

@@ -7,7 +7,9 @@ use super::{
     CheckResult, Finding, Outcome, RequirementResult, Rules, Status,
     attestations::{self, InForce},
     owners::Owners,
+    providers::Inherited,
     scope::Reach,
+    sight,
 };
 use crate::{
     config::WaiverKind,
@@ -24,18 +26,30 @@ pub struct Decided {
     pub waived: u64,
     /// Places or whole lists that could not be decided.
     pub not_evaluated: u64,
+    /// Questions about the provider's side, which nothing in the cluster decides.
+    pub provider: u64,
     /// Deciding checks that passed somewhere.
     pub passed: u64,
     /// Deciding checks with nothing to look at.
     pub not_applicable: u64,
 }
 
-/// The status of a requirement. `attested` is a person's word in force, `inherited` a provider's document.
+/// What people and providers say, while it is in force.
+#[derive(Debug, Clone, Copy)]
+pub struct Words<'a> {
+    /// Attestations.
+    pub attested: &'a InForce,
+    /// Documents of the provider that runs the cluster.
+    pub inherited: &'a Inherited,
+}
+
+/// The status of a requirement. `attested` is a person's word in force, `inherited` a provider's document in force for
+/// what is left open only because it is on the provider's side.
 ///
 /// | in this order | status |
 /// |---|---|
 /// | a failure, waived or not | fail |
-/// | something could not be decided | not-evaluated |
+/// | something could not be decided, here or on the provider's side without its document | not-evaluated |
 /// | partial or manual, with a person's word | attested |
 /// | the provider's side, with its document | inherited |
 /// | partial, and all that was decided passed | partial |
@@ -52,7 +66,7 @@ pub fn status(kind: FrameworkKind, coverage: RowCoverage, decided: Decided, atte
     let nothing_to_see = !evidence && decided.not_applicable > 0;
     if decided.open + decided.waived > 0 {
         Status::Fail
-    } else if decided.not_evaluated > 0 {
+    } else if decided.not_evaluated > 0 || decided.provider > 0 && !inherited {
         Status::NotEvaluated
     } else if attested && coverage != RowCoverage::Automated {
         Status::Attested
@@ -75,7 +89,7 @@ pub fn requirements(
     snapshot: &Snapshot,
     findings: &[Finding],
     checks: &[CheckResult],
-    in_force: &InForce,
+    words: Words<'_>,
 ) -> Vec<RequirementResult> {
     let mut by_check: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
@@ -96,7 +110,7 @@ pub fn requirements(
         let reach = Reach::new(selected.scope.as_ref(), snapshot);
         for requirement in &selected.framework.requirements {
             let decided = decided(requirement, &by_check, &results, &reach, &alternatives);
-            rows.push(row(selected, requirement, decided, in_force, &owners));
+            rows.push(row(selected, requirement, decided, words, &owners));
         }
     }
     rows
@@ -114,7 +128,7 @@ fn decided(
     let mut decided = Decided::default();
     for id in &requirement.decides {
         let within = findings.get(id.as_str()).into_iter().flatten().filter(|finding| reach.holds(finding));
-        let mut undecided = 0;
+        let (mut undecided, mut provider) = (0, 0);
         for finding in within.filter(|finding| finding.expected_by.is_none()) {
             match finding.outcome {
                 Outcome::Fail
@@ -123,15 +137,19 @@ fn decided(
                     decided.waived += 1;
                 }
                 Outcome::Fail => decided.open += 1,
+                Outcome::NotEvaluated if finding.resource.kind == sight::PROVIDER => provider += 1,
                 Outcome::NotEvaluated => undecided += 1,
                 Outcome::Pass | Outcome::NotApplicable | Outcome::Manual => {}
             }
         }
         decided.not_evaluated += undecided;
+        decided.provider += provider;
         match results.get(id.as_str()) {
             // Expected failures are left out: what remains of such a check passed.
             Some(check) if check.evaluated > 0 => decided.passed += 1,
-            Some(check) if check.outcome == Outcome::NotEvaluated && undecided == 0 => decided.not_evaluated += 1,
+            Some(check) if check.outcome == Outcome::NotEvaluated && undecided + provider == 0 => {
+                decided.not_evaluated += 1;
+            }
             Some(_) => decided.not_applicable += 1,
             None => decided.not_evaluated += 1,
         }
@@ -143,13 +161,16 @@ fn row(
     selected: &Selected,
     requirement: &Requirement,
     decided: Decided,
-    in_force: &InForce,
+    words: Words<'_>,
     owners: &Owners<'_>,
 ) -> RequirementResult {
     let framework = &selected.framework;
     let id = format!("{}/{}", framework.id, requirement.id);
-    let attestation = in_force.of(&id).map(str::to_string);
-    let status = status(framework.kind, requirement.coverage, decided, attestation.is_some(), false);
+    let attestation = words.attested.of(&id).map(str::to_string);
+    // What was decided here needs no document; what nothing here decides may be the provider's as a whole.
+    let providers = decided.provider > 0 || requirement.decides.is_empty();
+    let document = words.inherited.of(&id).filter(|_| providers);
+    let status = status(framework.kind, requirement.coverage, decided, attestation.is_some(), document.is_some());
     let (company_control, owner) = owners.requirement(&id);
     RequirementResult {
         framework: framework.id.clone(),
@@ -159,7 +180,10 @@ fn row(
         coverage: requirement.coverage,
         decides: requirement.decides.clone(),
         supports: requirement.supports.clone(),
-        reason: reason(framework, requirement, status, decided, attestation.as_deref()),
+        reason: match status {
+            Status::Inherited => document.map(|document| format!("the provider's side: {document}")),
+            _ => reason(framework, requirement, status, decided, attestation.as_deref()),
+        },
         failures: decided.open,
         waived: decided.waived,
         attestation,
@@ -183,8 +207,14 @@ fn reason(
             (open, 0) => plural(open, "failure"),
             (open, waived) => format!("{}, and {waived} waived", plural(open, "failure")),
         }),
-        Status::NotEvaluated if decided.not_evaluated == 0 => Some("no deciding check ran".into()),
-        Status::NotEvaluated => Some(format!("{} could not be decided", plural(decided.not_evaluated, "place"))),
+        Status::NotEvaluated => Some(match (decided.not_evaluated, decided.provider) {
+            (0, 0) => "no deciding check ran".into(),
+            (0, _) => "on the provider's side, and no document of the provider is declared for it".into(),
+            (places, 0) => format!("{} could not be decided", plural(places, "place")),
+            (places, _) => {
+                format!("{} could not be decided, and a part is on the provider's side", plural(places, "place"))
+            }
+        }),
         Status::Attested => attestation.map(|id| format!("{id}, {}", attestations::UNVERIFIED)),
         Status::Partial if framework.kind == FrameworkKind::Regulation && decided.passed == 0 => {
             Some(format!("nothing in scope was looked at; a person must show the rest{person}"))
@@ -203,7 +233,12 @@ mod tests {
     use RowCoverage::{Automated, Manual, Partial};
 
     const fn mix(open: u64, waived: u64, not_evaluated: u64, passed: u64, not_applicable: u64) -> Decided {
-        Decided { open, waived, not_evaluated, passed, not_applicable }
+        Decided { open, waived, not_evaluated, provider: 0, passed, not_applicable }
+    }
+
+    /// The same, with questions that are on the provider's side.
+    const fn providers(provider: u64, mix: Decided) -> Decided {
+        Decided { provider, ..mix }
     }
 
     /// kind, coverage, mix, attested, inherited, status.
@@ -232,6 +267,19 @@ mod tests {
         (Benchmark, Automated, mix(0, 0, 0, 0, 1), false, true, Status::Inherited),
         (Benchmark, Partial, mix(0, 0, 0, 1, 0), false, true, Status::Inherited),
         (Regulation, Manual, mix(0, 0, 0, 0, 0), false, true, Status::Inherited),
+        (Benchmark, Automated, providers(1, mix(0, 0, 0, 0, 0)), false, true, Status::Inherited),
+        (Benchmark, Automated, providers(1, mix(0, 0, 0, 2, 1)), true, true, Status::Inherited),
+        (Regulation, Partial, providers(2, mix(0, 0, 0, 1, 0)), false, true, Status::Inherited),
+        // With both, the person's word says more: it completes what the document leaves.
+        (Regulation, Partial, providers(1, mix(0, 0, 0, 1, 0)), true, true, Status::Attested),
+        // Without a document the provider's side is open, whatever a person says; no document hides what is ours.
+        (Benchmark, Automated, providers(1, mix(0, 0, 0, 0, 0)), false, false, Status::NotEvaluated),
+        (Benchmark, Automated, providers(1, mix(0, 0, 0, 3, 0)), false, false, Status::NotEvaluated),
+        (Regulation, Partial, providers(1, mix(0, 0, 0, 1, 0)), true, false, Status::NotEvaluated),
+        (Benchmark, Automated, providers(1, mix(0, 0, 1, 0, 0)), false, true, Status::NotEvaluated),
+        (Regulation, Partial, providers(1, mix(0, 0, 1, 1, 0)), true, true, Status::NotEvaluated),
+        (Benchmark, Partial, providers(1, mix(1, 0, 0, 0, 0)), false, true, Status::Fail),
+        (Benchmark, Partial, providers(1, mix(0, 1, 0, 0, 0)), true, true, Status::Fail),
         // Partial.
         (Benchmark, Partial, mix(0, 0, 0, 2, 1), false, false, Status::Partial),
         (Regulation, Partial, mix(0, 0, 0, 1, 0), false, false, Status::Partial),

@@ -294,16 +294,17 @@ fn one_refused_list_of_several_leaves_the_rest_judged() {
 
 #[test]
 fn what_has_no_input_is_not_evaluated() {
-    for (on, why) in [
-        ("component/kube-apiserver", "configuration of kube-apiserver was not collected"),
+    for (on, reason) in [
+        ("component/kube-apiserver", "cannot be seen: no mirror pod of kube-apiserver was seen"),
         ("kubelet", "nodes/configz was not asked for"),
         ("node", "files of nodes were not reported"),
         ("node/control-plane", "files of the control plane's nodes were not reported"),
-        ("cloud/aws", "aws account was not collected"),
+        ("cloud/eks", "was not given: drop what `aws eks describe-cluster` prints into cloud/"),
+        ("cloud/aws", "was not given: this version knows no such provider"),
     ] {
         let judgement = judge(&format!("on: {on}\npass: object.x == 1\n"), vec![]);
         assert_eq!(judgement.checks[0].outcome, Outcome::NotEvaluated, "{on}");
-        assert!(only(&judgement).message.contains(why), "{on}: {}", only(&judgement).message);
+        assert!(only(&judgement).message.contains(reason), "{on}: {}", only(&judgement).message);
     }
 }
 

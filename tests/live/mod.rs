@@ -1,6 +1,7 @@
 //! The whole line on real parts: the binary itself against a real API server.
 
 mod bad_input;
+mod clouds;
 mod determinism;
 mod end_to_end;
 mod examples;

@@ -6,7 +6,7 @@
 mod connect;
 mod discovery;
 mod list;
-mod platform;
+pub mod platform;
 mod transport;
 mod who;
 

@@ -1,7 +1,8 @@
-//! What checks judge that is no object: the cluster as a whole, subjects, images in use.
+//! What checks judge that is no object: the cluster as a whole, what its provider says of it, subjects, images in use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod cloud;
 mod cluster;
 mod components;
 mod images;
@@ -71,6 +72,9 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
     let mut documents = Vec::new();
     if wanted.contains(&On::Cluster) {
         documents.push(cluster::cluster(made));
+    }
+    if wanted.iter().any(|on| matches!(on, On::Cloud(_))) {
+        documents.extend(cloud::clouds(made));
     }
     if wanted.contains(&On::Subject) {
         documents.extend(subjects::subjects(snapshot));

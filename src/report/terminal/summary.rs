@@ -177,10 +177,10 @@ fn due(facts: &Facts<'_>) -> Option<Line> {
     let said: Vec<String> = due
         .iter()
         .map(|(days, d)| match days {
-            ..0 => format!("{} {} ended", d.kind, d.id),
-            0 => format!("{} {} ends today", d.kind, d.id),
-            1 => format!("{} {} ends tomorrow", d.kind, d.id),
-            n => format!("{} {} ends in {n} days", d.kind, d.id),
+            ..0 => format!("{} {} ended", words::declaration(&d.kind), d.id),
+            0 => format!("{} {} ends today", words::declaration(&d.kind), d.id),
+            1 => format!("{} {} ends tomorrow", words::declaration(&d.kind), d.id),
+            n => format!("{} {} ends in {n} days", words::declaration(&d.kind), d.id),
         })
         .collect();
     (!said.is_empty()).then(|| entry("DUE", Tone::Warn, said.join("; ")))

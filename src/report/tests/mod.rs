@@ -102,6 +102,43 @@ fn the_view_of_an_empty_cluster() {
 }
 
 #[test]
+fn the_providers_side_is_said_in_words() {
+    use crate::evaluate::{Declaration, Outcome, Status};
+    let mut sample = busy(true);
+    sample.coverage.cluster.platform = Some("eks".into());
+    let mut side = finding(1, "Provider", "", "eks", None);
+    side.outcome = Outcome::NotEvaluated;
+    side.reason = Some("configuration of kube-apiserver is on the provider's side (eks)".into());
+    side.requirements = vec!["pci-dss/1.4.1".into(), "pci-dss/1.3.2".into()];
+    sample.evaluation.findings.push(side);
+    let at = sample.evaluation.requirements.iter().position(|row| row.id == "1.3.2").unwrap();
+    sample.evaluation.requirements[at].status = Status::Inherited;
+    sample.evaluation.requirements[at].reason = Some("the provider's side: P-1, SOC 2 of 2026-03-01".into());
+    let without = serde_json::to_string(&view(&sample.input())).unwrap();
+    assert!(without.contains("and none is in force. 1 row stays open"), "{without}");
+    sample.evaluation.declarations = vec![Declaration {
+        kind: "provider".into(),
+        id: "P-1".into(),
+        at: "providers.yaml:2".into(),
+        state: "ends soon".into(),
+        until: Some("2026-11-26".into()),
+        applies_to: vec!["pci-dss/1.3.2".into()],
+        note: "eks, SOC 2 of 2026-03-01".into(),
+    }];
+    let text = serde_json::to_string(&view(&sample.input())).unwrap();
+    for said in [
+        "the provider's (eks)",
+        "1 row rests on the provider's documents (P-1). 1 row stays open",
+        "provider document",
+        "The provider's side: P-1, SOC 2 of 2026-03-01",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let due = lines(&summary(&sample.input(), &stored()));
+    assert!(due.contains("provider document P-1 ends in 3 days"), "{due}");
+}
+
+#[test]
 fn ten_lines() {
     let mut quiet = busy(false);
     quiet.drift = empty().drift;

@@ -19,7 +19,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     let blocks = vec![
         Block::paragraph(
             "What people declared, soonest end first. A waived exception stays an exception. Approvers are named as \
-             written; nobody's identity was verified.",
+             written; nobody's identity was verified. Documents of providers are kept as given, and were not read.",
         ),
         Block::Table(Table {
             shape: Shape::Declarations,
@@ -36,7 +36,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
 fn row(declaration: &Declaration) -> Vec<Text> {
     let look = match declaration.state.as_str() {
         "in force" => Look::Good,
-        "expired" | "unmatched" => Look::Critical,
+        "expired" | "unmatched" | "missing" => Look::Critical,
         _ => Look::High,
     };
     let applies = match declaration.applies_to.len() as u64 {
@@ -44,7 +44,7 @@ fn row(declaration: &Declaration) -> Vec<Text> {
         n => format!("applies to {}", words::count(n, "item", "items")),
     };
     vec![
-        Text::new().strong(&declaration.id).note(&declaration.kind),
+        Text::new().strong(&declaration.id).note(words::declaration(&declaration.kind)),
         Text::from(declaration.note.clone()).note(format!("{}; {applies}", declaration.at)),
         Text::new().run(look, &declaration.state),
         declaration.until.clone().unwrap_or_else(|| "–".into()).into(),

@@ -1,11 +1,17 @@
 //! What this report is about, and whose task which part is.
 
+use std::collections::BTreeSet;
+
 use super::{
     Block, Facts, Section,
     text::{Shape, Table, Text},
     words,
 };
-use crate::config::{Scope, Selection};
+use crate::{
+    collect::cluster::platform,
+    config::{Scope, Selection},
+    evaluate::{RequirementResult, Status, sight::PROVIDER},
+};
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::paragraph(
@@ -85,16 +91,51 @@ fn frameworks(facts: &Facts<'_>) -> Table {
     }
 }
 
+/// How many rows rest on a document of the provider, on which, and how many stay open without one.
+fn providers_rows(facts: &Facts<'_>) -> String {
+    let evaluation = facts.input.evaluation;
+    let asked: BTreeSet<&str> = evaluation
+        .findings
+        .iter()
+        .filter(|finding| finding.resource.kind == PROVIDER)
+        .flat_map(|finding| finding.requirements.iter().map(String::as_str))
+        .collect();
+    let open = |row: &&RequirementResult| {
+        row.status == Status::NotEvaluated && asked.contains(format!("{}/{}", row.framework, row.id).as_str())
+    };
+    let rows = &evaluation.requirements;
+    let inherited = rows.iter().filter(|row| row.status == Status::Inherited).count() as u64;
+    let open = rows.iter().filter(open).count() as u64;
+    let documents: Vec<&str> = evaluation
+        .declarations
+        .iter()
+        .filter(|declared| declared.kind == "provider" && matches!(declared.state.as_str(), "in force" | "ends soon"))
+        .map(|declared| declared.id.as_str())
+        .collect();
+    let rest = match open {
+        0 => String::new(),
+        n => format!(
+            " {} open: no document of the provider covers all of it.",
+            words::count(n, "row stays", "rows stay")
+        ),
+    };
+    match documents.as_slice() {
+        [] => format!(
+            "Rows about it are inherited only where a provider document is declared, and none is in force.{rest}"
+        ),
+        ids => {
+            let rows = words::count(inherited, "row rests", "rows rest");
+            format!("{rows} on the provider's documents ({}).{rest}", words::some_of(ids, 4))
+        }
+    }
+}
+
 fn responsibility(facts: &Facts<'_>) -> Table {
-    let managed = facts.input.coverage.cluster.platform.as_deref().filter(|p| matches!(*p, "eks" | "gke" | "aks"));
+    let managed = facts.input.coverage.cluster.platform.as_deref().filter(|p| platform::is_managed(p));
     let row = |what: &str, who: &str, basis: &str| vec![Text::new().strong(what), Text::from(who).note(basis)];
     let rows = match managed {
         Some(platform) => vec![
-            row(
-                "Control plane",
-                &format!("the provider's ({platform})"),
-                "Rows about it are inherited only where a provider document is declared; else they stay open.",
-            ),
+            row("Control plane", &format!("the provider's ({platform})"), &providers_rows(facts)),
             row(
                 "Nodes",
                 "shared",

@@ -88,6 +88,11 @@ pub fn status(status: Status) -> (&'static str, Look) {
     }
 }
 
+/// What kind of declaration it is.
+pub fn declaration(kind: &str) -> &str {
+    if kind == "provider" { "provider document" } else { kind }
+}
+
 /// A framework in few letters, for columns.
 pub fn short_framework(id: &str) -> &str {
     match id {
