@@ -133,21 +133,19 @@ fn gaps(facts: &Facts<'_>) -> Table {
                 Some(d) => Text::from(format!("{}, until {}", d.id, words::short_date(d.until))).note(&d.reason),
                 None => Text::new().run(Look::Critical, "not declared"),
             };
-            let checks: Vec<&str> = facts.checks_without(&gap.resource).into_iter().collect();
-            let open = match checks.len() as u64 {
-                0 => "No check of this run needed it.".to_owned(),
-                n => format!(
-                    "{} not evaluated: {}.",
-                    words::count(n, "check", "checks"),
-                    words::some_of(&checks, CHECKS)
-                ),
-            };
+            let open = left_open(facts, &gap.resource).unwrap_or_else(|| "No check of this run needed it.".into());
             vec![Text::new().code(&gap.resource), Text::from(gap.reason.clone()).note(open), declared]
         })
         .collect();
     rows.extend(facts.input.coverage.discovery_failures.iter().map(|f| {
         let why = Text::from(format!("discovery failed: {}", f.message)).note("What this group holds is unknown.");
         vec![Text::new().code(&f.group_version), why, Text::new().run(Look::Critical, "not declared")]
+    }));
+    // What is never asked for is a gap only where some check needs it.
+    rows.extend(facts.input.coverage.excluded.iter().filter_map(|excluded| {
+        let open = left_open(facts, &excluded.resource)?;
+        let why = Text::from(format!("never asked for: {}", excluded.reason)).note(open);
+        Some(vec![Text::new().code(&excluded.resource), why, Text::from("by design")])
     }));
     Table {
         shape: Shape::Gaps,
@@ -158,6 +156,13 @@ fn gaps(facts: &Facts<'_>) -> Table {
         more: None,
     }
     .capped(GAPS, "each is in coverage.json.")
+}
+
+/// The checks that could not be evaluated without this resource.
+fn left_open(facts: &Facts<'_>, resource: &str) -> Option<String> {
+    let checks: Vec<&str> = facts.checks_without(resource).into_iter().collect();
+    let count = words::count(checks.len() as u64, "check", "checks");
+    (!checks.is_empty()).then(|| format!("{count} not evaluated: {}.", words::some_of(&checks, CHECKS)))
 }
 
 fn who_asked(facts: &Facts<'_>) -> Vec<(String, Text)> {
