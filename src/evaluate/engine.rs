@@ -213,11 +213,17 @@ impl<'a> Engine<'a> {
                     evidence: document.evidence.clone(),
                     origin: None,
                     base: document.base,
+                    container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
                 };
                 let related = self.related(at, None);
-                let keep = self.input.keep_passes;
+                // A container that runs two digests while it is rolled out is one place, at its worst.
+                let keep = self.input.keep_passes || *on == On::Image;
                 let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
-                batch.findings.extend(findings);
+                if *on == On::Image {
+                    batch.adopted.extend(findings)
+                } else {
+                    batch.findings.extend(findings)
+                }
                 batch.passes[at] += passes;
             }
         }
@@ -274,7 +280,7 @@ fn exists(check: &Check, objects: &[Object]) -> bool {
 
 fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
     let evidence = vec![Evidence { resource: object.reference().to_string(), digest: object.digest }];
-    Subject { resource, evidence, origin: object.origin.as_deref(), base: "" }
+    Subject { resource, evidence, origin: object.origin.as_deref(), base: "", container: None }
 }
 
 fn not_seen(check: &Check, unseen: &Unseen) -> Finding {

@@ -2,7 +2,7 @@
 
 use super::kinds;
 use crate::{
-    collect::{Coverage, ListRecord, SourceKind, resources},
+    collect::{Coverage, ListOutcome, ListRecord, SourceKind, resources},
     framework::{check::On, library::Check},
 };
 
@@ -17,6 +17,13 @@ pub struct Unseen {
 
 /// Lists that `on: subject` is made of.
 const RBAC: [&str; 4] = ["clusterrolebindings", "clusterroles", "rolebindings", "roles"];
+
+/// Lists that say what scanners found in images.
+pub const SCANS: [&str; 3] = [
+    "imagescans.kubeproof.dev",
+    "vulnerabilityreports.aquasecurity.github.io",
+    "clustervulnerabilityreports.aquasecurity.github.io",
+];
 
 /// What `check` judges and could not be seen in full; `given` says that there are such things, from whatever source.
 pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Unseen> {
@@ -47,7 +54,22 @@ pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Un
 
 /// What the verdict of `check` rests on beside its targets, and could not be seen.
 pub fn unseen_related(check: &Check, coverage: &Coverage) -> Vec<Unseen> {
-    check.related.values().filter_map(|related| unseen(&related.resource, coverage)).collect()
+    let related = check.related.values().filter_map(|related| unseen(&related.resource, coverage));
+    let scanned = |key: Option<&str>| matches!(key, Some("scan" | "scanned" | "sbom"));
+    let on_scans = check.on == On::Image && check.fields.iter().any(|field| scanned(field.first_key()));
+    related.chain(unseen_scans(coverage).filter(|_| on_scans)).collect()
+}
+
+/// Where no scanner's results were given from anywhere, one sentence says so, instead of one for each image.
+fn unseen_scans(coverage: &Coverage) -> Option<Unseen> {
+    let lists = || SCANS.iter().filter_map(|list| coverage.list(list));
+    if lists().any(|list| list.outcome == ListOutcome::Seen || list.count > 0) {
+        return None;
+    }
+    let tried = lists().filter(|list| !matches!(list.outcome, ListOutcome::NotServed | ListOutcome::NotInSource));
+    let failed = tried.filter_map(|list| Some(Unseen { what: list.id(), why: list.outcome.reason()? })).next();
+    let why = "were not given: put scanners' results into scans/ of the inputs, or run trivy-operator";
+    Some(failed.unwrap_or_else(|| Unseen { what: "scans of images".into(), why: why.into() }))
 }
 
 fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {

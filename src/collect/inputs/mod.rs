@@ -3,6 +3,8 @@
 //! Every input becomes objects of kubeproof's own group, redacted, canonical and digested like the cluster's, and a
 //! record in the coverage: an input that is missing, broken or from elsewhere is a gap and never an answer.
 
+pub mod scans;
+
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -38,7 +40,7 @@ pub struct Read {
 type Reader = fn(&Path, &Context<'_>) -> Read;
 
 /// Folders below the inputs' root, and who reads them.
-const READERS: &[(&str, Reader)] = &[];
+const READERS: &[(&str, Reader)] = &[("scans", scans::read)];
 
 /// Reads every folder of inputs below `root` and adds what they hold to a collection.
 pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTime<Utc>) {

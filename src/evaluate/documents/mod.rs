@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod cluster;
 mod images;
+mod scans;
 mod subjects;
 
 use super::{Evidence, value::Node};
@@ -55,7 +56,7 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
         documents.extend(subjects::subjects(snapshot));
     }
     if wanted.contains(&On::Image) {
-        documents.extend(images::images(snapshot));
+        documents.extend(images::images(made));
     }
     documents
 }
