@@ -305,6 +305,10 @@ impl<'r> Run<'r, '_> {
     }
 
     fn observed(&self, scope: &Scope<'_>, node: Option<&Node>) -> Json {
+        // Of what could not be seen nothing was observed; the reason stands beside it.
+        if node.is_some_and(|node| node.unknown_reason().is_some()) {
+            return Json::Null;
+        }
         match &self.ready.check.observed {
             Some(observed) => match observed.json(scope) {
                 Ok(found) => found.unwrap_or(Json::Null),

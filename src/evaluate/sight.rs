@@ -68,8 +68,8 @@ fn unseen_scans(coverage: &Coverage) -> Option<Unseen> {
     }
     let tried = lists().filter(|list| !matches!(list.outcome, ListOutcome::NotServed | ListOutcome::NotInSource));
     let failed = tried.filter_map(|list| Some(Unseen { what: list.id(), why: list.outcome.reason()? })).next();
-    let why = "were not given: put scanners' results into scans/ of the inputs, or run trivy-operator";
-    Some(failed.unwrap_or_else(|| Unseen { what: "scans of images".into(), why: why.into() }))
+    let why = "was not collected: put scanners' results into scans/ of the inputs, or run trivy-operator";
+    Some(failed.unwrap_or_else(|| Unseen { what: "a scan of the images".into(), why: why.into() }))
 }
 
 fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {

@@ -406,7 +406,7 @@ fn without_any_scanner_one_sentence_says_so() {
         let findings = of(&judgement, check);
         assert_eq!((findings.len(), findings[0].outcome), (1, Outcome::NotEvaluated), "{check}");
         let reason = findings[0].reason.as_deref().unwrap();
-        assert!(reason.starts_with("scans of images were not given"), "{reason}");
+        assert!(reason.starts_with("a scan of the images was not collected"), "{reason}");
     }
     let refused = ListOutcome::Refused { status: 403, reason: "Forbidden".into() };
     let judgement = judge(vec![pod(CART, None)], vec![list(SCANS[1], refused, 0)]);
