@@ -6,6 +6,8 @@
 pub struct Resource {
     /// API group, empty for core.
     pub group: &'static str,
+    /// The version to ask for where discovery names none.
+    pub version: &'static str,
     /// Plural name (`deployments`).
     pub plural: &'static str,
     /// Kind (`Deployment`).
@@ -17,17 +19,22 @@ pub struct Resource {
 }
 
 const fn namespaced(group: &'static str, plural: &'static str, kind: &'static str) -> Resource {
-    Resource { group, plural, kind, namespaced: true, declared: true }
+    Resource { group, version: "v1", plural, kind, namespaced: true, declared: true }
 }
 
 const fn cluster(group: &'static str, plural: &'static str, kind: &'static str) -> Resource {
-    Resource { group, plural, kind, namespaced: false, declared: true }
+    Resource { group, version: "v1", plural, kind, namespaced: false, declared: true }
 }
 
 const fn live(group: &'static str, plural: &'static str, kind: &'static str) -> Resource {
-    Resource { group, plural, kind, namespaced: false, declared: false }
+    Resource { group, version: "v1", plural, kind, namespaced: false, declared: false }
 }
 
+const fn report(plural: &'static str, kind: &'static str, namespaced: bool) -> Resource {
+    Resource { group: REPORTS, version: "v1alpha1", plural, kind, namespaced, declared: false }
+}
+
+const REPORTS: &str = crate::snapshot::REPORTS_GROUP;
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const GATEWAY: &str = "gateway.networking.k8s.io";
 const NETWORKING: &str = "networking.k8s.io";
@@ -56,6 +63,10 @@ pub const RESOURCES: &[Resource] = &[
     namespaced("apps", "deployments", "Deployment"),
     namespaced("apps", "replicasets", "ReplicaSet"),
     namespaced("apps", "statefulsets", "StatefulSet"),
+    report("clustersbomreports", "ClusterSbomReport", false),
+    report("clustervulnerabilityreports", "ClusterVulnerabilityReport", false),
+    report("sbomreports", "SbomReport", true),
+    report("vulnerabilityreports", "VulnerabilityReport", true),
     namespaced("batch", "cronjobs", "CronJob"),
     namespaced("batch", "jobs", "Job"),
     live("certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest"),
@@ -90,6 +101,11 @@ impl Resource {
 /// The known resource of a kind; Secrets are known, though not listed.
 pub fn of_kind(group: &str, kind: &str) -> Option<&'static Resource> {
     RESOURCES.iter().chain([&SECRETS]).find(|resource| resource.group == group && resource.kind == kind)
+}
+
+/// The version in which a list is asked for where discovery says nothing.
+pub fn version_of(group: &str, plural: &str) -> &'static str {
+    RESOURCES.iter().find(|known| known.group == group && known.plural == plural).map_or("v1", |known| known.version)
 }
 
 /// Some group of the default collection has this kind.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Cause, ChangeKind, LeftOut, ObjectChange, Side, fields, is_seen};
-use crate::snapshot::{Manager, Object};
+use crate::snapshot::{IMAGE_SCAN, Manager, Object, REPORTS_GROUP};
 
 type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 
@@ -14,12 +14,16 @@ type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 enum Noise {
     Owned,
     StatusOnly,
+    ScanResult,
 }
 
 impl Noise {
     fn entry(self, count: u64) -> LeftOut {
         let (rule, reason) = match self {
             Self::Owned => ("owned-by-a-controller", "pods, replica sets and jobs follow the object that owns them"),
+            Self::ScanResult => {
+                ("scan-results", "every scan of an image writes a new one; findings say what changed in it")
+            }
             Self::StatusOnly => ("status-only", "ready counts and conditions change without anybody's doing"),
         };
         LeftOut { rule: rule.into(), reason: reason.into(), count }
@@ -61,8 +65,8 @@ fn index(objects: &[Object]) -> BTreeMap<Key<'_>, &Object> {
 }
 
 fn one_sided(object: &Object, change: ChangeKind, other_side_seen: bool) -> Result<ObjectChange, Noise> {
-    if is_owned(&object.value()) {
-        return Err(Noise::Owned);
+    if let Some(noise) = by_nature(object, &object.value()) {
+        return Err(noise);
     }
     let added = change == ChangeKind::Added;
     Ok(ObjectChange {
@@ -85,8 +89,8 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
     if fields.is_empty() && !recreated {
         return None;
     }
-    if is_owned(&after) {
-        return Some(Err(Noise::Owned));
+    if let Some(noise) = by_nature(new, &after) {
+        return Some(Err(noise));
     }
     if !recreated && fields.iter().all(|field| field.path.starts_with("/status")) {
         return Some(Err(Noise::StatusOnly));
@@ -100,6 +104,12 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
         fields,
         by: last_writer(new),
     }))
+}
+
+/// What comes and goes without anybody's doing, whatever changed in it.
+fn by_nature(object: &Object, value: &Value) -> Option<Noise> {
+    let scan = object.gvk.kind == IMAGE_SCAN || object.gvk.group == REPORTS_GROUP;
+    if is_owned(value) { Some(Noise::Owned) } else { scan.then_some(Noise::ScanResult) }
 }
 
 fn is_owned(object: &Value) -> bool {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     CheckResult, Counts, Evidence, Finding, Outcome, Place, documents,
-    documents::{Document, Made},
+    documents::{Document, Made, Tables},
     finding_id,
     judge::{Memo, Ready, Subject},
     kinds,
@@ -20,12 +20,9 @@ use super::{
 };
 use crate::{
     collect::{Coverage, SourceKind},
-    config::{At, Scope},
     framework::{
         check::{Minor, On},
-        defaults::Defaults,
         library::{Check, Library},
-        versions::Versions,
     },
     resource::ResourceRef,
     snapshot::{Object, Snapshot},
@@ -43,12 +40,8 @@ pub struct Input<'a> {
     pub coverage: &'a Coverage,
     /// The checks.
     pub library: &'a Library,
-    /// What settings are where nobody sets them.
-    pub defaults: &'a Defaults,
-    /// Declared scopes.
-    pub scopes: &'a [At<Scope>],
-    /// How long each version of Kubernetes gets repairs.
-    pub versions: Option<&'a Versions>,
+    /// What is known beside them.
+    pub tables: Tables<'a>,
     /// Minor version of the cluster; without one, the newest variant of each check decides.
     pub kubernetes: Option<Minor>,
     /// Keep passes among the findings.
@@ -73,16 +66,8 @@ pub fn run(input: &Input<'_>) -> Judgement {
     let ready =
         input.library.checks().map(|check| Ready::new(check, check.policy(input.kubernetes, &params), &now)).collect();
     let wanted = input.library.checks().map(|check| &check.on).collect();
-    let mut documents = documents::of(
-        Made {
-            snapshot: input.snapshot,
-            coverage: input.coverage,
-            defaults: input.defaults,
-            scopes: input.scopes,
-            versions: input.versions,
-        },
-        &wanted,
-    );
+    let mut documents =
+        documents::of(Made { snapshot: input.snapshot, coverage: input.coverage, tables: input.tables }, &wanted);
     // Manifests are a part of some cluster: what they lack may stand beside them.
     if input.coverage.source.kind == SourceKind::Manifests {
         documents.retain(|document| !matches!(document.on, On::Cluster | On::Scope));
@@ -230,11 +215,17 @@ impl<'a> Engine<'a> {
                     evidence: document.evidence.clone(),
                     origin: None,
                     base: document.base,
+                    container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
                 };
                 let related = self.related(at, None);
-                let keep = self.input.keep_passes;
+                // A container that runs two digests while it is rolled out is one place, at its worst.
+                let keep = self.input.keep_passes || *on == On::Image;
                 let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
-                batch.findings.extend(findings);
+                if *on == On::Image {
+                    batch.adopted.extend(findings)
+                } else {
+                    batch.findings.extend(findings)
+                }
                 batch.passes[at] += passes;
             }
         }
@@ -291,7 +282,7 @@ fn exists(check: &Check, objects: &[Object]) -> bool {
 
 fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
     let evidence = vec![Evidence { resource: object.reference().to_string(), digest: object.digest }];
-    Subject { resource, evidence, origin: object.origin.as_deref(), base: "" }
+    Subject { resource, evidence, origin: object.origin.as_deref(), base: "", container: None }
 }
 
 fn not_seen(check: &Check, unseen: &Unseen) -> Finding {

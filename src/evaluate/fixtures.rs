@@ -4,17 +4,16 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Outcome,
-    documents::Document,
+    documents::{Document, Tables},
     engine::{self, Judgement},
     judge::Ready,
-    kinds,
+    kinds, sight,
     value::Node,
 };
 use crate::{
     collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
     framework::{
         check::{On, Test},
-        defaults::Defaults,
         library::{Check, Library},
     },
     resource::{Gvk, ResourceRef},
@@ -159,6 +158,10 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
             None => lists.push(refused(&related.resource)),
         }
     }
+    // A case about an image says itself whether the image was scanned.
+    if check.on == On::Image {
+        lists.push(ListRecord { outcome: ListOutcome::Seen, ..refused(sight::SCANS[0]) });
+    }
     objects.sort_by(|a: &Object, b| a.sort_key().cmp(&b.sort_key()));
     let cluster = ClusterIdentity { name: "test".into(), ..ClusterIdentity::default() };
     let coverage = coverage(&cluster, lists);
@@ -171,14 +174,12 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    let (library, defaults) = (Library::default(), Defaults::default());
+    let library = Library::default();
     let input = engine::Input {
         snapshot: &snapshot,
         coverage: &coverage,
         library: &library,
-        defaults: &defaults,
-        scopes: &[],
-        versions: None,
+        tables: Tables::default(),
         kubernetes: test.kubernetes,
         keep_passes: false,
     };

@@ -48,6 +48,8 @@ pub struct Subject<'a> {
     pub origin: Option<&'a Origin>,
     /// JSON Pointer of the document in the object.
     pub base: &'static str,
+    /// The container that the document is about; it tells the findings of one workload apart.
+    pub container: Option<&'a str>,
 }
 
 /// Verdicts by value, one table per check.
@@ -291,7 +293,11 @@ impl<'r> Run<'r, '_> {
             reason: verdict.reason,
             resource: self.subject.resource.clone(),
             file: self.file(&path),
-            place: FindingPlace { container: verdict.container.map(str::to_string), path, stable },
+            place: FindingPlace {
+                container: verdict.container.or(self.subject.container).map(str::to_string),
+                path,
+                stable,
+            },
             observed: self.observed(scope, verdict.place.node),
             expected: check.expected.fill(value_of).into(),
             message,
@@ -306,11 +312,19 @@ impl<'r> Run<'r, '_> {
     /// Pointer and stable place; a setting stands where its value was written (`at`).
     fn place(&self, place: &Place<'_>) -> (String, String) {
         let stable = place.stable();
+        let stable = match self.subject.container {
+            Some(container) => format!("containers[name={container}].{stable}"),
+            None => stable,
+        };
         let at = stable.starts_with("settings").then(|| place.node?.get("at")?.as_str()).flatten();
         (at.map_or_else(|| format!("{}{}", self.subject.base, place.pointer()), str::to_string), stable)
     }
 
     fn observed(&self, scope: &Scope<'_>, node: Option<&Node>) -> Json {
+        // Of what could not be seen nothing was observed; the reason stands beside it.
+        if node.is_some_and(|node| node.unknown_reason().is_some()) {
+            return Json::Null;
+        }
         match &self.ready.check.observed {
             Some(observed) => match observed.json(scope) {
                 Ok(found) => found.unwrap_or(Json::Null),

@@ -15,7 +15,7 @@ pub fn by_resource(id: &str) -> Option<&'static Resource> {
 
 /// `apps/v1`: every known kind has a first version, which is what the engine names where it has seen no object.
 pub fn api_version(resource: &Resource) -> String {
-    if resource.group.is_empty() { "v1".into() } else { format!("{}/v1", resource.group) }
+    if resource.group.is_empty() { resource.version.into() } else { format!("{}/{}", resource.group, resource.version) }
 }
 
 /// A kind whose objects make pods, or a pod itself, and where its pod template stands.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::{
-    Evaluation, Finding, Rules, attestations::attestations, engine, owners::Owners, providers, status, waivers,
+    Evaluation, Finding, Rules, attestations::attestations, documents::Tables, engine, owners::Owners, providers,
+    status, waivers,
 };
 use crate::{
     collect::Coverage,
@@ -46,16 +47,8 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     let Input { snapshot, coverage, rules, kubernetes, today, keep_passes } = *input;
     let library = &rules.library;
     let scopes = rules.scope.as_ref().map_or(&[][..], |file| file.scopes.as_slice());
-    let asked = engine::Input {
-        snapshot,
-        coverage,
-        library,
-        defaults: &rules.defaults,
-        scopes,
-        versions: rules.versions.as_ref(),
-        kubernetes,
-        keep_passes,
-    };
+    let tables = Tables { defaults: Some(&rules.defaults), scopes, versions: rules.versions.as_ref() };
+    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, keep_passes };
     let engine::Judgement { mut findings, mut checks, counts } = engine::run(&asked);
     let mut declarations = waivers::annotate(rules, snapshot, today, &mut findings, &mut checks);
     assign(rules, snapshot, &mut findings);

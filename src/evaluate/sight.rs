@@ -2,7 +2,7 @@
 
 use super::kinds;
 use crate::{
-    collect::{Coverage, ListRecord, SourceKind, cluster::platform, inputs::cloud, resources},
+    collect::{Coverage, ListOutcome, ListRecord, SourceKind, cluster::platform, inputs::cloud, resources},
     framework::{check::On, library::Check},
 };
 
@@ -34,6 +34,13 @@ const REPORTS: &str = "nodereports.kubeproof.dev";
 
 /// Lists that `on: subject` is made of.
 const RBAC: [&str; 4] = ["clusterrolebindings", "clusterroles", "rolebindings", "roles"];
+
+/// Lists that say what scanners found in images.
+pub const SCANS: [&str; 3] = [
+    "imagescans.kubeproof.dev",
+    "vulnerabilityreports.aquasecurity.github.io",
+    "clustervulnerabilityreports.aquasecurity.github.io",
+];
 
 /// What `check` judges and could not be seen in full; `given` says that there are such things, from whatever source.
 pub fn unseen_targets(check: &Check, coverage: &Coverage, given: bool) -> Vec<Unseen> {
@@ -124,7 +131,22 @@ fn description(provider: &str, coverage: &Coverage) -> Option<Unseen> {
 
 /// What the verdict of `check` rests on beside its targets, and could not be seen.
 pub fn unseen_related(check: &Check, coverage: &Coverage) -> Vec<Unseen> {
-    check.related.values().filter_map(|related| unseen(&related.resource, coverage)).collect()
+    let related = check.related.values().filter_map(|related| unseen(&related.resource, coverage));
+    let scanned = |key: Option<&str>| matches!(key, Some("scan" | "scanned" | "sbom"));
+    let on_scans = check.on == On::Image && check.fields.iter().any(|field| scanned(field.first_key()));
+    related.chain(unseen_scans(coverage).filter(|_| on_scans)).collect()
+}
+
+/// Where no scanner's results were given from anywhere, one sentence says so, instead of one for each image.
+fn unseen_scans(coverage: &Coverage) -> Option<Unseen> {
+    let lists = || SCANS.iter().filter_map(|list| coverage.list(list));
+    if lists().any(|list| list.outcome == ListOutcome::Seen || list.count > 0) {
+        return None;
+    }
+    let tried = lists().filter(|list| !matches!(list.outcome, ListOutcome::NotServed | ListOutcome::NotInSource));
+    let failed = tried.filter_map(|list| Some(Unseen::new(list.id(), list.outcome.reason()?))).next();
+    let why = "was not collected: put scanners' results into scans/ of the inputs, or run trivy-operator";
+    Some(failed.unwrap_or_else(|| Unseen::new("a scan of the images", why)))
 }
 
 /// Why no kubelet's configuration is known.

@@ -2,11 +2,12 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Finding, Outcome,
+    documents::Tables,
     engine::{Input, Judgement, run},
 };
 use crate::{
     collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
-    framework::{Library, Minor, RuleFiles, defaults::Defaults},
+    framework::{Library, Minor, RuleFiles},
     resource::Gvk,
     snapshot::{Object, Sealer, Snapshot, Tokens},
 };
@@ -98,14 +99,11 @@ fn judge_cluster(
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    let defaults = Defaults::default();
     run(&Input {
         snapshot: &snapshot,
         coverage: &coverage,
         library,
-        defaults: &defaults,
-        scopes: &[],
-        versions: None,
+        tables: Tables::default(),
         kubernetes,
         keep_passes: false,
     })

@@ -44,6 +44,11 @@ impl fmt::Display for Path {
 }
 
 impl Path {
+    /// The key right below the name: `scan` in `image.scan.vulnerabilities`.
+    pub fn first_key(&self) -> Option<&str> {
+        if let Some(Step::Key(key)) = self.steps.first() { Some(key) } else { None }
+    }
+
     /// Reads a path.
     ///
     /// # Errors

@@ -2,11 +2,14 @@
 
 mod assemble;
 mod components;
+mod image_ref;
 mod images;
 mod nodes;
 mod parquet;
 mod redact;
+mod reports;
 mod request;
+mod scan;
 mod seal;
 mod status;
 mod stored;
@@ -25,9 +28,15 @@ use crate::{
 
 pub use assemble::assemble;
 pub use components::component_of;
+pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
 pub(crate) use parquet::{texts, write as write_table};
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
+pub use reports::{REPORTS, REPORTS_GROUP, report_scan};
+pub use scan::{
+    IMAGE_SCAN, ImageScan, VEX_DOCUMENT, VexDocument, VexProduct, VexStatement, VexStatus, Vulnerability,
+    VulnerabilitySeverity, distinct,
+};
 pub use seal::{SealError, Sealer};
 pub use stored::{read, write};
 

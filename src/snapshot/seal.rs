@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Manager, Object, Origin,
     redact::{RedactionKey, Redactor, Tokeniser, Tokens},
-    request, status,
+    reports, request, status,
 };
 use crate::{canonical, digest::Digest, resource::Gvk};
 
@@ -125,6 +125,7 @@ fn managers(fields: Option<Value>) -> Vec<Manager> {
 fn reduce(gvk: &Gvk, object: &mut Map<String, Value>) {
     status::reduce(&gvk.group, &gvk.kind, object);
     match (gvk.group.as_str(), gvk.kind.as_str()) {
+        (reports::REPORTS_GROUP, kind) if reports::REPORTS.contains(&kind) => reports::reduce(object),
         ("", "Secret") => {
             const KEPT: [&str; 7] = ["apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData"];
             object.retain(|field, _| KEPT.contains(&field.as_str()));

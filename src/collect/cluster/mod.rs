@@ -118,8 +118,14 @@ fn plan(discovery: &Discovery, extra: &[&str]) -> Vec<Step> {
 fn step(discovery: &Discovery, group: String, plural: String, kind: String, namespaced: bool) -> Step {
     let found = discovery.find(&group, &plural);
     let metadata_only = group.is_empty() && plural == resources::SECRETS.plural;
-    let mut target =
-        Target { version: "v1".into(), kind, namespaced, metadata_only, group: group.clone(), plural: plural.clone() };
+    let mut target = Target {
+        version: resources::version_of(&group, &plural).into(),
+        kind,
+        namespaced,
+        metadata_only,
+        group: group.clone(),
+        plural: plural.clone(),
+    };
     match found {
         Found::Served(served) => {
             target.version.clone_from(&served.version);
@@ -128,7 +134,7 @@ fn step(discovery: &Discovery, group: String, plural: String, kind: String, name
             Step::Ask(target)
         }
         Found::NotServed => Step::Known(target.unasked(ListOutcome::NotServed)),
-        // Where all of discovery is refused, the lists may still be granted: v1 is what they would be in.
+        // Where all of discovery is refused, the lists may still be granted, in the version that is known here.
         Found::Unknown(failure) if failure.group_version == "*" || group.is_empty() => Step::Ask(target),
         Found::Unknown(failure) => {
             let reason = format!("discovery of {}: {}", failure.group_version, failure.message);

@@ -4,6 +4,7 @@
 //! record in the coverage: an input that is missing, broken or from elsewhere is a gap and never an answer.
 
 pub mod cloud;
+pub mod scans;
 
 use std::path::Path;
 
@@ -42,7 +43,7 @@ pub struct Read {
 type Reader = fn(&Path, &Context<'_>) -> Read;
 
 /// Folders below the inputs' root, and who reads them.
-const READERS: &[(&str, Reader)] = &[("cloud", cloud::read)];
+const READERS: &[(&str, Reader)] = &[("cloud", cloud::read), ("scans", scans::read)];
 
 /// Reads every folder of inputs below `root` and adds what they hold to a collection.
 pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTime<Utc>) {

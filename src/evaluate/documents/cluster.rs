@@ -17,7 +17,7 @@ pub(super) fn cluster(made: Made<'_>) -> Document {
     let facts = [("kubernetes", &cluster.kubernetes), ("platform", &cluster.platform), ("uid", &cluster.uid)];
     let known = facts.into_iter().filter_map(|(key, value)| Some((key.to_string(), Node::text(value.as_deref()?))));
     let minor = cluster.kubernetes.as_deref().and_then(|version| version.parse().ok());
-    let versions = versions(minor, made.versions, made.coverage.finished.date_naive());
+    let versions = versions(minor, made.tables.versions, made.coverage.finished.date_naive());
     let node =
         Node::map(known.chain([("name".to_string(), Node::text(&cluster.name)), ("versions".to_string(), versions)]));
     let resource = ResourceRef {

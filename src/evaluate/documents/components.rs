@@ -36,7 +36,7 @@ fn instance(made: &Made<'_>, component: &str, object: &Object, reports: &BTreeMa
     let index = containers.iter().position(named).unwrap_or(0);
     let empty = Node::map([]);
     let container = containers.get(index).unwrap_or(&empty);
-    let rows = made.defaults.component(component);
+    let rows = made.tables.defaults.map_or(&[][..], |defaults| defaults.component(component));
     let home = format!("/spec/containers/{index}/command");
     let arguments = arguments(container, index);
     let flags = settings::flags(&arguments, rows);

@@ -43,7 +43,10 @@ fn kubelet(made: &Made<'_>, name: &str, configz: Option<&Report>, report: Option
         (None, None) => Node::unknown("this node's kubelet was not asked, and the node sent no report"),
         _ => {
             let said = Said { configz, report, kubernetes };
-            Node::map([("name".to_string(), Node::text(name)), ("settings".to_string(), said.settings(made.defaults))])
+            Node::map([
+                ("name".to_string(), Node::text(name)),
+                ("settings".to_string(), said.settings(made.tables.defaults)),
+            ])
         }
     };
     Document {
@@ -88,10 +91,11 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn settings(&self, defaults: &Defaults) -> Node {
+    fn settings(&self, defaults: Option<&Defaults>) -> Node {
         let flags = self.flags();
         let has_config = self.report.is_none_or(|_| flags.iter().any(|flag| flag.name == "config"));
-        Node::map(defaults.kubelet.iter().map(|row| {
+        let rows = defaults.map_or(&[][..], |defaults| defaults.kubelet.as_slice());
+        Node::map(rows.iter().map(|row| {
             let value = match self.configz {
                 _ if row.flag_only => self.of_flag(row, &flags),
                 Some(configz) => of_configz(row, &configz.spec),

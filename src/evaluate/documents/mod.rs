@@ -9,6 +9,7 @@ mod images;
 mod kubelets;
 mod nodes;
 mod reports;
+mod scans;
 mod scopes;
 mod subjects;
 #[cfg(test)]
@@ -44,6 +45,17 @@ pub fn alias(on: &On) -> Option<&'static str> {
     on.names().iter().copied().find(|name| *name != "object")
 }
 
+/// What is known beside the snapshot.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tables<'a> {
+    /// What settings are where nobody sets them; without it, a setting that is not given is unknown.
+    pub defaults: Option<&'a Defaults>,
+    /// Declared scopes.
+    pub scopes: &'a [At<Scope>],
+    /// How long each version of Kubernetes gets repairs.
+    pub versions: Option<&'a Versions>,
+}
+
 /// What documents are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Made<'a> {
@@ -51,12 +63,8 @@ pub struct Made<'a> {
     pub snapshot: &'a Snapshot,
     /// What was seen, and when.
     pub coverage: &'a Coverage,
-    /// What settings are where nobody sets them.
-    pub defaults: &'a Defaults,
-    /// Declared scopes.
-    pub scopes: &'a [At<Scope>],
-    /// How long each version of Kubernetes gets repairs.
-    pub versions: Option<&'a Versions>,
+    /// What is known beside them.
+    pub tables: Tables<'a>,
 }
 
 impl Made<'_> {
@@ -80,7 +88,7 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
         documents.extend(subjects::subjects(snapshot));
     }
     if wanted.contains(&On::Image) {
-        documents.extend(images::images(snapshot));
+        documents.extend(images::images(made));
     }
     let reports = reports::reports(snapshot, "NodeReport");
     if wanted.iter().any(|on| matches!(on, On::Component(_))) {

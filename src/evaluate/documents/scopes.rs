@@ -36,7 +36,7 @@ const OTHER_POLICIES: [&str; 6] = [
 
 /// A document for each declared scope.
 pub(super) fn scopes(made: &Made<'_>) -> Vec<Document> {
-    made.scopes.iter().map(|scope| Border::of(made, scope).document()).collect()
+    made.tables.scopes.iter().map(|scope| Border::of(made, scope).document()).collect()
 }
 
 /// One scope, and the objects inside it.

@@ -43,7 +43,11 @@ fn documents(objects: &[Json]) -> Vec<Document> {
         On::ControlPlaneNode,
     ];
     of(
-        Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &[], versions: None },
+        Made {
+            snapshot: &snapshot,
+            coverage: &coverage,
+            tables: Tables { defaults: Some(&defaults), ..Tables::default() },
+        },
         &wanted.iter().collect(),
     )
 }
@@ -191,7 +195,6 @@ fn nodes_that_sent_no_report_are_unknown_once_one_has() {
 /// The document of a scope over `payments`, which shop is connected to.
 fn border(objects: &[Json], refused: &[&str]) -> Node {
     let coverage = samples::coverage(refused);
-    let defaults = Defaults::default();
     let sealer = Sealer::new(None, "", Tokens::Foreign);
     let namespaces = ["payments", "shop", "marketing"].map(
         |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": name}}}),
@@ -202,7 +205,8 @@ fn border(objects: &[Json], refused: &[&str]) -> Node {
     let mut scope = samples::scope("pci-dss", &["payments"]);
     scope.connected_to = vec!["shop".into()];
     let scopes = [At { line: 1, value: scope }];
-    let made = Made { snapshot: &snapshot, coverage: &coverage, defaults: &defaults, scopes: &scopes, versions: None };
+    let made =
+        Made { snapshot: &snapshot, coverage: &coverage, tables: Tables { scopes: &scopes, ..Tables::default() } };
     let [document] = of(made, &[&On::Scope].into()).try_into().unwrap();
     document.node
 }

@@ -8,6 +8,7 @@ use super::{
     text::class_of_text,
     token::Class,
 };
+use crate::snapshot::{IMAGE_SCAN, REPORTS, REPORTS_GROUP, VEX_DOCUMENT};
 
 /// Parts of annotation keys under which tools keep a copy of the configuration that they applied.
 const APPLIED: &[&str] =
@@ -60,6 +61,16 @@ const REFERENCES: &[&str] = &[
 /// Groups that Kubernetes itself defines.
 pub(super) fn is_builtin_group(group: &str) -> bool {
     matches!(group, "" | "apps" | "batch" | "autoscaling" | "policy" | "extensions") || group.ends_with(".k8s.io")
+}
+
+/// What scanners said, in fields of known meaning (`snapshot::scan`, `snapshot::reports`): ids and versions that look
+/// random are what they are kept for.
+pub(super) fn is_scan(group: &str, kind: &str) -> bool {
+    match group {
+        "kubeproof.dev" => kind == IMAGE_SCAN || kind == VEX_DOCUMENT,
+        REPORTS_GROUP => REPORTS.contains(&kind),
+        _ => false,
+    }
 }
 
 /// The map's fields are a driver's own.
