@@ -229,7 +229,7 @@ pub struct ObjectChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeftOut {
-    /// `owned-by-a-controller`, `status-only`.
+    /// `owned-by-a-controller`, `status-only`, `scan-results`.
     pub rule: String,
     /// Why.
     pub reason: String,

@@ -123,3 +123,24 @@ fn last_writer(object: &Object) -> Option<Manager> {
     let is_controller = |manager: &Manager| CONTROLLERS.contains(&manager.manager.as_str());
     object.managers.iter().max_by_key(|manager| (!is_controller(manager), manager.time, *manager)).cloned()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::snapshot::{Sealer, Tokens};
+
+    #[test]
+    fn new_scans_are_counted_and_new_statements_listed() {
+        let object = |kind: &str, at: &str| {
+            let object =
+                json!({"apiVersion": "kubeproof.dev/v1", "kind": kind, "metadata": {"name": "x"}, "spec": {"at": at}});
+            Sealer::new(None, "", Tokens::Foreign).seal(object, "x.kubeproof.dev", None).unwrap()
+        };
+        let judged = |kind: &str| changed(&object(kind, "2026-11-22"), &object(kind, "2026-11-23"), false).unwrap();
+        assert_eq!(judged("ImageScan").map(|_| ()), Err(Noise::ScanResult));
+        let listed = judged("VexDocument").unwrap();
+        assert_eq!((listed.change, listed.fields.len()), (ChangeKind::Changed, 1));
+    }
+}

@@ -219,13 +219,10 @@ impl<'a> Engine<'a> {
                 };
                 let related = self.related(at, None);
                 // A container that runs two digests while it is rolled out is one place, at its worst.
-                let keep = self.input.keep_passes || *on == On::Image;
+                let merged = *on == On::Image;
+                let keep = self.input.keep_passes || merged;
                 let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
-                if *on == On::Image {
-                    batch.adopted.extend(findings)
-                } else {
-                    batch.findings.extend(findings)
-                }
+                if merged { &mut batch.adopted } else { &mut batch.findings }.extend(findings);
                 batch.passes[at] += passes;
             }
         }

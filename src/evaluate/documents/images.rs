@@ -12,7 +12,7 @@ use crate::{
     evaluate::{Evidence, kinds, target, value::Node},
     framework::check::On,
     resource::ResourceRef,
-    snapshot::{Image, ImageReference, distinct},
+    snapshot::{Image, ImageReference, Vulnerability, distinct},
 };
 
 /// Every image in use, under the workload that names it.
@@ -95,22 +95,11 @@ fn scan(matched: &Matched<'_>, statements: &Statements<'_>, now: DateTime<Utc>) 
     let at = known().filter_map(|scan| scan.at).max();
     let created = known().filter_map(|scan| scan.created).min();
     let found = distinct(known().flat_map(|scan| scan.vulnerabilities.iter().flatten().cloned()));
-    let vulnerabilities = found.iter().map(|found| {
-        let vex = statements.on(found).map(|(status, evidence)| {
-            used.insert(evidence.clone());
-            status.word()
-        });
-        let age = found.published.map(|published| entry("ageDays", Node::int(days(published, now))));
-        Node::map(age.into_iter().chain([
-            entry("id", Node::text(&found.id)),
-            entry("severity", Node::text(found.severity.word())),
-            entry("package", Node::text(&found.package)),
-            entry("version", Node::text(&found.version)),
-            entry("fixed", Node::text(&found.fixed)),
-            entry("vex", Node::text(vex.unwrap_or_default())),
-        ]))
-    });
-    let vulnerabilities = Node::list(vulnerabilities.collect::<Vec<_>>());
+    let vulnerabilities = Node::list(found.iter().map(|found| {
+        let stated = statements.on(found);
+        used.extend(stated.map(|(_, evidence)| evidence.clone()));
+        vulnerability(found, stated.map_or("", |(status, _)| status.word()), now)
+    }));
     let says =
         at.map_or_else(|| "the scan has no date".to_string(), |at| format!("scan is {} old", in_words(days(at, now))));
     let no_date = || Node::unknown("the scan has no date");
@@ -132,6 +121,18 @@ fn scan(matched: &Matched<'_>, statements: &Statements<'_>, now: DateTime<Utc>) 
     let scanned =
         Node::map(age(at).map(|age| entry("ageDays", age)).into_iter().chain([entry("says", Node::text(says))]));
     (scan, scanned, used)
+}
+
+fn vulnerability(found: &Vulnerability, vex: &str, now: DateTime<Utc>) -> Node {
+    let age = found.published.map(|published| entry("ageDays", Node::int(days(published, now))));
+    Node::map(age.into_iter().chain([
+        entry("id", Node::text(&found.id)),
+        entry("severity", Node::text(found.severity.word())),
+        entry("package", Node::text(&found.package)),
+        entry("version", Node::text(&found.version)),
+        entry("fixed", Node::text(&found.fixed)),
+        entry("vex", Node::text(vex)),
+    ]))
 }
 
 /// `grype 0.104.1, trivy 0.67.2`.

@@ -397,6 +397,7 @@ fn an_old_scan_says_nothing_and_a_missing_one_less() {
     assert_eq!(of(&missing, "image-vuln-scan")[0].message, format!("image {CART}: not scanned"));
     assert_eq!(of(&missing, "image-vuln-high")[0].reason.as_deref(), Some("not scanned"));
     assert_eq!(of(&missing, "image-age")[0].reason.as_deref(), Some("not scanned"));
+    assert_eq!(of(&missing, "image-vuln-high")[0].observed, Json::Null, "of nothing, nothing was observed");
 }
 
 #[test]
