@@ -304,6 +304,7 @@ mod tests {
             "not reported",
             "network plugin that runs here",
             "no registry is approved",
+            "file in no kept ConfigMap",
         ];
         let surprises: Vec<_> = evaluation
             .checks

@@ -49,3 +49,75 @@ pub fn folder(folder: &Path, root: &str) -> Result<RuleFiles, LoadError> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        config::parse_yaml,
+        framework::{Library, check::On},
+    };
+
+    /// The names in `settings['...']`.
+    fn settings(text: &str) -> BTreeSet<&str> {
+        text.split("settings['").skip(1).filter_map(|rest| rest.split_once("']")).map(|(name, _)| name).collect()
+    }
+
+    /// The rows of the table of defaults, by what they are of.
+    fn defaults(files: &RuleFiles) -> BTreeMap<String, Vec<Value>> {
+        let table: Value = parse_yaml("defaults.yaml", &files["defaults.yaml"]).unwrap().value;
+        let components = table["components"].as_object().unwrap().iter();
+        let of = components.map(|(name, rows)| (format!("component/{name}"), rows.as_array().unwrap().clone()));
+        of.chain([("kubelet".to_string(), table["kubelet"].as_array().unwrap().clone())]).collect()
+    }
+
+    #[test]
+    fn every_setting_that_a_check_asks_for_has_a_default() {
+        let files = embedded();
+        let library = Library::load(&files).unwrap();
+        let defaults = defaults(&files);
+        let (mut asked, mut missing) = (0, Vec::new());
+        for check in library.checks().filter(|check| matches!(check.on, On::Component(_) | On::Kubelet)) {
+            let known: BTreeSet<&str> =
+                defaults[&check.on.to_string()].iter().filter_map(|row| row["name"].as_str()).collect();
+            let text = std::str::from_utf8(&files[&check.file]).unwrap();
+            let given = check.tests.iter().filter_map(|test| test.object.as_ref()?["settings"].as_object());
+            let names = given.flat_map(|settings| settings.keys().map(String::as_str)).chain(settings(text));
+            for name in names.collect::<BTreeSet<_>>() {
+                asked += 1;
+                missing.extend((!known.contains(name)).then(|| format!("{}: {name}", check.id)));
+            }
+        }
+        assert_eq!(missing, Vec::<String>::new());
+        assert!(asked > 60, "only {asked} settings were found");
+    }
+
+    #[test]
+    fn defaults_have_their_type_and_stand_once() {
+        for (of, rows) in defaults(&embedded()) {
+            let mut seen = BTreeSet::new();
+            for row in &rows {
+                let name = row["name"].as_str().unwrap();
+                assert!(seen.insert(name), "{of}: {name} stands twice");
+                let is_of_type = |value: &Value| match row["type"].as_str() {
+                    Some("bool") => value.is_boolean(),
+                    Some("int") => value.is_i64(),
+                    Some("text") => value.is_string(),
+                    Some("list") => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+                    _ => false,
+                };
+                let variants = row["variants"].as_array().into_iter().flatten();
+                let values = variants.map(|variant| &variant["default"]).chain(row.get("default"));
+                for value in values.chain(row.get("withoutConfig")) {
+                    assert!(is_of_type(value), "{of}: {name}: {value}");
+                }
+                let has_none = matches!(row["type"].as_str(), Some("text" | "list" | "gates"));
+                assert!(has_none || row.get("default").is_some(), "{of}: {name} has no default");
+            }
+        }
+    }
+}
