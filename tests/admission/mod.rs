@@ -1,0 +1,16 @@
+//! What the API server's own admission says, against what the checks say: a cluster of these tests' own, since they
+//! install policies and fill namespaces.
+
+mod api;
+mod pod_security;
+mod pods;
+
+use std::sync::OnceLock;
+
+use crate::harness::cluster::Cluster;
+
+/// The cluster that judges.
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start("cp-1"))
+}
