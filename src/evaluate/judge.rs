@@ -1,6 +1,6 @@
 //! One check on one target: walk to the places, evaluate at each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     collect::yaml,
     framework::{
-        check::On,
+        check::{Minor, On},
         library::{Check, List, Policy},
         path::{Path, Place},
     },
@@ -73,6 +73,12 @@ impl<'a> Ready<'a> {
             .is_some_and(|when| !when.mentions("value") && item.is_none_or(|item| !when.mentions(item)));
         let by_value = !check.fields.is_empty() && policy.pass.only_mentions(&["value", "params"]);
         Self { check, policy, now: Node::text(now), by_value, when_once }
+    }
+
+    /// The same check, at the same moment, by the policy of another Kubernetes version.
+    pub fn by_version(&self, minor: Minor) -> Self {
+        let policy = self.check.policy(Some(minor), &BTreeMap::new());
+        Self::new(self.check, policy, self.now.as_str().unwrap_or_default())
     }
 
     /// Every finding of this check on `target`, passes included where `keep_passes`; `count` hears of every outcome.
@@ -284,6 +290,7 @@ impl<'r> Run<'r, '_> {
             owner: None,
             waiver: None,
             expected_by: None,
+            policy: None,
         });
     }
 

@@ -86,7 +86,7 @@ pub fn requirements(
     for selected in &rules.frameworks {
         let reach = Reach::new(selected.scope.as_ref(), snapshot);
         for requirement in &selected.framework.requirements {
-            let decided = decided(requirement, &by_check, &results, &reach);
+            let decided = decided(selected, requirement, &by_check, &results, &reach);
             rows.push(row(selected, requirement, decided, in_force, &owners));
         }
     }
@@ -94,14 +94,17 @@ pub fn requirements(
 }
 
 fn decided(
+    selected: &Selected,
     requirement: &Requirement,
     findings: &BTreeMap<&str, Vec<&Finding>>,
     results: &BTreeMap<&str, &CheckResult>,
     reach: &Reach<'_>,
 ) -> Decided {
     let mut decided = Decided::default();
+    let framework = &selected.framework.id;
     for id in &requirement.decides {
         let within = findings.get(id.as_str()).into_iter().flatten().filter(|finding| reach.holds(finding));
+        let within = within.filter(|finding| finding.counts_for(framework));
         let mut undecided = 0;
         for finding in within.filter(|finding| finding.expected_by.is_none()) {
             match finding.outcome {

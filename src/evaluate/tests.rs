@@ -98,7 +98,14 @@ fn judge_cluster(
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    run(&Input { snapshot: &snapshot, coverage: &coverage, library, kubernetes, keep_passes: false })
+    run(&Input {
+        snapshot: &snapshot,
+        coverage: &coverage,
+        library,
+        kubernetes,
+        pod_security: &std::collections::BTreeSet::new(),
+        keep_passes: false,
+    })
 }
 
 fn judge(check: &str, objects: Vec<Json>) -> Judgement {
