@@ -13,7 +13,7 @@ use super::{
     finding_id,
     judge::{Memo, Ready, Subject},
     kinds,
-    pins::{Pinned, Pins, badness, both},
+    pins::{Pinned, Pins, agree, badness, both},
     related::{Entry, Index, document},
     sight::{self, Unseen},
     target::{Judged, Pod, Target, Workloads, judged, workload},
@@ -201,19 +201,21 @@ impl<'a> Engine<'a> {
         for at in self.pods.iter().copied() {
             let related = self.related(at, Some((object, document)));
             let keep = adopted || self.input.keep_passes;
-            let memo = &mut memos.checks[at];
-            let pinned = self.pinned.of(at, object.namespace.as_deref());
             let (mut findings, mut passes) =
-                self.ready[at].judge(target, &subject, &related, memo, keep || pinned.is_some());
-            if let Some((pin, by_namespace)) = pinned {
+                self.ready[at].judge(target, &subject, &related, &mut memos.checks[at], keep);
+            if let Some((pin, by_namespace)) = self.pinned.of(at, object.namespace.as_deref()) {
                 let memo = memos.pinned.entry((at, pin)).or_default();
-                let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, true);
-                // Both walk to the same places.
-                findings = findings.into_iter().zip(theirs).map(|(ours, theirs)| both(ours, theirs, pin)).collect();
-                if !keep {
-                    let places = findings.len();
-                    findings.retain(|finding| finding.outcome != Outcome::Pass);
-                    passes = (places - findings.len()) as u64;
+                let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, false);
+                if !agree(&findings, &theirs) {
+                    // Both walk to the same places: with passes kept, they stand side by side.
+                    let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, true);
+                    let (ours, _) = self.ready[at].judge(target, &subject, &related, &mut memos.checks[at], true);
+                    findings = ours.into_iter().zip(theirs).map(|(ours, theirs)| both(ours, theirs, pin)).collect();
+                    if !keep {
+                        let places = findings.len();
+                        findings.retain(|finding| finding.outcome != Outcome::Pass);
+                        passes = (places - findings.len()) as u64;
+                    }
                 }
             }
             if adopted {

@@ -2,8 +2,10 @@
 //! install policies and fill namespaces.
 
 mod api;
+mod complete;
 mod pod_security;
 mod pods;
+mod policies;
 
 use std::sync::OnceLock;
 

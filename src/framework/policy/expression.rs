@@ -14,18 +14,20 @@ pub(super) struct At {
     text: String,
     /// It gives an optional, for the value may be absent.
     optional: bool,
+    /// What is there may be null: some fields are written even where they are empty.
+    nullable: bool,
 }
 
 impl At {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), optional: false }
+        Self { text: text.into(), optional: false, nullable: false }
     }
 
     pub(super) fn key(&self, key: &str) -> Self {
         let plain = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let step = if plain { format!(".?{key}") } else { format!("[?{}]", literal::text(key)) };
-        Self { text: format!("{}{step}", self.text), optional: true }
+        Self { text: format!("{}{step}", self.text), optional: true, nullable: self.nullable }
     }
 
     /// An optional, present or not.
@@ -33,8 +35,15 @@ impl At {
         if self.optional { self.text.clone() } else { format!("optional.of({})", self.text) }
     }
 
-    fn or(&self, absent: &str) -> String {
-        if self.optional { format!("{}.orValue({absent})", self.text) } else { self.text.clone() }
+    /// A list or map, `empty` where there is none.
+    fn or(&self, empty: &str) -> String {
+        match (self.optional, self.nullable) {
+            (false, _) => self.text.clone(),
+            (true, false) => format!("{}.orValue({empty})", self.text),
+            (true, true) => {
+                format!("{}.optFlatMap(list, optional.ofNonZeroValue(list)).orValue({empty})", self.text)
+            }
+        }
     }
 }
 
@@ -141,11 +150,13 @@ pub(super) fn walk(check: &Check, policy: &Policy<'_>, form: &dyn Form) -> Strin
 
 /// Where a path starts.
 pub(super) fn start(path: &Path) -> At {
-    At::new(match path.root.as_str() {
-        "pod" => "variables.pod",
-        "podMeta" => "variables.podMeta",
-        other => other,
-    })
+    match path.root.as_str() {
+        "pod" => At::new("variables.pod"),
+        "podMeta" => At::new("variables.podMeta"),
+        // Pods leave out what is empty; other kinds may not.
+        "object" => At { nullable: true, ..At::new("object") },
+        other => At::new(other),
+    }
 }
 
 struct Walk<'a> {

@@ -67,7 +67,7 @@ fn pass_is_copied_into_the_walk() {
             "on: rbac.authorization.k8s.io/v1/Role\neach: {rule: object.rules}\nfield: rule.verbs\nabsent: []\n\
              pass: size(value.orValue([])) < 9"
                 .into(),
-            "object.?rules.orValue([]).all(rule, [rule.?verbs.or(optional.of([]))].all(value, \
+            "object.?rules.optFlatMap(list, optional.ofNonZeroValue(list)).orValue([]).all(rule, [rule.?verbs.or(optional.of([]))].all(value, \
              size(value.orValue([])) < 9) )",
         ),
     ] {
