@@ -1,58 +1,112 @@
 //! The objects of a check's cases, completed until the API server takes them for objects.
 
-use kubeproof::{collect::resources, evaluate::kinds, framework::check::On};
+use std::collections::BTreeMap;
+
+use http::Method;
+use kube::client::Client;
+use kubeproof::{evaluate::kinds, framework::check::On};
 use serde_json::{Map, Value, json};
 
-/// A case's object with what the API server demands beside what the case is about; `None` for a kind that it does not
-/// serve. `at` tells cases of one policy apart.
-pub fn object(case: &Value, on: &On, (label, policy): (&str, &str), at: usize) -> Option<Value> {
-    let mut object = case.clone();
-    let kind = case["kind"].as_str().unwrap_or(match on {
-        On::Kind { kind, .. } => kind,
-        _ => "Pod",
-    });
-    let known = match (on, case["apiVersion"].as_str()) {
-        (On::Kind { group, .. }, None) => resources::of_kind(group, kind),
-        (_, None) => kinds::by_kind(kind),
-        (_, Some(version)) => resources::of_kind(version.rsplit_once('/').map_or("", |(group, _)| group), kind),
-    }?;
-    default(&mut object, "kind", kind.into());
-    default(&mut object, "apiVersion", kinds::api_version(known).into());
-    let metadata = entry(&mut object, "metadata");
-    default(metadata, "name", format!("case-{at}-{policy}").into());
-    entry(metadata, "labels")[label] = policy.into();
-    if known.namespaced {
-        default(metadata, "namespace", "cases".into());
-    }
-    if let Some(workload) = kinds::workload(known.group, known.kind) {
-        let template = workload.template.iter().fold(&mut object, |at, key| entry(at, key));
-        pod(entry(template, "spec"), known.kind);
-        if workload.template == ["spec", "template"] && known.group == "apps" {
-            selector(&mut object);
+use super::api::send;
+
+/// What the API server serves: for each version and kind, the plural and whether it is in namespaces.
+pub struct Served(BTreeMap<(String, String), (String, bool)>);
+
+impl Served {
+    /// Asks the API server.
+    pub async fn by(client: &Client) -> Self {
+        let groups = send(client, Method::GET, "/apis", None).await.expect_success();
+        let groups = groups["groups"].as_array().unwrap().iter();
+        let named =
+            groups.map(|group| format!("/apis/{}", group["preferredVersion"]["groupVersion"].as_str().unwrap()));
+        let mut served = BTreeMap::new();
+        for path in named.chain(["/api/v1".to_string()]) {
+            let list = send(client, Method::GET, &path, None).await.expect_success();
+            for resource in list["resources"].as_array().unwrap() {
+                let text = |field: &str| resource[field].as_str().unwrap().to_string();
+                if !text("name").contains('/') {
+                    let version = list["groupVersion"].as_str().unwrap().to_string();
+                    served.insert((version, text("kind")), (text("name"), resource["namespaced"] == true));
+                }
+            }
         }
-        if known.kind == "CronJob" {
-            default(entry(&mut object, "spec"), "schedule", "0 0 * * *".into());
-        }
-        if known.kind == "ReplicationController" {
-            selector(&mut object);
-            object["spec"]["selector"] = json!({"app": "case"});
+        Self(served)
+    }
+
+    /// Version, kind, and whether objects are in namespaces; `None` for a kind that is not served.
+    fn find(&self, case: &Value, on: &On) -> Option<(String, String, bool)> {
+        let (group, kind) = match on {
+            On::Kind { group, kind } => (Some(group.as_str()), kind.as_str()),
+            _ => (None, "Pod"),
+        };
+        let kind = case["kind"].as_str().unwrap_or(kind);
+        let version = case["apiVersion"].as_str();
+        let fits = |(served, name): &(String, String)| {
+            let of_group = |group: &str| served.rsplit_once('/').map_or("", |(of, _)| of) == group;
+            name == kind && version.is_none_or(|version| version == served) && group.is_none_or(of_group)
+        };
+        // A case on pods may leave the version of a known workload out.
+        let (known, (_, namespaced)) = self.0.iter().find(|(known, _)| fits(known))?;
+        Some((known.0.clone(), known.1.clone(), *namespaced))
+    }
+
+    /// Where objects of this kind are created.
+    pub fn path(&self, object: &Value) -> String {
+        let text = |field: &str| object[field].as_str().unwrap().to_string();
+        let (plural, _) = &self.0[&(text("apiVersion"), text("kind"))];
+        let version = text("apiVersion");
+        let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+        match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+            None => format!("{root}/{plural}"),
         }
     }
-    if known.kind == "Service" {
-        default(entry(&mut object, "spec"), "ports", json!([{"port": 80}]));
+
+    /// A case's object with what the API server demands beside what the case is about; `None` for a kind that it does
+    /// not serve. `at` tells cases of one policy apart.
+    pub fn object(&self, case: &Value, on: &On, (label, policy): (&str, &str), at: usize) -> Option<Value> {
+        let (version, kind, namespaced) = self.find(case, on)?;
+        let mut object = case.clone();
+        object["apiVersion"] = version.as_str().into();
+        object["kind"] = kind.as_str().into();
+        let metadata = entry(&mut object, "metadata");
+        default(metadata, "name", format!("case-{at}-{policy}").into());
+        entry(metadata, "labels")[label] = policy.into();
+        if namespaced {
+            default(metadata, "namespace", "cases".into());
+        }
+        let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+        match (kinds::workload(group, &kind), kind.as_str()) {
+            (Some(kind), _) => workload(&mut object, kind),
+            (None, "Service") => default(entry(&mut object, "spec"), "ports", json!([{"port": 80}])),
+            (None, "NetworkPolicy") => default(entry(&mut object, "spec"), "podSelector", json!({})),
+            (None, "StorageClass") => default(&mut object, "provisioner", "example.com/disks".into()),
+            (None, "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => webhooks(&mut object),
+            (None, _) => {}
+        }
+        Some(object)
     }
-    Some(object)
 }
 
-/// Where objects of this kind are created.
-pub fn path(object: &Value) -> String {
-    let version = object["apiVersion"].as_str().unwrap();
-    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    let known = resources::of_kind(group, object["kind"].as_str().unwrap()).unwrap();
-    let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{version}") };
-    match object["metadata"]["namespace"].as_str() {
-        Some(namespace) => format!("{root}/namespaces/{namespace}/{}", known.plural),
-        None => format!("{root}/{}", known.plural),
+fn webhooks(object: &mut Value) {
+    for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
+        default(webhook, "admissionReviewVersions", json!(["v1"]));
+        default(webhook, "sideEffects", "None".into());
+        default(webhook, "clientConfig", json!({"url": "https://webhook.invalid/"}));
+    }
+}
+
+fn workload(object: &mut Value, workload: &kinds::Workload) {
+    let template = workload.template.iter().fold(&mut *object, |at, key| entry(at, key));
+    pod(entry(template, "spec"), workload.kind);
+    match (workload.group, workload.kind) {
+        ("apps", _) => selector(object, |labels| json!({"matchLabels": labels})),
+        (_, "ReplicationController") => selector(object, |labels| labels),
+        (_, "CronJob") => default(entry(object, "spec"), "schedule", "0 0 * * *".into()),
+        _ => {}
+    }
+    if workload.kind == "StatefulSet" {
+        default(&mut object["spec"], "serviceName", "case".into());
     }
 }
 
@@ -74,14 +128,11 @@ fn default(map: &mut Value, key: &str, value: Value) {
     }
 }
 
-fn selector(object: &mut Value) {
-    let labels = entry(entry(entry(object, "spec"), "template"), "metadata");
-    entry(labels, "labels")["app"] = "case".into();
-    object["spec"]["selector"] = json!({"matchLabels": {"app": "case"}});
-    default(&mut object["spec"], "serviceName", "case".into());
-    if object["kind"] != "StatefulSet" {
-        object["spec"].as_object_mut().unwrap().remove("serviceName");
-    }
+/// The template's labels, and the selector that they fit.
+fn selector(object: &mut Value, form: impl Fn(Value) -> Value) {
+    let metadata = entry(entry(entry(object, "spec"), "template"), "metadata");
+    entry(metadata, "labels")["app"] = "case".into();
+    object["spec"]["selector"] = form(json!({"app": "case"}));
 }
 
 fn pod(spec: &mut Value, kind: &str) {

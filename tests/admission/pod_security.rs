@@ -32,7 +32,7 @@ use super::{
 const LEVELS: [&str; 2] = ["baseline", "restricted"];
 const NEWEST: u32 = 37;
 /// Pods for each level and version, from each seed.
-const PODS: usize = 80;
+const PODS: usize = 60;
 /// Pods read in one go.
 const PART: usize = 500;
 /// Requests under way at once.

@@ -15,7 +15,8 @@ use serde_saphyr::LitString;
 
 use super::{
     check::On,
-    library::{Check, Policy},
+    library::{Check, List, Policy},
+    path::Step,
 };
 use crate::{
     collect::resources,
@@ -47,6 +48,9 @@ pub enum Unrenderable {
     /// Rests on other objects, which admission does not see.
     #[error("it rests on other objects ({0}), and admission sees one object at a time")]
     Related(String),
+    /// Judges what controllers report, which requests for the object itself do not carry.
+    #[error("it reads the object's status, which controllers report and nobody asks for")]
+    Status,
     /// Depends on the time.
     #[error("it depends on the time (now), which admission expressions do not know")]
     Time,
@@ -177,6 +181,9 @@ pub fn render(
     if check.when.iter().chain([policy.pass]).any(|expression| expression.mentions("now")) {
         return Err(Unrenderable::Time);
     }
+    if reads_status(check, policy) {
+        return Err(Unrenderable::Status);
+    }
     let name = format!("kubeproof-{}", check.id);
     let metadata = Metadata { name: name.clone() };
     let validation = Validation {
@@ -208,6 +215,18 @@ pub fn render(
             },
         },
     })
+}
+
+fn reads_status(check: &Check, policy: &Policy<'_>) -> bool {
+    let lists = check.each.iter().filter_map(|each| match &each.list {
+        List::At(path) => Some(path),
+        List::Containers => None,
+    });
+    let mut paths = check.fields.iter().chain(lists);
+    paths.any(|path| path.root == "object" && path.steps().first() == Some(&Step::Key("status".into())))
+        || check.when.iter().chain([policy.pass]).any(|expression| {
+            ["object.status", "object.?status"].iter().any(|status| expression.text().contains(status))
+        })
 }
 
 /// Every namespace but these.

@@ -102,6 +102,12 @@ fn what_admission_cannot_see_is_refused_with_the_reason() {
     assert_eq!(reason(related), Unrenderable::Related("serviceaccounts".into()));
     let old = "on: v1/Namespace\npass: timestamp(now) > timestamp(object.metadata.creationTimestamp)";
     assert_eq!(reason(old), Unrenderable::Time);
+    let addresses = "field: 'object.status.addresses[*]'\npass: value.type != 'ExternalIP'";
+    for status in
+        [addresses, "pass: size(object.?status.?addresses.orValue([])) == 0", "when: has(object.status)\npass: 'true'"]
+    {
+        assert_eq!(reason(&format!("on: v1/Node\n{status}")), Unrenderable::Status, "{status}");
+    }
 }
 
 #[test]
@@ -114,7 +120,7 @@ fn every_check_on_pods_and_kinds_alone_is_rendered() {
             Ok(_) => rendered += 1,
             Err(Unrenderable::NoObject(_)) => assert!(!check.on.is_admission(), "{}", check.id),
             Err(Unrenderable::Related(_)) => assert!(!check.related.is_empty(), "{}", check.id),
-            Err(Unrenderable::Time) => assert!(check.on.is_admission(), "{}", check.id),
+            Err(Unrenderable::Time | Unrenderable::Status) => assert!(check.on.is_admission(), "{}", check.id),
         }
     }
     assert!(rendered > 30, "only {rendered}");
