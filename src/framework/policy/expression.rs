@@ -113,7 +113,9 @@ fn indent(text: &str) -> String {
 /// Walks to the places of a check as the engine does.
 pub(super) fn walk(check: &Check, policy: &Policy<'_>, form: &dyn Form) -> String {
     let absent = check.absent.as_ref().map(|absent| literal::of(&absent.json()));
-    let walk = Walk { form, absent };
+    // One expression for fields of different types: the type checker would hold each field to the types of them all.
+    let untyped = check.fields.len() > 1;
+    let walk = Walk { form, absent, untyped };
     let item = check.each.as_ref().map(|each| each.name.as_str());
     let (inside, outside): (Vec<&Path>, Vec<&Path>) =
         check.fields.iter().partition(|field| Some(field.root.as_str()) == item);
@@ -162,15 +164,23 @@ pub(super) fn start(path: &Path) -> At {
 struct Walk<'a> {
     form: &'a dyn Form,
     absent: Option<String>,
+    untyped: bool,
 }
 
 impl Walk<'_> {
+    fn start(&self, field: &Path) -> At {
+        let at = start(field);
+        if self.untyped && field.root == "object" { At { text: "dyn(object)".into(), ..at } } else { at }
+    }
+
     fn field(&self, field: &Path) -> String {
         let steps = field.steps();
         match steps.split_last() {
             // The last step's elements are the values themselves.
-            Some((Step::Items, before)) => self.steps(before, start(field), 0, &|list| self.form.value(&list.or("[]"))),
-            _ => self.steps(steps, start(field), 0, &|at| {
+            Some((Step::Items, before)) => {
+                self.steps(before, self.start(field), 0, &|list| self.form.value(&list.or("[]")))
+            }
+            _ => self.steps(steps, self.start(field), 0, &|at| {
                 // What a key pattern leads to is there.
                 let there = matches!(steps.last(), Some(Step::Glob(_)));
                 self.form.value(&format!("[{}]", if there { at.text.clone() } else { self.or_absent(at) }))

@@ -64,6 +64,13 @@ fn pass_is_copied_into_the_walk() {
              value != 'no' && size(podMeta) > 0) ) )",
         ),
         (
+            "on: networking.k8s.io/v1/NetworkPolicy\nfield: ['object.spec.ingress', 'object.spec.egress']\n\
+             pass: value.hasValue()"
+                .into(),
+            "([dyn(object).?spec.?ingress].all(value, value.hasValue())) && ([dyn(object).?spec.?egress].all(value, \
+             value.hasValue()))",
+        ),
+        (
             "on: rbac.authorization.k8s.io/v1/Role\neach: {rule: object.rules}\nfield: rule.verbs\nabsent: []\n\
              pass: size(value.orValue([])) < 9"
                 .into(),
