@@ -3,9 +3,12 @@
 
 mod api;
 mod complete;
+mod fields;
+mod install;
 mod pod_security;
 mod pods;
 mod policies;
+mod settle;
 
 use std::sync::OnceLock;
 

@@ -30,7 +30,8 @@ use super::{
 };
 
 const LEVELS: [&str; 2] = ["baseline", "restricted"];
-const NEWEST: u32 = 37;
+/// The newest policy version.
+pub const NEWEST: u32 = 37;
 /// Pods for each level and version, from each seed.
 const PODS: usize = 60;
 /// Pods read in one go.
@@ -67,7 +68,7 @@ const ROWS: &[(&[&str], &[&str])] = &[
 ];
 
 /// The rows that refuse a pod, each by the first reason of the table; none: the pod is admitted.
-type Refusals = BTreeSet<String>;
+pub type Refusals = BTreeSet<String>;
 
 /// What the API server says.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,7 +176,7 @@ fn reasons(message: &str) -> Refusals {
 
 /// What the checks say of each pod, in the order of `cases`: `namespaces` are seen beside them, and each case is in the
 /// namespace named with it.
-fn judge(rules: &Rules, version: Minor, namespaces: &[Value], cases: &[(&str, &Case)]) -> Vec<Refusals> {
+pub fn judge(rules: &Rules, version: Minor, namespaces: &[Value], cases: &[(&str, &Case)]) -> Vec<Refusals> {
     let pods = cases.iter().enumerate().map(|(at, (namespace, case))| {
         let mut pod = case.pod.clone();
         pod["metadata"]["name"] = format!("p{at}").into();
@@ -217,14 +218,22 @@ fn judge(rules: &Rules, version: Minor, namespaces: &[Value], cases: &[(&str, &C
     refusals
 }
 
-fn rules(level: &str) -> Rules {
+/// One level and its checks.
+pub fn rules(level: &str) -> Rules {
     Rules::load(embedded(), &[format!("pss-{level}")], &ClusterIdentity::default()).unwrap()
 }
 
-fn runner(seed: u64) -> TestRunner {
+/// A generator that a seed decides.
+pub fn runner(seed: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// Another one for each run, unless the environment names it.
+pub fn fresh_seed() -> u64 {
+    let named = std::env::var("KUBEPROOF_TEST_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    named.unwrap_or_else(|| u64::from(SystemClock.now().timestamp_subsec_nanos()))
 }
 
 type Tree = Box<dyn ValueTree<Value = Case>>;
@@ -301,8 +310,7 @@ fn by_label(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pod_is_admitted_or_refused_as_the_api_server_does() {
-    let fresh = std::env::var("KUBEPROOF_TEST_SEED").ok().map(|seed| seed.parse().expect("a number"));
-    let fresh = fresh.unwrap_or_else(|| u64::from(SystemClock.now().timestamp_subsec_nanos()));
+    let fresh = fresh_seed();
     println!("seeds {FIXED_SEED} and {fresh} (KUBEPROOF_TEST_SEED={fresh} asks the second one again)");
     let started = Instant::now();
     let there = Judge::new(cluster().client().await).await;

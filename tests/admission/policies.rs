@@ -5,10 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     process::{Command, Output},
-    time::{Duration, Instant},
 };
 
-use futures::{StreamExt, stream};
 use http::Method;
 use kube::client::Client;
 use kubeproof::framework::{
@@ -17,37 +15,27 @@ use kubeproof::framework::{
     embedded, policy,
     policy::{Action, Rendered},
 };
+use proptest::strategy::{Strategy, ValueTree};
 use serde_json::{Value, json};
 
 use super::{
-    api::{Answer, create, send},
+    api::{create, send},
     cluster,
     complete::{self, Served},
+    install::{API, LABEL, Said, ask, in_force, install, make_namespace, objects, type_warnings},
+    pod_security::{NEWEST, fresh_seed, judge, rules, runner},
+    pods::{self, Case},
 };
 use crate::harness::cluster::read_yaml;
 
-const API: &str = "/apis/admissionregistration.k8s.io/v1";
-/// Objects carry it, bindings ask for it: each policy judges the cases of its own check.
-const LABEL: &str = "kubeproof.dev/policy";
-const AT_ONCE: usize = 8;
-/// The API server reads policies about once a second.
-const IN_FORCE: Duration = Duration::from_secs(60);
+/// Pods that are judged by the policies of a whole level.
+const GENERATED: usize = 600;
 
 /// One policy of one check, with the cases that it decides.
 struct Installed<'a> {
     name: String,
-    rendered: Value,
+    rendered: Rendered,
     cases: Vec<&'a Test>,
-}
-
-/// What became of an object.
-#[derive(Debug, PartialEq)]
-enum Said {
-    Admitted,
-    /// By the policy, with its words.
-    Refused(String),
-    /// By something else: the object says nothing about the policy.
-    Invalid(String),
 }
 
 /// A policy for each way in which a check's cases ask to be judged.
@@ -56,7 +44,6 @@ fn installed(check: &Check) -> Vec<Installed<'_>> {
     for test in &check.tests {
         let decides = check.policy(test.kubernetes, &test.params);
         let Ok(rendered) = policy::render(check, &decides, &[Action::Deny].into(), &[]) else { continue };
-        let rendered = serde_json::to_value(rendered).unwrap();
         match all.iter_mut().find(|known| known.rendered == rendered) {
             Some(known) => known.cases.push(test),
             None => {
@@ -68,105 +55,47 @@ fn installed(check: &Check) -> Vec<Installed<'_>> {
     all
 }
 
-/// Policy and binding under a name of their own, for objects with the policy's label.
-fn objects(installed: &Installed<'_>) -> (Value, Value) {
-    let (mut policy, mut binding) = (installed.rendered["policy"].clone(), installed.rendered["binding"].clone());
-    policy["metadata"]["name"] = installed.name.as_str().into();
-    binding["metadata"]["name"] = installed.name.as_str().into();
-    binding["spec"]["policyName"] = installed.name.as_str().into();
-    binding["spec"]["matchResources"] = json!({"objectSelector": {"matchLabels": {LABEL: installed.name}}});
-    (policy, binding)
+/// A case of a check with its completed objects.
+struct Asked<'a> {
+    check: &'a Check,
+    policy: &'a str,
+    test: &'a Test,
+    objects: Vec<Value>,
 }
 
-async fn install(client: &Client, all: &[(Value, Value)]) {
-    for (kind, objects) in [
-        ("validatingadmissionpolicies", all.iter().map(|(policy, _)| policy).collect::<Vec<_>>()),
-        ("validatingadmissionpolicybindings", all.iter().map(|(_, binding)| binding).collect()),
-    ] {
-        let path = format!("{API}/{kind}");
-        stream::iter(objects)
-            .for_each_concurrent(AT_ONCE, |object| {
-                let path = &path;
-                async move {
-                    send(client, Method::POST, path, Some(object)).await.expect_success();
-                }
-            })
-            .await;
-    }
+/// How the cases came out.
+#[derive(Default)]
+struct Tally {
+    admitted: usize,
+    refused: usize,
+    /// Refusals in the policy's fixed words, not in the check's.
+    plain: usize,
+    invalid: Vec<String>,
+    wrong: Vec<String>,
 }
 
-/// Waits until the API server enforces what was installed so far: policies and bindings are read in order, so that one
-/// more that refuses everything shows when all before it are known.
-async fn in_force(client: &Client, name: &str) {
-    let check = json!({
-        "metadata": {"name": name},
-        "spec": {
-            "matchConstraints": {"resourceRules": [{
-                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]
-            }]},
-            "validations": [{"expression": "false"}]
+impl Tally {
+    fn add(&mut self, asked: &Asked<'_>, answers: &[Said]) {
+        let case = format!("{} ({}): {}", asked.check.id, asked.policy, asked.test.name.value);
+        let mut refusals = Vec::new();
+        for answer in answers {
+            match answer {
+                Said::Invalid(why) => return self.invalid.push(format!("{case}: {why}")),
+                Said::Refused(words) => refusals.push(words),
+                Said::Admitted => {}
+            }
         }
-    });
-    let binding = json!({"metadata": {"name": name}, "spec": {
-        "policyName": name,
-        "validationActions": ["Deny"],
-        "matchResources": {"objectSelector": {"matchLabels": {LABEL: name}}}
-    }});
-    install(client, &[(check, binding)]).await;
-    let probe = json!({"metadata": {"name": "probe", "labels": {LABEL: name}}});
-    let started = Instant::now();
-    loop {
-        let path = "/api/v1/namespaces/default/configmaps?dryRun=All";
-        let answer = send(client, Method::POST, path, Some(&probe)).await;
-        if matches!(said(answer, name), Said::Refused(_)) {
-            return;
+        let fixed = format!("({})", asked.check.id);
+        self.plain += refusals.iter().filter(|words| words.contains(&fixed)).count();
+        let failed = refusals.iter().any(|words| words.contains("resulted in error"));
+        if failed || refusals.is_empty() == asked.test.fail.is_some() {
+            self.wrong.push(format!("{case}: the API server says {answers:?}\n  of {}", json!(asked.objects)));
+        } else if refusals.is_empty() {
+            self.admitted += 1;
+        } else {
+            self.refused += 1;
         }
-        assert!(started.elapsed() < IN_FORCE, "the policies are not in force after {IN_FORCE:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-fn said(answer: Answer, policy: &str) -> Said {
-    let denied = format!("ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: ");
-    match answer.code {
-        // One that exists already would have been refused before anybody looked whether it does.
-        200 | 201 | 409 => Said::Admitted,
-        403 | 422 if answer.message().contains(&denied) => {
-            Said::Refused(answer.message().split_once(&denied).unwrap().1.to_string())
-        }
-        code => Said::Invalid(format!("{code}: {}", answer.message())),
-    }
-}
-
-/// What the API server's type checker says of a policy, as soon as it has looked.
-async fn type_warnings(client: &Client, name: &str) -> Vec<String> {
-    let started = Instant::now();
-    loop {
-        let path = format!("{API}/validatingadmissionpolicies/{name}");
-        let policy = send(client, Method::GET, &path, None).await.expect_success();
-        if policy["status"]["observedGeneration"] == policy["metadata"]["generation"] {
-            let warnings = policy["status"]["typeChecking"]["expressionWarnings"].as_array().cloned();
-            return warnings.unwrap_or_default().iter().map(|warning| format!("{name}: {warning}")).collect();
-        }
-        assert!(started.elapsed() < IN_FORCE, "{name} is not type-checked after {IN_FORCE:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Sends an object of a case as a dry run. A pod's ephemeral containers are added to the pod that was made before the
-/// policies were there.
-async fn ask(client: &Client, served: &Served, name: &str, object: &Value) -> Said {
-    let path = served.path(object);
-    let answer = if complete::has_ephemeral(object) {
-        let pod = object["metadata"]["name"].as_str().unwrap();
-        let mut made = send(client, Method::GET, &format!("{path}/{pod}"), None).await.expect_success();
-        made["spec"]["ephemeralContainers"] = object["spec"]["ephemeralContainers"].clone();
-        let path = format!("{path}/{pod}/ephemeralcontainers?dryRun=All");
-        send(client, Method::PUT, &path, Some(&made)).await
-    } else {
-        send(client, Method::POST, &format!("{path}?dryRun=All"), Some(object)).await
-    };
-    said(answer, name)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,63 +105,39 @@ async fn the_api_server_says_of_every_case_what_the_check_says() {
     let library = Library::load(&embedded()).unwrap();
     let all: Vec<(&Check, Installed<'_>)> =
         library.checks().flat_map(|check| installed(check).into_iter().map(move |one| (check, one))).collect();
-    let mut asked: Vec<(&Check, &Installed<'_>, &Test, Vec<Value>)> = Vec::new();
-    let mut unsent = BTreeSet::new();
-    for (check, installed) in &all {
-        for (at, test) in installed.cases.iter().enumerate() {
+    let (mut asked, mut unsent) = (Vec::new(), Vec::new());
+    for (check, Installed { name, cases, .. }) in &all {
+        for (at, test) in cases.iter().enumerate() {
             let objects = test.object.iter().chain(&test.objects);
             let completed: Option<Vec<Value>> =
-                objects.map(|object| served.object(object, &check.on, (LABEL, &installed.name), at)).collect();
+                objects.map(|object| served.object(object, &check.on, (LABEL, name), at)).collect();
             match completed.filter(|_| test.not_evaluated.is_none()) {
-                Some(objects) => asked.push((check, installed, test, objects)),
-                None => {
-                    unsent.insert(format!("{}: {}", check.id, test.name.value));
-                }
+                Some(objects) => asked.push(Asked { check, policy: name, test, objects }),
+                None => unsent.push(format!("{}: {}", check.id, test.name.value)),
             }
         }
     }
-    prepare(&client, &served, asked.iter().flat_map(|(.., objects)| objects)).await;
-    install(&client, &all.iter().map(|(_, installed)| objects(installed)).collect::<Vec<_>>()).await;
+    prepare(&client, &served, asked.iter().flat_map(|asked| &asked.objects)).await;
+    let policies = all.iter().map(|(_, installed)| objects(&installed.rendered, &installed.name, &installed.name));
+    install(&client, &policies.collect::<Vec<_>>()).await;
     in_force(&client, "last").await;
 
-    let mut wrong: Vec<String> = Vec::new();
-    let mut invalid = BTreeSet::new();
-    let (mut admitted, mut refused, mut plain) = (0, 0, 0);
-    for (check, installed, test, objects) in &asked {
+    let mut tally = Tally::default();
+    for asked in &asked {
         let mut answers = Vec::new();
-        for object in objects {
-            answers.push(ask(&client, &served, &installed.name, object).await);
+        for object in &asked.objects {
+            answers.push(ask(&client, &served, asked.policy, object).await);
         }
-        let case = format!("{} ({}): {}", check.id, installed.name, test.name.value);
-        if let Some(Said::Invalid(why)) = answers.iter().find(|answer| matches!(answer, Said::Invalid(_))) {
-            invalid.insert(format!("{case}: {why}"));
-            continue;
-        }
-        let refusals = answers.iter().filter_map(|answer| match answer {
-            Said::Refused(words) => Some(words),
-            Said::Admitted | Said::Invalid(_) => None,
-        });
-        let refusals: Vec<&String> = refusals.collect();
-        plain += refusals.iter().filter(|words| words.contains(&format!("({})", check.id))).count();
-        if refusals.is_empty() == test.fail.is_some() {
-            wrong.push(format!("{case}: the API server says {answers:?}\n  of {}", json!(objects)));
-        } else if refusals.is_empty() {
-            admitted += 1;
-        } else {
-            refused += 1;
-        }
-        wrong.extend(
-            refusals.iter().filter(|words| words.contains("resulted in error")).map(|w| format!("{case}: {w}")),
-        );
+        tally.add(asked, &answers);
     }
     for (_, installed) in &all {
-        wrong.extend(type_warnings(&client, &installed.name).await);
+        tally.wrong.extend(type_warnings(&client, &installed.name).await);
     }
+    let Tally { admitted, refused, plain, invalid, wrong } = tally;
     println!(
-        "{} policies of {} checks: {admitted} cases admitted, {refused} refused ({plain} with the fixed message), {} no \
-         valid objects, {} not sent",
+        "{} policies: {admitted} cases admitted, {refused} refused ({plain} with the fixed message), {} no valid objects, \
+         {} not sent",
         all.len(),
-        all.iter().map(|(check, _)| &check.id).collect::<BTreeSet<_>>().len(),
         invalid.len(),
         unsent.len()
     );
@@ -241,6 +146,47 @@ async fn the_api_server_says_of_every_case_what_the_check_says() {
     assert!(wrong.is_empty(), "{} of {} cases differ:\n{}", wrong.len(), asked.len(), wrong.join("\n"));
     assert!(admitted > 50 && refused > 50, "too few cases say something");
     assert!(invalid.len() * 10 < admitted + refused, "too many cases are no valid objects");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policies_of_the_restricted_level_judge_any_pod_as_the_checks_do() {
+    let client = cluster().client().await;
+    let served = Served::by(&client).await;
+    let rules = rules("restricted");
+    let deciding = rules.frameworks[0].framework.requirements.iter().flat_map(|row| &row.decides);
+    let policies = deciding.collect::<BTreeSet<_>>().into_iter().map(|id| {
+        let check = rules.library.check(id).unwrap();
+        let decides = check.policy(Some(Minor(NEWEST)), &BTreeMap::new());
+        let rendered = policy::render(check, &decides, &[Action::Deny].into(), &[]).unwrap();
+        objects(&rendered, &format!("restricted-{id}"), "restricted")
+    });
+    make_namespace(&client, "cases", "default").await;
+    install(&client, &policies.collect::<Vec<_>>()).await;
+    in_force(&client, "last-restricted").await;
+
+    let seed = fresh_seed();
+    println!("seed {seed}");
+    let (strategy, mut runner) = (pods::case(), runner(seed));
+    let generated = (0..GENERATED).map(|_| strategy.new_tree(&mut runner).unwrap().current());
+    let cases: Vec<Case> = generated.filter(|case| !case.ephemeral).collect();
+    let ours = judge(&rules, Minor(NEWEST), &[], &cases.iter().map(|case| ("default", case)).collect::<Vec<_>>());
+    let (mut admitted, mut refused, mut wrong) = (0, 0, Vec::new());
+    for (at, (case, ours)) in cases.iter().zip(&ours).enumerate() {
+        let object = served.object(&case.pod, &On::Pod, (LABEL, "restricted"), at).unwrap();
+        let answer = send(&client, Method::POST, &format!("{}?dryRun=All", served.path(&object)), Some(&object)).await;
+        let denied = answer.message().contains("ValidatingAdmissionPolicy 'restricted-");
+        match answer.code {
+            201 => admitted += 1,
+            403 | 422 if denied => refused += 1,
+            _ => continue,
+        }
+        if denied == ours.is_empty() || answer.message().contains("resulted in error") {
+            wrong.push(format!("{}: {} but {ours:?}: {}", answer.code, answer.message(), case.pod));
+        }
+    }
+    println!("{admitted} admitted, {refused} refused, {} no valid pods", cases.len() - admitted - refused);
+    assert!(wrong.is_empty(), "{} pods differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(admitted > 50 && refused > 50, "too few pods say something");
 }
 
 /// What the cases need to be there: their namespaces, and the pods whose ephemeral containers are asked about.
@@ -263,13 +209,6 @@ async fn prepare(client: &Client, served: &Served, objects: impl Iterator<Item =
     for ((path, _), pod) in pods {
         create(client, &path, &pod).await;
     }
-}
-
-/// A namespace with an account that pods can use: the controller makes one too, but nobody says when.
-async fn make_namespace(client: &Client, name: &str, account: &str) {
-    create(client, "/api/v1/namespaces", &json!({"metadata": {"name": name}})).await;
-    let account = json!({"metadata": {"name": account}});
-    create(client, &format!("/api/v1/namespaces/{name}/serviceaccounts"), &account).await;
 }
 
 fn kubeproof(args: &[&str]) -> Output {
@@ -331,20 +270,12 @@ async fn exempt_namespaces_are_left_alone_and_warnings_let_pass() {
         let decides = check.policy(Some(Minor(37)), &BTreeMap::new());
         policy::render(check, &decides, &BTreeSet::from([action]), &exempt).unwrap()
     };
-    let labelled = |name: &str, rendered: &Rendered| {
-        let rendered = serde_json::to_value(rendered).unwrap();
-        let one = Installed { name: name.into(), rendered: rendered.clone(), cases: Vec::new() };
-        let (policy, mut binding) = objects(&one);
-        binding["spec"]["matchResources"]["namespaceSelector"] =
-            rendered["binding"]["spec"]["matchResources"]["namespaceSelector"].clone();
-        (policy, binding)
-    };
     for name in ["exempt", "judged"] {
         make_namespace(&client, name, "default").await;
     }
     let all = [
-        labelled("exempting", &render(Action::Deny, &["exempt", "kube-system"])),
-        labelled("warning", &render(Action::Warn, &["exempt"])),
+        objects(&render(Action::Deny, &["exempt", "kube-system"]), "exempting", "exempting"),
+        objects(&render(Action::Warn, &["exempt"]), "warning", "warning"),
     ];
     install(&client, &all).await;
     in_force(&client, "last-exempt").await;

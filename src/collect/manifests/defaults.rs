@@ -10,7 +10,7 @@ const VOLUME_NAME: &str = "name";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Maps of texts, in which a null is an empty text and not a key that is left out.
-const TEXTS: &[&str] = &["annotations", "labels", "matchLabels", "nodeSelector"];
+const TEXTS: &[&str] = &["annotations", "data", "labels", "matchLabels", "nodeSelector", "stringData"];
 
 /// Applies the defaults to one object.
 pub(super) fn apply(object: &mut Value, gvk: &Gvk) {

@@ -57,7 +57,7 @@ pub enum Unrenderable {
 }
 
 /// The two objects of one check.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rendered {
     /// What holds.
     pub policy: ValidatingAdmissionPolicy,
@@ -66,7 +66,7 @@ pub struct Rendered {
 }
 
 /// `admissionregistration.k8s.io/v1`, as far as checks need it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidatingAdmissionPolicy {
     api_version: &'static str,
@@ -75,12 +75,12 @@ pub struct ValidatingAdmissionPolicy {
     spec: PolicySpec,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Metadata {
     name: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PolicySpec {
     failure_policy: &'static str,
@@ -90,13 +90,13 @@ struct PolicySpec {
     validations: Vec<Validation>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MatchConstraints {
     resource_rules: Vec<ResourceRule>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceRule {
     api_groups: Vec<String>,
@@ -105,13 +105,13 @@ struct ResourceRule {
     resources: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Variable {
     name: &'static str,
     expression: LitString,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Validation {
     expression: LitString,
@@ -122,7 +122,7 @@ struct Validation {
 }
 
 /// `admissionregistration.k8s.io/v1`, as far as checks need it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidatingAdmissionPolicyBinding {
     api_version: &'static str,
@@ -131,7 +131,7 @@ pub struct ValidatingAdmissionPolicyBinding {
     spec: BindingSpec,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BindingSpec {
     policy_name: String,
@@ -140,19 +140,19 @@ struct BindingSpec {
     match_resources: Option<MatchResources>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MatchResources {
     namespace_selector: NamespaceSelector,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NamespaceSelector {
     match_expressions: [Requirement; 1],
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Requirement {
     key: &'static str,
     operator: &'static str,
