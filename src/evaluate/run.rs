@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::{
         collect::{ClusterIdentity, ListOutcome, ListRecord, Source, SourceKind, resources::RESOURCES},
-        evaluate::{Outcome, Status},
+        evaluate::{Counts, Outcome, Status},
         framework::{RuleFiles, embedded},
         snapshot::{Sealer, Tokens, assemble},
     };
@@ -237,6 +237,10 @@ mod tests {
         assert_eq!(finding.policy, Some(super::super::PolicyOf::Cluster));
         assert!(finding.requirements.iter().all(|row| !row.starts_with("pss-")), "{:?}", finding.requirements);
         assert!(finding.message.ends_with("(policy version 1.18, which the namespace pins, allows it)"));
+        let places = |Counts { pass, fail, not_applicable, not_evaluated, manual }: Counts| {
+            pass + fail + not_applicable + not_evaluated + manual
+        };
+        assert_eq!(places(evaluation.counts), places(pinned("latest", &open).counts), "each place counts once");
         for unpinned in ["latest", "v1.37", "v1.99", "1.18", "v1.018"] {
             let rows = statuses(&pinned(unpinned, &open));
             assert_eq!(rows["pss-restricted/seccompProfile_restricted"], Status::Fail, "{unpinned}");

@@ -232,7 +232,8 @@ pub fn runner(seed: u64) -> TestRunner {
 
 /// Another one for each run, unless the environment names it.
 pub fn fresh_seed() -> u64 {
-    let named = std::env::var("KUBEPROOF_TEST_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    let named = std::env::var_os("KUBEPROOF_TEST_SEED").and_then(|seed| seed.into_string().ok());
+    let named = named.map(|seed| seed.parse().expect("a number"));
     named.unwrap_or_else(|| u64::from(SystemClock.now().timestamp_subsec_nanos()))
 }
 

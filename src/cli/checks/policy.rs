@@ -18,7 +18,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Pods, pods that get ephemeral containers and every kind that makes pods are matched. What cannot be \
-                  rendered is named on standard error with the reason.\n\nExamples:\n  \
+                  rendered is named on standard error with the reason. Clusters of 1.30 and later have these policies.\n\n\
+                  Examples:\n  \
                   kubeproof checks policy container-privileged\n  \
                   kubeproof checks policy --framework pss-baseline --action Audit,Warn | kubectl apply -f -"
 )]
