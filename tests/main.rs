@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+mod admission;
 mod bundle;
 mod collect;
 mod harness;

@@ -1,4 +1,6 @@
-//! `kubeproof checks`: list the checks, and run the tests inside their files.
+//! `kubeproof checks`: list the checks, run the tests inside their files, and render them as admission policies.
+
+mod policy;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,7 @@ use crate::{
     framework::{self, Check, Library, RuleFiles, Severity},
 };
 
-/// Lists checks and runs their tests
+/// Lists checks, runs their tests and renders them as admission policies
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -38,6 +40,7 @@ enum Command {
         /// Folder of check files
         folder: Option<PathBuf>,
     },
+    Policy(policy::Args),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,6 +53,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::List { folder, format } => list(&load(folder.as_deref())?, *format),
         Command::Test { folder } => test(&load(folder.as_deref())?, folder.as_deref()),
+        Command::Policy(args) => policy::run(args),
     }
 }
 

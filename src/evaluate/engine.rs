@@ -13,6 +13,7 @@ use super::{
     finding_id,
     judge::{Memo, Ready, Subject},
     kinds,
+    pins::{Pinned, Pins, agree, badness, both},
     related::{Entry, Index, document},
     sight::{self, Unseen},
     target::{Judged, Pod, Target, Workloads, judged, workload},
@@ -44,6 +45,8 @@ pub struct Input<'a> {
     pub tables: Tables<'a>,
     /// Minor version of the cluster; without one, the newest variant of each check decides.
     pub kubernetes: Option<Minor>,
+    /// Checks that judge by the policy version that a namespace pins as well.
+    pub pod_security: &'a BTreeSet<&'a str>,
     /// Keep passes among the findings.
     pub keep_passes: bool,
 }
@@ -96,6 +99,13 @@ struct Engine<'a> {
     unseen: Vec<Vec<Unseen>>,
     workloads: Workloads<'a>,
     index: Index<'a>,
+    pinned: Pinned<'a>,
+}
+
+/// Verdicts remembered while some objects are judged.
+struct Memos {
+    checks: Vec<Memo>,
+    pinned: BTreeMap<(usize, Minor), Memo>,
 }
 
 /// What some objects gave.
@@ -143,7 +153,10 @@ impl<'a> Engine<'a> {
             unseen.push(blind);
         }
         let index = Index::build(objects, &resources);
-        Self { input, ready, pods, kinds, others, unseen, workloads: Workloads::of(objects), index }
+        let standards = pods.iter().map(|at| (*at, &ready[*at]));
+        let standards = standards.filter(|(_, ready)| input.pod_security.contains(ready.check.id.as_str()));
+        let pinned = Pinned::new(Pins::of(objects, input.kubernetes), standards, input.kubernetes);
+        Self { input, ready, pods, kinds, others, unseen, workloads: Workloads::of(objects), index, pinned }
     }
 
     fn batch(&self) -> Batch {
@@ -152,7 +165,8 @@ impl<'a> Engine<'a> {
 
     fn objects(&self, objects: &[Object]) -> Batch {
         let mut batch = self.batch();
-        let mut memos: Vec<Memo> = self.ready.iter().map(|_| Memo::default()).collect();
+        let checks = self.ready.iter().map(|_| Memo::default()).collect();
+        let mut memos = Memos { checks, pinned: BTreeMap::new() };
         for object in objects {
             let of_kind = self.kinds.get(&(object.gvk.group.as_str(), object.gvk.kind.as_str()));
             let workload = workload(object).filter(|_| !self.pods.is_empty());
@@ -170,7 +184,8 @@ impl<'a> Engine<'a> {
                 let subject = subject(object, object.reference());
                 let related = self.related(*at, Some((object, &document)));
                 let keep = self.input.keep_passes;
-                let (findings, passes) = self.ready[*at].judge(&target, &subject, &related, &mut memos[*at], keep);
+                let (findings, passes) =
+                    self.ready[*at].judge(&target, &subject, &related, &mut memos.checks[*at], keep);
                 batch.findings.extend(findings);
                 batch.passes[*at] += passes;
             }
@@ -178,7 +193,7 @@ impl<'a> Engine<'a> {
         batch
     }
 
-    fn pod(&self, object: &Object, document: &Node, target: &Target<'_>, memos: &mut [Memo], batch: &mut Batch) {
+    fn pod(&self, object: &Object, document: &Node, target: &Target<'_>, memos: &mut Memos, batch: &mut Batch) {
         let (resource, adopted) = match judged(object, document, &self.workloads) {
             Judged::ByController => return,
             Judged::Itself => (object.reference(), false),
@@ -188,7 +203,23 @@ impl<'a> Engine<'a> {
         for at in self.pods.iter().copied() {
             let related = self.related(at, Some((object, document)));
             let keep = adopted || self.input.keep_passes;
-            let (findings, passes) = self.ready[at].judge(target, &subject, &related, &mut memos[at], keep);
+            let (mut findings, mut passes) =
+                self.ready[at].judge(target, &subject, &related, &mut memos.checks[at], keep);
+            if let Some((pin, by_namespace)) = self.pinned.of(at, object.namespace.as_deref()) {
+                let memo = memos.pinned.entry((at, pin)).or_default();
+                let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, false);
+                if !agree(&findings, &theirs) {
+                    // Both walk to the same places: with passes kept, they stand side by side.
+                    let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, true);
+                    let (ours, _) = self.ready[at].judge(target, &subject, &related, &mut memos.checks[at], true);
+                    findings = ours.into_iter().zip(theirs).map(|(ours, theirs)| both(ours, theirs, pin)).collect();
+                    if !keep {
+                        let places = findings.len();
+                        findings.retain(|finding| finding.outcome != Outcome::Pass);
+                        passes = (places - findings.len()) as u64;
+                    }
+                }
+            }
             if adopted {
                 batch.adopted.extend(findings)
             } else {
@@ -309,6 +340,7 @@ fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
         owner: None,
         waiver: None,
         expected_by: None,
+        policy: None,
     }
 }
 
@@ -328,16 +360,6 @@ fn merge(adopted: Vec<Finding>) -> Vec<Finding> {
         known.evidence.dedup();
     }
     merged.into_values().collect()
-}
-
-fn badness(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::NotApplicable => 0,
-        Outcome::Manual => 1,
-        Outcome::Pass => 2,
-        Outcome::NotEvaluated => 3,
-        Outcome::Fail => 4,
-    }
 }
 
 type Order<'a> =

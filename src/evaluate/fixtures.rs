@@ -1,5 +1,7 @@
 //! The cases inside check files, run through the engine like anything else.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -174,13 +176,14 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         nodes: Vec::new(),
         components: Vec::new(),
     };
-    let library = Library::default();
+    let (library, pod_security) = (Library::default(), BTreeSet::new());
     let input = engine::Input {
         snapshot: &snapshot,
         coverage: &coverage,
         library: &library,
         tables: Tables::default(),
         kubernetes: test.kubernetes,
+        pod_security: &pod_security,
         keep_passes: false,
     };
     let now = test.now.as_deref().unwrap_or("2026-01-01T00:00:00Z");

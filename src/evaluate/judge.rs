@@ -1,6 +1,6 @@
 //! One check on one target: walk to the places, evaluate at each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     collect::yaml,
     framework::{
-        check::On,
+        check::{Minor, On},
         library::{Check, List, Policy},
         path::{Path, Place},
     },
@@ -81,6 +81,12 @@ impl<'a> Ready<'a> {
         let names = check.related.keys().map(String::as_str).filter(|_| check.requires.is_some());
         let passes_alone = names.filter(|name| !asked(name)).collect();
         Self { check, policy, now: Node::text(now), by_value, when_once, passes_alone }
+    }
+
+    /// The same check, at the same moment, by the policy of another Kubernetes version.
+    pub fn by_version(&self, minor: Minor) -> Self {
+        let policy = self.check.policy(Some(minor), &BTreeMap::new());
+        Self::new(self.check, policy, self.now.as_str().unwrap_or_default())
     }
 
     /// Every finding of this check on `target`, passes included where `keep_passes`; `count` hears of every outcome.
@@ -306,6 +312,7 @@ impl<'r> Run<'r, '_> {
             owner: None,
             waiver: None,
             expected_by: None,
+            policy: None,
         });
     }
 

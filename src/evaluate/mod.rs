@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod judge;
 pub mod kinds;
 pub mod owners;
+pub mod pins;
 pub mod providers;
 pub mod references;
 pub mod related;
@@ -30,6 +31,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use pins::PolicyOf;
 pub use rules::Rules;
 pub use run::{Input, run};
 
@@ -152,9 +154,17 @@ pub struct Finding {
     pub waiver: Option<String>,
     /// Entry that makes it a system item: the outcome stays.
     pub expected_by: Option<String>,
+    /// For which rows it counts, where the namespace pins a policy version that says otherwise; else for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyOf>,
 }
 
 impl Finding {
+    /// Says something about the rows of this framework.
+    pub fn counts_for(&self, framework: &str) -> bool {
+        self.policy.is_none_or(|policy| policy.counts_for(framework))
+    }
+
     /// A failure that somebody must act on: not waived, not expected.
     pub fn is_open_failure(&self) -> bool {
         self.outcome == Outcome::Fail && self.waiver.is_none() && self.expected_by.is_none()

@@ -1,6 +1,6 @@
 //! The whole stage: judge, mark, decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     collect::Coverage,
-    framework::{Minor, load::checks_of},
+    framework::{Minor, POD_SECURITY, load::checks_of},
     snapshot::Snapshot,
 };
 
@@ -48,7 +48,8 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     let library = &rules.library;
     let scopes = rules.scope.as_ref().map_or(&[][..], |file| file.scopes.as_slice());
     let tables = Tables { defaults: Some(&rules.defaults), scopes, versions: rules.versions.as_ref() };
-    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, keep_passes };
+    let pod_security = &pod_security(rules);
+    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, pod_security, keep_passes };
     let engine::Judgement { mut findings, mut checks, counts } = engine::run(&asked);
     let mut declarations = waivers::annotate(rules, snapshot, today, &mut findings, &mut checks);
     assign(rules, snapshot, &mut findings);
@@ -70,20 +71,30 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     }
 }
 
+/// The checks that the selected rows of the Pod Security Standards are decided by.
+fn pod_security(rules: &Rules) -> BTreeSet<&str> {
+    let frameworks = rules.frameworks.iter().map(|selected| &selected.framework);
+    let standards = frameworks.filter(|framework| POD_SECURITY.contains(&framework.id.as_str()));
+    standards.flat_map(|framework| &framework.requirements).flat_map(|row| &row.decides).map(String::as_str).collect()
+}
+
 /// Names the owner of each finding, and the requirements that its check serves.
 fn assign(rules: &Rules, snapshot: &Snapshot, findings: &mut [Finding]) {
-    let mut serves: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut serves: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
     for selected in &rules.frameworks {
         for row in &selected.framework.requirements {
             for check in checks_of(row) {
-                serves.entry(check).or_default().push(format!("{}/{}", selected.framework.id, row.id));
+                let framework = selected.framework.id.as_str();
+                serves.entry(check).or_default().push((framework, format!("{framework}/{}", row.id)));
             }
         }
     }
     let owners = Owners::new(&rules.owners, snapshot);
     for finding in findings {
         finding.owner = owners.of(&finding.resource);
-        finding.requirements = serves.get(finding.check.as_str()).cloned().unwrap_or_default();
+        let rows = serves.get(finding.check.as_str()).into_iter().flatten();
+        let rows = rows.filter(|(framework, _)| finding.counts_for(framework)).map(|(_, row)| row.clone());
+        finding.requirements = rows.collect();
     }
 }
 
@@ -95,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        evaluate::{Outcome, Status, samples::coverage},
+        evaluate::{Counts, Outcome, Status, samples::coverage},
         framework::{RuleFiles, embedded},
         snapshot::{Sealer, Tokens, assemble},
     };
@@ -174,6 +185,50 @@ mod tests {
         assert_eq!((check.failed, check.expected, check.waived), (2, 1, 0));
         let row = evaluation.requirements.iter().find(|row| row.framework == "pss-baseline" && row.id == "privileged");
         assert_eq!(row.map(|row| (row.failures, row.owner.as_deref())), Some((1, Some("sec"))));
+    }
+
+    /// What a pod in a namespace that pins `version` gives, on a cluster of 1.37.
+    fn pinned(version: &str, spec: &Value) -> Evaluation {
+        let labels = json!({"pod-security.kubernetes.io/enforce-version": version});
+        let namespace = |name: &str, labels: Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let pod =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "old"}, "spec": spec});
+        evaluate_with(vec![namespace("old", labels), namespace("other", json!({})), pod], &[], &[])
+    }
+
+    #[test]
+    fn a_pinned_policy_version_decides_its_own_rows_alone() {
+        let open = json!({"containers": [{"name": "a"}]});
+        let evaluation = pinned("v1.18", &open);
+        let rows = statuses(&evaluation);
+        assert_eq!(rows["pss-restricted/seccompProfile_restricted"], Status::Pass, "1.18 demanded no profile");
+        assert_eq!(rows["cis-kubernetes/5.6.2"], Status::Fail, "a label weakens no benchmark");
+        let finding = evaluation.findings.iter().find(|f| f.check == "container-seccomp-profile").unwrap();
+        assert_eq!(finding.policy, Some(super::super::PolicyOf::Cluster));
+        assert!(finding.requirements.iter().all(|row| !row.starts_with("pss-")), "{:?}", finding.requirements);
+        assert!(finding.message.ends_with("(policy version 1.18, which the namespace pins, allows it)"));
+        let places = |Counts { pass, fail, not_applicable, not_evaluated, manual }: Counts| {
+            pass + fail + not_applicable + not_evaluated + manual
+        };
+        assert_eq!(places(evaluation.counts), places(pinned("latest", &open).counts), "each place counts once");
+        for unpinned in ["latest", "v1.37", "v1.99", "1.18", "v1.018"] {
+            let rows = statuses(&pinned(unpinned, &open));
+            assert_eq!(rows["pss-restricted/seccompProfile_restricted"], Status::Fail, "{unpinned}");
+        }
+    }
+
+    #[test]
+    fn a_pinned_policy_version_may_be_the_stricter_one() {
+        let spec = json!({
+            "securityContext": {"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "4096"}]},
+            "containers": [{"name": "a"}]
+        });
+        let evaluation = pinned("v1.31", &spec);
+        assert_eq!(statuses(&evaluation)["pss-baseline/sysctls"], Status::Fail);
+        let finding = evaluation.findings.iter().find(|f| f.check == "pod-sysctls").unwrap();
+        assert_eq!(finding.requirements, ["pss-baseline/sysctls", "pss-restricted/sysctls"]);
+        assert!(finding.message.ends_with("(by policy version 1.31, which the namespace pins)"), "{}", finding.message);
+        assert_eq!(statuses(&pinned("v1.32", &spec))["pss-baseline/sysctls"], Status::Pass);
     }
 
     #[test]

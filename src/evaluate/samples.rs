@@ -131,6 +131,7 @@ pub fn finding(check: &str, kind: &str, namespace: Option<&str>, name: &str) -> 
         owner: None,
         waiver: None,
         expected_by: None,
+        policy: None,
     }
 }
 

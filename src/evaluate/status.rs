@@ -109,7 +109,7 @@ pub fn requirements(
     for selected in &rules.frameworks {
         let reach = Reach::new(selected.scope.as_ref(), snapshot);
         for requirement in &selected.framework.requirements {
-            let decided = decided(requirement, &by_check, &results, &reach, &alternatives);
+            let decided = decided(selected, requirement, &by_check, &results, &reach, &alternatives);
             rows.push(row(selected, requirement, decided, words, &owners));
         }
     }
@@ -117,6 +117,7 @@ pub fn requirements(
 }
 
 fn decided(
+    selected: &Selected,
     requirement: &Requirement,
     findings: &BTreeMap<&str, Vec<&Finding>>,
     results: &BTreeMap<&str, &CheckResult>,
@@ -126,8 +127,10 @@ fn decided(
     // Another measure counts where the rule itself allows one: 45 CFR 164.306(d)(3).
     let addressable = requirement.level.as_deref() == Some("addressable");
     let mut decided = Decided::default();
+    let framework = &selected.framework.id;
     for id in &requirement.decides {
         let within = findings.get(id.as_str()).into_iter().flatten().filter(|finding| reach.holds(finding));
+        let within = within.filter(|finding| finding.counts_for(framework));
         let (mut undecided, mut provider) = (0, 0);
         for finding in within.filter(|finding| finding.expected_by.is_none()) {
             match finding.outcome {

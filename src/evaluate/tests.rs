@@ -105,6 +105,7 @@ fn judge_cluster(
         library,
         tables: Tables::default(),
         kubernetes,
+        pod_security: &std::collections::BTreeSet::new(),
         keep_passes: false,
     })
 }

@@ -190,12 +190,21 @@ impl Check {
 
     /// What decides for a Kubernetes version; without one, the newest. `overrides` replace parameters by name.
     pub fn policy(&self, kubernetes: Option<Minor>, overrides: &BTreeMap<String, Node>) -> Policy<'_> {
-        let variant = self.variants.iter().rev().find(|variant| kubernetes.is_none_or(|minor| variant.since <= minor));
+        let variant = self.variant(kubernetes);
         let mut params = self.params.clone();
         params.extend(variant.iter().flat_map(|variant| variant.params.clone()));
         params.extend(overrides.clone());
         let pass = variant.and_then(|variant| variant.pass.as_ref()).unwrap_or(&self.pass);
         Policy { pass, params: Node::map(params) }
+    }
+
+    /// The version from which on the policy for this Kubernetes version decides; `None` is from the first.
+    pub fn since(&self, kubernetes: Option<Minor>) -> Option<Minor> {
+        self.variant(kubernetes).map(|variant| variant.since)
+    }
+
+    fn variant(&self, kubernetes: Option<Minor>) -> Option<&Variant> {
+        self.variants.iter().rev().find(|variant| kubernetes.is_none_or(|minor| variant.since <= minor))
     }
 
     /// Every name that texts and expressions of this check may use.

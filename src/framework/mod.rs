@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod library;
 pub mod load;
 pub mod path;
+pub mod policy;
 pub mod position;
 pub mod select;
 pub mod template;
@@ -37,6 +38,9 @@ pub enum Severity {
     /// Critical: an attacker's next step.
     Critical,
 }
+
+/// The frameworks whose rows are the admission's own, by the policy version that a namespace pins.
+pub const POD_SECURITY: [&str; 2] = ["pss-baseline", "pss-restricted"];
 
 /// Files that decide, by path relative to `data/rules/` (`checks/pod/container-privileged.yaml`, `frameworks/….yaml`,
 /// `expected.yaml`, `scope.yaml`, ...). Embedded library, user's folders and a bundle's rules all become one of these.

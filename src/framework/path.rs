@@ -16,10 +16,14 @@ pub struct Path {
     steps: Vec<Step>,
 }
 
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub enum Step {
+    /// A key of a map.
     Key(String),
+    /// Every key that matches, `*` standing for any text.
     Glob(String),
+    /// Every item of a list.
     Items,
 }
 
@@ -70,6 +74,11 @@ impl Path {
             rest = after;
         }
         Ok(Self { root: root.into(), steps })
+    }
+
+    /// The steps from the first name on.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Ends in `[*]` or in a key pattern: each place is an element that exists, and its value is never optional.

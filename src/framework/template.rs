@@ -12,9 +12,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
+/// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+pub enum Part {
+    /// As it is.
     Text(String),
+    /// To be filled in.
     Path(Path),
 }
 
@@ -54,6 +57,11 @@ impl Template {
         }
         parts.push(Part::Text(rest.into()));
         Ok(Self(parts))
+    }
+
+    /// The pieces, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.0
     }
 
     /// The text with every path filled in from `value_of` its first name; `unset` where there is nothing.

@@ -18,9 +18,6 @@ use kubeproof::{
 
 use crate::harness::tools;
 
-/// First policy version whose rows stand in the framework files.
-const FIRST: Minor = Minor(19);
-
 fn fixtures() -> PathBuf {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster");
     let mut go = Command::new(tools::need("go"));
@@ -68,9 +65,6 @@ fn every_pod_is_admitted_or_refused_as_kubernetes_does() {
         for entry in fs::read_dir(fixtures.join(level)).unwrap() {
             let folder = entry.unwrap().path();
             let version: Minor = folder.file_name().unwrap().to_str().unwrap().parse().unwrap();
-            if version < FIRST {
-                continue;
-            }
             let (admitted, failed) = judge(&folder.join("pass"), &rules, version);
             seen += admitted.len();
             wrong.extend(failed.iter().map(|(pod, check)| format!("{level} {version}: {check} refuses {pod}")));

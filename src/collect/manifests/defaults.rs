@@ -9,8 +9,14 @@ const VOLUME_NAME: &str = "name";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
+/// Maps of texts, in which a null is an empty text and not a key that is left out.
+const TEXTS: &[&str] = &["annotations", "data", "labels", "matchLabels", "nodeSelector", "stringData"];
+
 /// Applies the defaults to one object.
 pub(super) fn apply(object: &mut Value, gvk: &Gvk) {
+    if resources::of_kind(&gvk.group, &gvk.kind).is_some() {
+        drop_nulls(object);
+    }
     namespace(object, gvk);
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("", "Pod") => {
@@ -29,6 +35,28 @@ pub(super) fn apply(object: &mut Value, gvk: &Gvk) {
         (RBAC, "RoleBinding" | "ClusterRoleBinding") => role_references(object),
         _ => {}
     }
+}
+
+/// A null leaves a field unset. Objects of other kinds keep theirs: their schema may give it a meaning.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, member| !member.is_null());
+            for (key, member) in map.iter_mut() {
+                if TEXTS.contains(&key.as_str()) {
+                    empty_texts(member);
+                }
+                drop_nulls(member);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn empty_texts(map: &mut Value) {
+    let texts = map.as_object_mut().into_iter().flat_map(|map| map.values_mut());
+    texts.filter(|text| text.is_null()).for_each(|text| *text = "".into());
 }
 
 fn at<'a>(object: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
@@ -157,8 +185,23 @@ mod tests {
     }
 
     #[test]
+    fn a_null_is_a_field_that_is_left_out() {
+        let pod = json!({
+            "metadata": {"annotations": {"a": null, "b": "c"}, "labels": null},
+            "spec": {"hostNetwork": null, "volumes": [{"name": "v", "hostPath": null, "secret": {"secretName": "s"}}]}
+        });
+        let expected = json!({
+            "metadata": {"annotations": {"a": "", "b": "c"}, "namespace": "default"},
+            "spec": {"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}
+        });
+        assert_eq!(applied("v1", "Pod", pod), expected);
+        let widget = json!({"metadata": {"name": "w"}, "spec": {"limit": null}});
+        assert_eq!(applied("example.com/v1", "Widget", widget.clone()), widget);
+    }
+
+    #[test]
     fn odd_shapes_stay_as_they_are() {
-        for spec in [json!(null), json!("x"), json!({"volumes": 5, "hostNetwork": true, "containers": {"a": 1}})] {
+        for spec in [json!("x"), json!([null]), json!({"volumes": 5, "hostNetwork": true, "containers": {"a": 1}})] {
             assert_eq!(applied("v1", "Pod", json!({"spec": spec.clone()}))["spec"], spec);
         }
     }

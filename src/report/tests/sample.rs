@@ -165,6 +165,7 @@ pub fn finding(check: usize, kind: &str, namespace: &str, name: &str, owner: Opt
         owner: owner.map(Into::into),
         waiver: None,
         expected_by: None,
+        policy: None,
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -357,6 +359,7 @@ fn judge(objects: Vec<Object>, lists: Vec<ListRecord>) -> Judgement {
         coverage: &coverage,
         library: &library,
         tables: Tables::default(),
+        pod_security: &BTreeSet::new(),
         kubernetes: None,
         keep_passes: false,
     };
