@@ -7,6 +7,7 @@
 )]
 
 mod bundle;
+mod check;
 mod collect;
 mod harness;
 mod live;

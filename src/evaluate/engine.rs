@@ -203,6 +203,7 @@ impl<'a> Engine<'a> {
 
     fn documents(&self, documents: &[Document]) -> Batch {
         let mut batch = self.batch();
+        let origins = documents::Origins::new(&self.input.snapshot.objects);
         for at in self.others.iter().copied() {
             let mut memo = Memo::default();
             let on = &self.ready[at].check.on;
@@ -211,7 +212,7 @@ impl<'a> Engine<'a> {
                 let subject = Subject {
                     resource: document.resource.clone(),
                     evidence: document.evidence.clone(),
-                    origin: None,
+                    origin: origins.of(&document.evidence),
                     base: document.base,
                 };
                 let related = self.related(at, None);

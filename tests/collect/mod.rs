@@ -1,4 +1,5 @@
 //! Collecting, held against Kubernetes' own code.
 
 mod cluster;
+mod generated;
 mod yaml;

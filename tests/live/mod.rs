@@ -8,4 +8,4 @@ mod least_privilege;
 mod manifests;
 mod redaction;
 mod unseen;
-mod workspace;
+pub mod workspace;
