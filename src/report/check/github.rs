@@ -66,7 +66,9 @@ fn annotation(report: &CheckReport<'_>, finding: &Finding, level: Level) -> Stri
     let (file, line) = finding.file.as_ref().map_or((None, None), |f| (Some(f.path.as_str()), Some(f.line)));
     let title = format!("{} {}", words::severity(finding.severity), finding.check);
     let fix = report.fix(&finding.check).map(|fix| format!("\nFix: {fix}")).unwrap_or_default();
-    command(level, file, line, &title, &format!("{}: {}{fix}", finding.resource, one_line(&finding.message)))
+    // A line break in a name would pass for one of ours.
+    let object = one_line(&finding.resource.to_string());
+    command(level, file, line, &title, &format!("{object}: {}{fix}", one_line(&finding.message)))
 }
 
 fn closing(report: &CheckReport<'_>, left: usize) -> String {

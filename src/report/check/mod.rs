@@ -90,7 +90,7 @@ impl<'a> CheckReport<'a> {
         if let Some(comparison) = self.comparison {
             let known = self.of(Standing::Known).len() as u64;
             let resolved = words::number(comparison.resolved.len() as u64);
-            remarks.push(format!("{} known from the baseline, {resolved} of it resolved", words::number(known)));
+            remarks.push(format!("{} known from the baseline, {resolved} resolved", words::number(known)));
             if !comparison.unseen.is_empty() {
                 let unseen = words::number(comparison.unseen.len() as u64);
                 remarks.push(format!("{unseen} of the baseline not looked at this time"));

@@ -122,6 +122,18 @@ fn what_manifests_cannot_show_is_no_gap() {
     let cluster = lines(&summary(&sample.input(), &stored()));
     assert!(cluster.contains("UNSEEN") && cluster.contains("not declared"), "{cluster}");
     sample.coverage.source.kind = crate::collect::SourceKind::Manifests;
+    sample.evaluation.checks.push(crate::evaluate::CheckResult {
+        id: "network-plugin-enforces".into(),
+        title: String::new(),
+        severity: crate::framework::Severity::High,
+        outcome: crate::evaluate::Outcome::NotEvaluated,
+        evaluated: 0,
+        failed: 0,
+        waived: 0,
+        expected: 0,
+        not_evaluated: 1,
+        reason: None,
+    });
     let manifests = lines(&summary(&sample.input(), &stored()));
     assert!(!manifests.contains("declared"), "{manifests}");
     assert!(manifests.contains("not evaluated: manifests do not show a whole cluster"), "{manifests}");
