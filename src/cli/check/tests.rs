@@ -307,7 +307,7 @@ fn names_break_no_form() {
 
     let markdown = report::markdown(&report);
     // What stands in code is no markup; what stands outside of it must hold none.
-    let outside = without_code(&markdown);
+    let outside = without_code(&markdown).replace("\\]", "");
     for markup in ["<script", "</details> ", "](", "@team", "#1", "https://"] {
         assert!(!outside.contains(markup), "{markup} in\n{outside}");
     }
