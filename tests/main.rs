@@ -8,6 +8,7 @@
 
 mod admission;
 mod bundle;
+mod check;
 mod collect;
 mod harness;
 mod live;

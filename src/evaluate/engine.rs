@@ -236,6 +236,7 @@ impl<'a> Engine<'a> {
 
     fn documents(&self, documents: &[Document]) -> Batch {
         let mut batch = self.batch();
+        let origins = documents::Origins::new(&self.input.snapshot.objects);
         for at in self.others.iter().copied() {
             let mut memo = Memo::default();
             let on = &self.ready[at].check.on;
@@ -244,7 +245,7 @@ impl<'a> Engine<'a> {
                 let subject = Subject {
                     resource: document.resource.clone(),
                     evidence: document.evidence.clone(),
-                    origin: None,
+                    origin: origins.of(&document.evidence),
                     base: document.base,
                     container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
                 };

@@ -265,8 +265,12 @@ fn compare(earlier: Option<&Earlier>, now: Side<'_>, rules: &Rules, today: chron
 /// Texts of checks, frameworks and scopes, for documents.
 pub fn definitions(rules: &Rules) -> Definitions {
     let checks = rules.library.checks().map(|check| {
-        let text =
-            CheckText { title: check.title.clone(), why: check.why.clone(), remediation: check.remediation.clone() };
+        let text = CheckText {
+            title: check.title.clone(),
+            why: check.why.clone(),
+            remediation: check.remediation.clone(),
+            references: check.references.clone(),
+        };
         (check.id.clone(), text)
     });
     Definitions {

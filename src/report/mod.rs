@@ -12,6 +12,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
+mod check;
 mod glyphs;
 mod history;
 mod html;
@@ -23,6 +24,8 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::is_within;
+pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, junit, markdown, sarif};
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
 pub use tables::{ExportError, findings_csv, findings_parquet};
@@ -129,6 +132,8 @@ pub struct CheckText {
     pub why: String,
     /// What to do.
     pub remediation: String,
+    /// Where to read more.
+    pub references: Vec<String>,
 }
 
 /// The report as PDF/A-3a and PDF/UA-1. The same input gives the same bytes.

@@ -65,7 +65,7 @@ pub struct Line(pub Vec<Span>);
 impl Line {
     fn with(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
         // What a cluster or a file holds must not steer the terminal.
-        let text = text.as_ref().chars().map(|c| if c.is_control() || is_bidi(c) { '\u{fffd}' } else { c }).collect();
+        let text = text.as_ref().chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
         self.0.push(Span { tone, text });
         self
     }
@@ -121,8 +121,10 @@ impl std::fmt::Display for Line {
     }
 }
 
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Controls, and what turns the writing direction; XML cannot hold the last two.
+pub(super) fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// The longest beginning of `text` that fits in `columns`, and its width.

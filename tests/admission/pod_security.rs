@@ -187,7 +187,7 @@ pub fn judge(rules: &Rules, version: Minor, namespaces: &[Value], cases: &[(&str
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     let kubernetes = Some(format!("v{version}.0"));
     let options = manifests::Options { name: None, uid: None, kubernetes, key: None, now: SystemClock.now() };
-    let collected = manifests::collect(&[manifests::Input::Stdin(list.into_bytes())], &options);
+    let collected = manifests::collect(&[manifests::Input::Stdin("-".into(), list.into_bytes())], &options);
     assert_eq!(collected.errors, []);
     let snapshot = assemble(collected.objects, &collected.coverage);
     let evaluation = evaluate::run(&evaluate::Input {

@@ -127,7 +127,7 @@ async fn what_manifests_leave_out_is_filled_in_as_the_server_does() {
     let options =
         manifests::Options { name: None, uid: None, kubernetes: None, key: None, now: chrono::DateTime::UNIX_EPOCH };
     for (path, text, places) in DEFAULTED {
-        let read = manifests::collect(&[manifests::Input::Stdin((*text).into())], &options);
+        let read = manifests::collect(&[manifests::Input::Stdin("-".into(), (*text).into())], &options);
         let ours = read.objects[0].value();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("object.yaml");

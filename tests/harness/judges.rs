@@ -26,3 +26,16 @@ pub fn python(program: &str, arguments: &[&Path]) -> Result<String, String> {
 pub fn shell(script: &str, folder: &Path) -> Result<String, String> {
     tools::run(Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(folder))
 }
+
+/// check-jsonschema's judgement of a SARIF file.
+pub fn sarif(file: &Path) -> Result<String, String> {
+    let mut python = Command::new(tools::schema_python());
+    python.args(["-m", "check_jsonschema", "--schemafile"]).arg(tools::sarif_schema());
+    tools::run(python.arg(file))
+}
+
+/// xmlschema's judgement of a JUnit file.
+pub fn junit(file: &Path) -> Result<String, String> {
+    const PROGRAM: &str = "import sys, xmlschema; xmlschema.validate(sys.argv[1], sys.argv[2])";
+    tools::run(Command::new(tools::schema_python()).arg("-c").arg(PROGRAM).arg(file).arg(tools::junit_schema()))
+}

@@ -80,16 +80,63 @@ pub fn python() -> &'static Path {
     const PACKAGES: [&str; 4] =
         ["bagit==1.9.0", "securesystemslib[crypto]==1.6.0", "setuptools==80.9.0", "duckdb==1.4.1"];
     static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || python_with("python", &PACKAGES))
+}
+
+/// A Python with `check_jsonschema` and `xmlschema`, which judge documents by the schemas of others.
+pub fn schema_python() -> &'static Path {
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || python_with("schemas", &["check-jsonschema==0.39.0", "xmlschema==4.3.2"]))
+}
+
+fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let version = short_digest(packages.iter().map(|p| p.as_bytes()));
+    let folder = cache::ensure(name, &version, |dir| {
+        // `--copies`: a venv is made in a temporary folder and renamed; its python does not mind, its scripts would.
+        run(Command::new(find("python3")?).args(["-m", "venv", "--copies"]).arg(dir))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(Command::new(dir.join("bin/python3")).args(pip).args(packages))?;
+        Ok(())
+    })?;
+    Ok(folder.join("bin/python3"))
+}
+
+/// junit-10.xsd, the schema of Jenkins' JUnit reader, from the sources of pytest.
+pub fn junit_schema() -> &'static Path {
+    const PYTEST: &str = "8.4.2";
+    static TOOL: Tool = OnceLock::new();
     once(&TOOL, || {
-        let version = short_digest(PACKAGES.iter().map(|p| p.as_bytes()));
-        let folder = cache::ensure("python", &version, |dir| {
-            // `--copies`: a venv is made in a temporary folder and renamed; its python does not mind, its scripts would.
-            run(Command::new(find("python3")?).args(["-m", "venv", "--copies"]).arg(dir))?;
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-            run(Command::new(dir.join("bin/python3")).args(pip).args(PACKAGES))?;
+        let folder = cache::ensure("junit", PYTEST, |dir| {
+            let source = format!("pytest=={PYTEST}");
+            let pip = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"];
+            run(Command::new(schema_python()).args(pip).args(["--no-binary", ":all:", &source, "-d"]).arg(dir))?;
+            let member = format!("pytest-{PYTEST}/testing/example_scripts/junit-10.xsd");
+            let mut tar = Command::new("tar");
+            tar.args(["--strip-components=3", "-xzf", &format!("pytest-{PYTEST}.tar.gz"), &member]);
+            run(tar.current_dir(dir))?;
             Ok(())
         })?;
-        Ok(folder.join("bin/python3"))
+        Ok(folder.join("junit-10.xsd"))
+    })
+}
+
+/// The SARIF 2.1.0 schema of OASIS, as the Go module go-sarif carries it between backticks.
+pub fn sarif_schema() -> &'static Path {
+    const MODULE: &str = "github.com/owenrumney/go-sarif/v3";
+    const VERSION: &str = "v3.3.1";
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || {
+        let folder = cache::ensure("sarif", VERSION, |dir| {
+            let mut go = Command::new(find("go")?);
+            let said = run(go.args(["mod", "download", "-json", &format!("{MODULE}@{VERSION}")]).current_dir(dir))?;
+            let said: serde_json::Value = serde_json::from_str(&said).map_err(|e| e.to_string())?;
+            let module = said["Dir"].as_str().ok_or("go names no folder")?;
+            let path = Path::new(module).join("pkg/report/v210/sarif/schema.go");
+            let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            let schema = text.split('`').nth(1).ok_or("no schema in schema.go")?;
+            fs::write(dir.join("sarif-2.1.0.json"), schema).map_err(|e| e.to_string())
+        })?;
+        Ok(folder.join("sarif-2.1.0.json"))
     })
 }
 

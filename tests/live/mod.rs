@@ -9,4 +9,4 @@ mod least_privilege;
 mod manifests;
 mod redaction;
 mod unseen;
-mod workspace;
+pub mod workspace;

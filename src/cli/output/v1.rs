@@ -1,11 +1,14 @@
 //! `kubeproof.dev/findings/v1`, the JSON that others build on. Keys are stable; additions are allowed, changes need v2.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::{
     collect::{Collected, Coverage, InputError, Source},
-    evaluate::{CheckResult, Counts, Evaluation, Finding, Outcome, RequirementResult, Status},
+    evaluate::{CheckResult, Counts, Finding, Outcome, RequirementResult, Status},
     framework::RowCoverage,
+    report::CheckReport,
 };
 
 /// The whole document.
@@ -21,6 +24,17 @@ pub(crate) struct Document<'a> {
     requirements: Vec<RequirementV1<'a>>,
     coverage: CoverageV1,
     errors: &'a [InputError],
+    baseline: Option<BaselineV1<'a>>,
+}
+
+/// Finding ids, against `--baseline`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BaselineV1<'a> {
+    new: Vec<&'a str>,
+    known: &'a BTreeSet<String>,
+    resolved: &'a BTreeSet<String>,
+    unseen: &'a BTreeSet<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +91,8 @@ struct RefusedV1 {
 
 impl<'a> Document<'a> {
     /// What `--format json` prints of one evaluation.
-    pub(crate) fn new(collected: &'a Collected, evaluation: &'a Evaluation) -> Self {
+    pub(crate) fn new(collected: &'a Collected, report: &CheckReport<'a>) -> Self {
+        let evaluation = report.evaluation;
         let coverage = &collected.coverage;
         Self {
             schema: "kubeproof.dev/findings/v1",
@@ -89,6 +104,12 @@ impl<'a> Document<'a> {
             requirements: evaluation.requirements.iter().map(requirement).collect(),
             coverage: refused(coverage),
             errors: &collected.errors,
+            baseline: report.comparison.map(|comparison| BaselineV1 {
+                new: report.open().into_iter().map(|finding| finding.id.as_str()).collect(),
+                known: &comparison.known,
+                resolved: &comparison.resolved,
+                unseen: &comparison.unseen,
+            }),
         }
     }
 }

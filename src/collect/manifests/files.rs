@@ -17,7 +17,7 @@ pub(super) const MAX_BYTES: u64 = 64 << 20;
 /// Something to read, or why it cannot be.
 pub(super) enum Found {
     File(PathBuf),
-    Stdin(Vec<u8>),
+    Stdin(String, Vec<u8>),
     Error(InputError),
 }
 
@@ -26,7 +26,7 @@ pub(super) fn find(inputs: &[Input]) -> Vec<Found> {
     let mut found = Vec::new();
     for input in inputs {
         match input {
-            Input::Stdin(bytes) => found.push(Found::Stdin(bytes.clone())),
+            Input::Stdin(name, bytes) => found.push(Found::Stdin(name.clone(), bytes.clone())),
             Input::Path(path) if path.is_dir() => found.extend(walk(path)),
             Input::Path(path) => found.push(Found::File(path.clone())),
         }

@@ -25,15 +25,15 @@ use files::Found;
 pub enum Input {
     /// A file or folder.
     Path(PathBuf),
-    /// Bytes of standard input, named `-`.
-    Stdin(Vec<u8>),
+    /// Bytes of standard input, under the name that findings carry.
+    Stdin(String, Vec<u8>),
 }
 
 impl Input {
     fn name(&self) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
-            Self::Stdin(_) => "-".into(),
+            Self::Stdin(name, _) => name.clone(),
         }
     }
 }
@@ -91,7 +91,7 @@ pub fn collect(inputs: &[Input], options: &Options) -> Collected {
 fn read(found: Found, sealer: &Sealer) -> FileRead {
     let (text, file) = match found {
         Found::File(path) => (files::read(&path), path.display().to_string()),
-        Found::Stdin(bytes) => (files::text(bytes, "-"), "-".into()),
+        Found::Stdin(name, bytes) => (files::text(bytes, &name), name),
         Found::Error(error) => (Err(error), String::new()),
     };
     match text {
@@ -115,7 +115,7 @@ fn once(objects: &mut Vec<Object>) {
 fn cluster_name(inputs: &[Input]) -> String {
     let path = match inputs.first() {
         Some(Input::Path(path)) => path.canonicalize().unwrap_or_else(|_| path.clone()),
-        Some(Input::Stdin(_)) | None => return "manifests".into(),
+        Some(Input::Stdin(..)) | None => return "manifests".into(),
     };
     path.file_stem().map_or_else(|| "manifests".into(), |stem| stem.to_string_lossy().into_owned())
 }

@@ -26,7 +26,7 @@ fn read_folder(dir: &TempDir) -> Collected {
 }
 
 fn stdin(text: &str) -> Collected {
-    collect(&[Input::Stdin(text.into())], &options())
+    collect(&[Input::Stdin("-".into(), text.into())], &options())
 }
 
 fn names(collected: &Collected) -> Vec<String> {

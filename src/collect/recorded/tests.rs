@@ -50,7 +50,7 @@ fn collected() -> Collected {
         key: Some(RedactionKey::generate([7; 32])),
         now: DateTime::UNIX_EPOCH,
     };
-    let collected = manifests::collect(&[Input::Stdin(SHOP.into())], &options);
+    let collected = manifests::collect(&[Input::Stdin("-".into(), SHOP.into())], &options);
     assert_eq!(collected.errors, []);
     collected
 }

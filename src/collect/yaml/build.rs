@@ -59,7 +59,7 @@ struct Mapping {
 
 enum Key {
     Text(String, u32),
-    Merge,
+    Merge(u32),
 }
 
 impl Builder {
@@ -77,7 +77,10 @@ impl Builder {
 
     /// The document; an empty one is null.
     pub(super) fn finish(mut self) -> Document {
-        self.lines.sort_unstable();
+        // Of a key given again beside a merge, the place that was written last is the one that counts.
+        self.lines.reverse();
+        self.lines.sort_by_key(|(hash, _)| *hash);
+        self.lines.dedup_by_key(|(hash, _)| *hash);
         Document { value: self.root.unwrap_or(Value::Null), line: self.line.unwrap_or(1), lines: self.lines }
     }
 
@@ -97,7 +100,7 @@ impl Builder {
             if anchor > 0 {
                 self.remember(anchor, &Value::String(key.clone()))?;
             }
-            return self.set_key(if merge { Key::Merge } else { Key::Text(key, line) });
+            return self.set_key(if merge { Key::Merge(line) } else { Key::Text(key, line) });
         }
         self.begin(line);
         let value = scalar(text, plain, tag)?.into_value()?;
@@ -107,6 +110,11 @@ impl Builder {
     /// The innermost open collection is a mapping between two entries.
     fn awaits_key(&self) -> bool {
         matches!(self.stack.last(), Some(Frame { node: Node::Mapping(Mapping { key: None, .. }), .. }))
+    }
+
+    /// The innermost open collection is a mapping behind `<<`.
+    fn awaits_merge(&self) -> bool {
+        matches!(self.stack.last(), Some(Frame { node: Node::Mapping(Mapping { key: Some(Key::Merge(_)), .. }), .. }))
     }
 
     fn set_key(&mut self, key: Key) -> Result<(), String> {
@@ -135,7 +143,7 @@ impl Builder {
             Some(Frame { node: Node::Mapping(mapping), hash, .. }) => match &mapping.key {
                 Some(Key::Text(key, line)) => (child_hash(*hash, key), *line),
                 // Merged content has no pointer of its own.
-                Some(Key::Merge) | None => return child_hash(*hash, "<<"),
+                Some(Key::Merge(_)) | None => return child_hash(*hash, "<<"),
             },
         };
         self.lines.push((hash, line));
@@ -173,6 +181,10 @@ impl Builder {
             return Err(too_deep());
         }
         let value = found.value.clone();
+        // A list stands for its mappings where it is written out, and not where an alias stands for it.
+        if self.awaits_merge() && !value.is_object() {
+            return Err(MERGE_NEEDS_MAP.into());
+        }
         if self.awaits_key() {
             return self.set_key(Key::Text(key_of(value)?, line));
         }
@@ -184,12 +196,19 @@ impl Builder {
         if anchor > 0 {
             self.remember(anchor, &value)?;
         }
-        match self.stack.last_mut().map(|frame| &mut frame.node) {
-            None => self.root = Some(value),
-            Some(Node::Sequence(items)) => items.push(value),
-            Some(Node::Mapping(mapping)) => match mapping.key.take() {
+        let Some(Frame { node, hash, .. }) = self.stack.last_mut() else {
+            self.root = Some(value);
+            return Ok(());
+        };
+        match node {
+            Node::Sequence(items) => items.push(value),
+            Node::Mapping(mapping) => match mapping.key.take() {
                 Some(Key::Text(key, _)) => drop(mapping.map.insert(key, value)),
-                Some(Key::Merge) => mapping.merge(value)?,
+                Some(Key::Merge(line)) => {
+                    // What is merged stands where it is merged: that is the line to change.
+                    let lines = mapping.merge(value)?.into_iter().map(|key| (child_hash(*hash, &key), line));
+                    self.lines.extend(lines);
+                }
                 None => return Err(COMPLEX_KEY.into()),
             },
         }
@@ -209,8 +228,9 @@ impl Builder {
 }
 
 impl Mapping {
-    /// `<<`: in a list the first mapping wins; against keys of our own the later one does.
-    fn merge(&mut self, value: Value) -> Result<(), String> {
+    /// `<<`: in a list the first mapping wins; against keys of our own the later one does. Returns the keys it gave.
+    fn merge(&mut self, value: Value) -> Result<BTreeSet<String>, String> {
+        let mut given = BTreeSet::new();
         let sources = match value {
             Value::Object(map) => vec![Value::Object(map)],
             Value::Array(items) => items,
@@ -220,11 +240,12 @@ impl Mapping {
             let Value::Object(source) = source else { return Err(MERGE_NEEDS_MAP.into()) };
             for (key, value) in source {
                 if self.map.insert(key.clone(), value).is_none() {
-                    self.merged.insert(key);
+                    self.merged.insert(key.clone());
                 }
+                given.insert(key);
             }
         }
-        Ok(())
+        Ok(given)
     }
 }
 
@@ -233,12 +254,20 @@ fn scalar<'a>(text: Cow<'a, str>, plain: bool, tag: Option<&Tag>) -> Result<Scal
         None if plain => Ok(resolve::plain(text)),
         None => Ok(Scalar::Text(text)),
         Some(tag) if is_yaml(tag, "binary") => {
-            let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| "!!binary holds no base64")?;
+            // Line breaks are no part of base64.
+            let bytes = STANDARD.decode(text.replace(['\n', '\r'], "")).map_err(|_| "!!binary holds no base64")?;
             let text = String::from_utf8(bytes).map_err(|_| "!!binary holds no text")?;
             Ok(Scalar::Text(text.into()))
         }
+        Some(tag) if is_yaml(tag, "timestamp") && !begins_with_year(&text) => {
+            Err(format!("cannot read '{}' as !!timestamp", text.chars().take(40).collect::<String>()))
+        }
         Some(tag) => resolve::tagged(tag.core_suffix().unwrap_or(""), text),
     }
+}
+
+fn begins_with_year(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(year, _)| year.len() == 4 && year.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_yaml(tag: &Tag, suffix: &str) -> bool {

@@ -6,7 +6,7 @@
 mod build;
 mod resolve;
 
-use granit_parser::{ErrorKind, Event, Parser, ScanError, StrInput};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::Value;
 
 use build::Builder;
@@ -43,10 +43,11 @@ pub fn documents(text: &str) -> impl Iterator<Item = Result<Document, YamlError>
         block_nesting_limit: MAX_DEPTH,
     };
     options.set_emit_comments(false);
-    Documents { parser: Parser::new_from_str_with_options(text, options), done: false }
+    Documents { text, parser: Parser::new_from_str_with_options(text, options), done: false }
 }
 
 struct Documents<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     done: bool,
 }
@@ -81,12 +82,31 @@ impl Documents<'_> {
                 Event::DocumentEnd => return Some(Ok(builder.finish())),
                 event => {
                     let line = line_number(span.start.line());
+                    if self.begins_with_tab(&event, span.start.line()) {
+                        let message = "a tab where the text's indentation is told; indent it with spaces".into();
+                        return Some(Err(YamlError { line, message }));
+                    }
                     if let Err(message) = builder.event(event, line) {
                         return Some(Err(YamlError { line, message }));
                     }
                 }
             }
         }
+    }
+}
+
+impl Documents<'_> {
+    /// A block of text that begins with a tab, whose indentation kubectl does not guess; `|2` tells it.
+    fn begins_with_tab(&self, event: &Event<'_>, line: usize) -> bool {
+        let Event::Scalar(text, ScalarStyle::Literal | ScalarStyle::Folded, ..) = event else { return false };
+        if !text.trim_start_matches('\n').starts_with('\t') {
+            return false;
+        }
+        // The event begins with the text; its head is the last line before that says anything.
+        let before = self.text.lines().take(line.saturating_sub(1));
+        let head = before.filter(|line| !line.trim().is_empty()).last().unwrap_or_default();
+        let indicators = head.rfind(['|', '>']).map_or("", |at| &head[at..]);
+        !indicators.bytes().any(|b| b.is_ascii_digit())
     }
 }
 

@@ -91,8 +91,26 @@ fn the_lines_of_a_subtree_begin_at_it() {
 fn the_lines_of_an_alias_are_where_it_is_used() {
     let document = all("a: &a\n  x: 1\nb:\n  <<: *a\nc: *a\n").remove(0).unwrap();
     assert_eq!(line_of(&document.lines, "/c/x"), Some(5));
-    assert_eq!(line_of(&document.lines, "/b/x"), Some(3));
+    assert_eq!(line_of(&document.lines, "/b/x"), Some(4));
     assert_eq!(line_of(&document.lines, "/a/x"), Some(2));
+}
+
+#[test]
+fn the_lines_of_what_is_merged_are_those_of_the_merge_unless_it_is_given_again() {
+    let text = "a: &a {x: 1, k: 1}\nb:\n  <<: *a\n  x: 2\nc:\n  x: 2\n  <<: *a\nd:\n  <<: [*a, {z: 1}]\n";
+    let document = all(text).remove(0).unwrap();
+    let line = |pointer| line_of(&document.lines, pointer);
+    assert_eq!([line("/b/x"), line("/b/k"), line("/c/x"), line("/d/z")], [Some(4), Some(3), Some(7), Some(9)]);
+}
+
+#[test]
+fn lines_do_not_depend_on_byte_order_marks_and_line_ends() {
+    let text = "# c\na:\n  b: 1\n---\nc: [1,\n  2]\n";
+    for text in [text.to_owned(), format!("\u{feff}{text}"), text.replace('\n', "\r\n")] {
+        let read: Vec<_> = all(&text).into_iter().map(Result::unwrap).collect();
+        assert_eq!(line_of(&read[0].lines, "/a/b"), Some(3), "{text:?}");
+        assert_eq!((read[1].line, line_of(&read[1].lines, "/c/1")), (5, Some(6)), "{text:?}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{
     digest::Digest,
     framework::{Minor, check::On, defaults::Defaults, versions::Versions},
     resource::ResourceRef,
-    snapshot::{Object, Snapshot},
+    snapshot::{Object, Origin, Snapshot},
 };
 
 /// Something to judge that is no object.
@@ -106,6 +106,24 @@ pub fn of(made: Made<'_>, wanted: &BTreeSet<&On>) -> Vec<Document> {
         }
     }
     documents
+}
+
+/// Where objects were read, by digest: a document has the place of what it was made from.
+#[derive(Debug)]
+pub struct Origins<'a>(BTreeMap<Digest, &'a Origin>);
+
+impl<'a> Origins<'a> {
+    /// Places of `objects`; a cluster's have none.
+    pub fn new(objects: &'a [Object]) -> Self {
+        Self(objects.iter().filter_map(|object| Some((object.digest, object.origin.as_deref()?))).collect())
+    }
+
+    /// The place to look at: the binding that gives a subject something, else the first object that has one.
+    pub fn of(&self, evidence: &[Evidence]) -> Option<&'a Origin> {
+        let binds = |evidence: &&Evidence| evidence.resource.split('/').next().is_some_and(|k| k.ends_with("Binding"));
+        let (bindings, others): (Vec<_>, Vec<_>) = evidence.iter().partition(binds);
+        bindings.into_iter().chain(others).find_map(|evidence| self.0.get(&evidence.digest).copied())
+    }
 }
 
 type Digests<'a> = BTreeMap<(&'a str, Option<&'a str>, &'a str), Digest>;

@@ -7,22 +7,24 @@ use unicode_width::UnicodeWidthStr;
 use super::{Line, Tone, WIDTH, wrapped};
 use crate::{
     collect::InputError,
-    evaluate::{Evaluation, Finding, Outcome},
+    evaluate::Finding,
     framework::Severity,
-    report::{BySeverity, CheckText, view::words},
+    report::{CheckReport, CheckText, view::words},
 };
 
 /// Where messages begin.
 const MESSAGE: usize = 20;
 /// Reasons printed for what could not be evaluated.
 const REASONS: usize = 3;
+/// Where the place of what could not be read begins.
+const UNREAD: usize = 9;
 
 type Place<'a> = (&'a str, String);
 
 /// Findings grouped by file and object, then errors and counts; every line fits 80 columns.
-pub fn check_text(evaluation: &Evaluation, errors: &[InputError], checks: &BTreeMap<String, CheckText>) -> Vec<Line> {
+pub fn check_text(report: &CheckReport<'_>) -> Vec<Line> {
     let mut groups: BTreeMap<Place<'_>, Vec<&Finding>> = BTreeMap::new();
-    for finding in evaluation.findings.iter().filter(|f| f.is_open_failure()) {
+    for finding in report.open() {
         let file = finding.file.as_ref().map_or("", |f| f.path.as_str());
         let namespace = finding.resource.path();
         groups.entry((file, format!("{} {namespace}", finding.resource.kind))).or_default().push(finding);
@@ -45,15 +47,15 @@ pub fn check_text(evaluation: &Evaluation, errors: &[InputError], checks: &BTree
         for finding in findings {
             lines.extend(finding_lines(finding));
             if explained.insert(&finding.check) {
-                lines.extend(fix_lines(checks.get(&finding.check)));
+                lines.extend(fix_lines(report.checks.get(&finding.check)));
             }
         }
     }
     if !lines.is_empty() {
         lines.push(Line::default());
     }
-    lines.extend(errors.iter().map(error_line));
-    lines.extend(totals(evaluation, errors.len()));
+    lines.extend(report.errors.iter().flat_map(error_lines));
+    lines.extend(totals(report));
     lines.into_iter().map(Line::fit).collect()
 }
 
@@ -97,51 +99,36 @@ fn fix_lines(check: Option<&CheckText>) -> Vec<Line> {
         .collect()
 }
 
-fn error_line(error: &InputError) -> Line {
+fn error_lines(error: &InputError) -> Vec<Line> {
     let place = match error.line {
         Some(line) => format!("{}:{line}", error.file),
         None => error.file.clone(),
     };
-    Line::default()
-        .with(Tone::Bad, "unread")
-        .at(9)
-        .with(Tone::Strong, place)
-        .with(Tone::Plain, format!(": {}", error.message))
+    let head = Line::default().with(Tone::Bad, "unread").at(UNREAD).with(Tone::Strong, format!("{place}:"));
+    let message = wrapped(&error.message, WIDTH - UNREAD);
+    match message.as_slice() {
+        [short] if head.width() + 1 + short.width() <= WIDTH => vec![head.with(Tone::Plain, format!(" {short}"))],
+        _ => {
+            let below = message.iter().map(|text| Line::default().at_start(UNREAD).with(Tone::Plain, text));
+            [head].into_iter().chain(below).collect()
+        }
+    }
 }
 
-fn totals(evaluation: &Evaluation, errors: usize) -> Vec<Line> {
-    let mut open = BySeverity::default();
-    let mut objects = BTreeSet::new();
-    for finding in evaluation.findings.iter().filter(|f| f.is_open_failure()) {
-        open.add(finding.severity);
-        objects.insert(&finding.resource);
-    }
-    let counts = evaluation.counts;
+fn totals(report: &CheckReport<'_>) -> Vec<Line> {
+    let evaluation = report.evaluation;
     let ran = evaluation.checks.iter().filter(|c| c.evaluated > 0).count() as u64;
     let order = format!(
         "{} in order, by {}",
-        words::count(counts.pass, "place", "places"),
+        words::count(evaluation.counts.pass, "place", "places"),
         words::count(ran, "check", "checks")
     );
-    let mut lines = Vec::new();
-    lines.push(if open.total() == 0 {
-        Line::default().with(Tone::Good, "no exceptions")
-    } else {
-        let parts = open.worst_first().into_iter().filter(|(_, n)| *n > 0);
-        let parts: Vec<String> = parts.map(|(s, n)| format!("{} {}", words::number(n), words::severity(s))).collect();
-        let place = words::count(objects.len() as u64, "object", "objects");
-        Line::default().with(Tone::Strong, parts.join(", ")).with(Tone::Plain, format!(" in {place}"))
-    });
-    lines.push(Line::default().with(Tone::Plain, order));
-    let accepted = evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail && !f.is_open_failure()).count();
-    if accepted > 0 {
-        lines.push(
-            Line::default().with(Tone::Soft, format!("{accepted} waived or expected of the system, not counted")),
-        );
-    }
-    lines.extend(not_evaluated(evaluation));
-    if errors > 0 {
-        let files = words::count(errors as u64, "input", "inputs");
+    let tone = if report.open().is_empty() { Tone::Good } else { Tone::Strong };
+    let mut lines = vec![Line::default().with(tone, report.headline()), Line::default().with(Tone::Plain, order)];
+    lines.extend(report.remarks().into_iter().map(|remark| Line::default().with(Tone::Soft, remark)));
+    lines.extend(not_evaluated(report));
+    if !report.errors.is_empty() {
+        let files = words::count(report.errors.len() as u64, "input", "inputs");
         lines.push(
             Line::default()
                 .with(Tone::Bad, format!("{files} could not be read: nothing is known about what they hold")),
@@ -150,27 +137,24 @@ fn totals(evaluation: &Evaluation, errors: usize) -> Vec<Line> {
     lines
 }
 
-/// By reason, the most frequent first: what was not looked at must not pass for in order.
-fn not_evaluated(evaluation: &Evaluation) -> Vec<Line> {
-    let mut reasons: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for check in evaluation.checks.iter().filter(|c| c.not_evaluated > 0) {
-        reasons.entry(check.reason.as_deref().unwrap_or("see --format json")).or_default().insert(&check.id);
-    }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(reason, checks)| (std::cmp::Reverse(checks.len()), *reason));
+/// What was not looked at must not pass for in order.
+fn not_evaluated(report: &CheckReport<'_>) -> Vec<Line> {
+    let reasons = report.not_evaluated();
     let left = reasons.len().saturating_sub(REASONS);
-    let mut lines: Vec<Line> = reasons
-        .into_iter()
-        .take(REASONS)
-        .map(|(reason, checks)| {
-            let count = words::count(checks.len() as u64, "check", "checks");
-            Line::default()
-                .with(Tone::Unseen, format!("{count} not evaluated"))
-                .with(Tone::Plain, format!(": {reason}"))
-        })
-        .collect();
+    let mut lines = Vec::new();
+    for (reason, checks) in reasons.into_iter().take(REASONS) {
+        let count = format!("{} not evaluated:", words::count(checks.len() as u64, "check", "checks"));
+        let head = Line::default().with(Tone::Unseen, count).with(Tone::Plain, " ");
+        let room = WIDTH - head.width();
+        let mut words = wrapped(reason, room).into_iter();
+        lines.push(head.with(Tone::Plain, words.next().unwrap_or_default()));
+        let rest = words.collect::<Vec<_>>().join(" ");
+        let below = wrapped(&rest, WIDTH - 2).into_iter().filter(|text| !text.is_empty());
+        lines.extend(below.map(|text| Line::default().at_start(2).with(Tone::Plain, text)));
+    }
     if left > 0 {
-        lines.push(Line::default().with(Tone::Soft, format!("and {left} more reasons: --format json has them")));
+        let more = words::count(left as u64, "more reason", "more reasons");
+        lines.push(Line::default().with(Tone::Soft, format!("and {more}: --format json has them")));
     }
     lines
 }

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::{Line, Tone};
 use crate::{
+    collect::SourceKind,
     drift::{Cause, FindingChange, FindingChangeKind},
     evaluate::Declaration,
     framework::Severity,
@@ -84,7 +85,7 @@ fn is_quiet(facts: &Facts<'_>) -> bool {
         && drift.sight.is_empty()
         && drift.rules.is_empty()
         && due(facts).is_none()
-        && facts.input.meta.gaps.iter().all(|g| g.declared.is_some())
+        && (from_manifests(facts) || facts.input.meta.gaps.iter().all(|g| g.declared.is_some()))
 }
 
 fn entry(label: &str, tone: Tone, text: impl AsRef<str>) -> Line {
@@ -149,6 +150,9 @@ fn unseen(facts: &Facts<'_>) -> Option<Line> {
         ));
     }
     let gaps = &facts.input.meta.gaps;
+    if from_manifests(facts) {
+        return only_a_cluster_shows(facts);
+    }
     let gap = gaps.iter().find(|g| g.declared.is_none()).or(gaps.first())?;
     let checks = facts.checks_without(&gap.resource).len() as u64;
     let declared = if gap.declared.is_some() { " (expected)" } else { " (not declared)" };
@@ -161,6 +165,18 @@ fn unseen(facts: &Facts<'_>) -> Option<Line> {
     let resource = gap.resource.split('.').next().unwrap_or_default();
     let text = format!("{resource} {reason}: {checks} not evaluated{declared}{more}");
     Some(entry("UNSEEN", Tone::Unseen, text))
+}
+
+fn from_manifests(facts: &Facts<'_>) -> bool {
+    facts.input.coverage.source.kind == SourceKind::Manifests
+}
+
+/// What manifests cannot show is no gap: nobody withheld it, and declaring it would change nothing.
+fn only_a_cluster_shows(facts: &Facts<'_>) -> Option<Line> {
+    let checks = facts.input.evaluation.checks.iter().filter(|check| check.not_evaluated > 0).count() as u64;
+    let text =
+        format!("{} not evaluated: manifests do not show a whole cluster", words::count(checks, "check", "checks"));
+    (checks > 0).then(|| entry("UNSEEN", Tone::Unseen, text))
 }
 
 fn due(facts: &Facts<'_>) -> Option<Line> {

@@ -154,6 +154,29 @@ fn ten_lines() {
 }
 
 #[test]
+fn what_manifests_cannot_show_is_no_gap() {
+    let mut sample = busy(false);
+    let cluster = lines(&summary(&sample.input(), &stored()));
+    assert!(cluster.contains("UNSEEN") && cluster.contains("not declared"), "{cluster}");
+    sample.coverage.source.kind = crate::collect::SourceKind::Manifests;
+    sample.evaluation.checks.push(crate::evaluate::CheckResult {
+        id: "network-plugin-enforces".into(),
+        title: String::new(),
+        severity: crate::framework::Severity::High,
+        outcome: crate::evaluate::Outcome::NotEvaluated,
+        evaluated: 0,
+        failed: 0,
+        waived: 0,
+        expected: 0,
+        not_evaluated: 1,
+        reason: None,
+    });
+    let manifests = lines(&summary(&sample.input(), &stored()));
+    assert!(!manifests.contains("declared"), "{manifests}");
+    assert!(manifests.contains("not evaluated: manifests do not show a whole cluster"), "{manifests}");
+}
+
+#[test]
 fn check_as_text() {
     let mut sample = busy(false);
     for (i, finding) in sample.evaluation.findings.iter_mut().enumerate() {
@@ -165,8 +188,16 @@ fn check_as_text() {
     }
     let errors =
         [InputError { file: "deploy/broken.yaml".into(), line: Some(3), message: "expected a mapping".into() }];
-    insta::assert_snapshot!(lines(&check_text(&sample.evaluation, &errors, &sample.definitions.checks)));
-    assert!(lines(&check_text(&empty().evaluation, &[], &Default::default())).starts_with("no exceptions"));
+    let report = CheckReport {
+        evaluation: &sample.evaluation,
+        errors: &errors,
+        checks: &sample.definitions.checks,
+        comparison: None,
+    };
+    insta::assert_snapshot!(lines(&check_text(&report)));
+    let nothing = empty();
+    let report = CheckReport { evaluation: &nothing.evaluation, errors: &[], ..report };
+    assert!(lines(&check_text(&report)).starts_with("no exceptions"));
 }
 
 #[test]

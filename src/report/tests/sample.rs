@@ -408,7 +408,10 @@ fn results() -> Vec<RequirementResult> {
 
 fn definitions() -> Definitions {
     let checks = CHECKS.into_iter().map(|(id, _, title, why, fix)| {
-        (id.to_owned(), CheckText { title: title.into(), why: why.into(), remediation: fix.into() })
+        (
+            id.to_owned(),
+            CheckText { title: title.into(), why: why.into(), remediation: fix.into(), references: Vec::new() },
+        )
     });
     Definitions {
         frameworks: frameworks(),
