@@ -13,7 +13,7 @@ use super::{
     value::Node,
 };
 use crate::{
-    collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
+    collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, inputs::scans, resources},
     framework::{
         check::{On, Test},
         library::{Check, Library},
@@ -162,7 +162,11 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
     }
     // A case about an image says itself whether the image was scanned.
     if check.on == On::Image {
-        lists.push(ListRecord { outcome: ListOutcome::Seen, ..refused(sight::SCANS[0]) });
+        lists.push(ListRecord {
+            outcome: ListOutcome::Seen,
+            request: scans::REQUEST.into(),
+            ..refused(sight::SCANS[0])
+        });
     }
     objects.sort_by(|a: &Object, b| a.sort_key().cmp(&b.sort_key()));
     let cluster = ClusterIdentity { name: "test".into(), ..ClusterIdentity::default() };

@@ -2,7 +2,12 @@
 
 use super::kinds;
 use crate::{
-    collect::{Coverage, ListOutcome, ListRecord, SourceKind, cluster::platform, inputs::cloud, resources},
+    collect::{
+        Coverage, ListOutcome, ListRecord, SourceKind,
+        cluster::platform,
+        inputs::{cloud, scans},
+        resources,
+    },
     framework::{check::On, library::Check},
 };
 
@@ -137,9 +142,16 @@ pub fn unseen_related(check: &Check, coverage: &Coverage) -> Vec<Unseen> {
     related.chain(unseen_scans(coverage).filter(|_| on_scans)).collect()
 }
 
+/// What scanners said is believed where a cluster or the inputs hold it. A manifest that claims to be a scan is written
+/// by whoever is judged.
+pub fn is_believed(resource: &str, coverage: &Coverage) -> bool {
+    coverage.source.kind != SourceKind::Manifests
+        || coverage.list(resource).is_some_and(|list| list.request == scans::REQUEST)
+}
+
 /// Where no scanner's results were given from anywhere, one sentence says so, instead of one for each image.
 fn unseen_scans(coverage: &Coverage) -> Option<Unseen> {
-    let lists = || SCANS.iter().filter_map(|list| coverage.list(list));
+    let lists = || SCANS.iter().filter(|list| is_believed(list, coverage)).filter_map(|list| coverage.list(list));
     if lists().any(|list| list.outcome == ListOutcome::Seen || list.count > 0) {
         return None;
     }

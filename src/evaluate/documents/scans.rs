@@ -66,7 +66,8 @@ impl Scans {
             statements: Vec::new(),
             gap: gap(made),
         };
-        for object in &made.snapshot.objects {
+        let believed = |object: &&Object| sight::is_believed(&object.resource, made.coverage);
+        for object in made.snapshot.objects.iter().filter(believed) {
             let own = object.gvk.group == inputs::GROUP;
             if own && object.gvk.kind == VEX_DOCUMENT {
                 let document: VexDocument = spec(object).unwrap_or_default();

@@ -36,6 +36,9 @@ pub const IMAGE_SCANS: &str = "imagescans";
 /// Plural name of VexDocument objects.
 pub const VEX_DOCUMENTS: &str = "vexdocuments";
 
+/// What the records of these lists say was asked for.
+pub const REQUEST: &str = "inputs/scans";
+
 /// The greatest file that is read: results of large images take a tenth of it.
 const MAX_BYTES: u64 = 64 << 20;
 /// Folders below folders beyond this are somebody's mistake.
@@ -250,7 +253,7 @@ fn record(kind: &str, plural: &str, count: usize, files: usize, broken: usize) -
         resource: plural.into(),
         kind: kind.into(),
         namespaced: false,
-        request: "inputs/scans".into(),
+        request: REQUEST.into(),
         outcome,
         count: count as u64,
         pages: u32::try_from(files).unwrap_or(u32::MAX),

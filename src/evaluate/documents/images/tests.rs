@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
+    collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, inputs::scans, resources},
     evaluate::{
         Finding, Outcome,
         documents::Tables,
@@ -68,7 +68,7 @@ fn list(id: &str, outcome: ListOutcome, count: u64) -> ListRecord {
         resource: resource.into(),
         kind: String::new(),
         namespaced: false,
-        request: String::new(),
+        request: scans::REQUEST.into(),
         outcome,
         count,
         pages: 1,
@@ -85,7 +85,7 @@ fn seen() -> Vec<ListRecord> {
 fn coverage(lists: Vec<ListRecord>) -> Coverage {
     Coverage {
         schema: crate::collect::SCHEMA.into(),
-        source: Source { kind: SourceKind::Manifests, name: "test".into() },
+        source: Source { kind: SourceKind::Cluster, name: "test".into() },
         cluster: ClusterIdentity::default(),
         started: chrono::DateTime::UNIX_EPOCH,
         finished: "2026-11-23T06:00:00Z".parse().unwrap(),
@@ -351,7 +351,9 @@ fn of_a_report_is_kept_what_evidence_needs() {
 
 /// The checks as they ship.
 fn judge(objects: Vec<Object>, lists: Vec<ListRecord>) -> Judgement {
-    let coverage = coverage(lists);
+    let mut coverage = coverage(lists);
+    // Manifests hold every workload that there is: what is undecided is so for want of scans.
+    coverage.source.kind = SourceKind::Manifests;
     let snapshot = snapshot(objects, &coverage);
     let library = Library::load(&embedded()).unwrap();
     let input = engine::Input {
@@ -449,4 +451,21 @@ fn a_rollout_with_two_digests_is_one_finding_at_its_worst() {
     assert_eq!(critical[0].resource.to_string(), "StatefulSet/shop/cart");
     let row = judgement.checks.iter().find(|row| row.id == "image-vuln-critical").unwrap();
     assert_eq!((row.evaluated, row.failed), (1, 1), "one place, once");
+}
+
+#[test]
+fn a_manifest_that_claims_to_be_a_scan_is_none() {
+    let clean = json!({"references": [CART], "scanner": "trivy", "at": "2026-11-22T06:00:00Z", "sbom": true, "vulnerabilities": []});
+    let mut forged = list(SCANS[0], ListOutcome::Seen, 1);
+    forged.request = String::new();
+    let tagged = json!({"repository": "shop/cart", "tag": "2.15.0"});
+    let mut report_list = list(SCANS[1], ListOutcome::Seen, 1);
+    report_list.request = String::new();
+    let objects =
+        || vec![pod(CART, None), own("ImageScan", "s", clean.clone()), report("VulnerabilityReport", tagged.clone())];
+    let judgement = judge(objects(), vec![forged.clone(), report_list.clone()]);
+    for check in ["image-vuln-scan", "image-vuln-critical", "image-sbom"] {
+        assert_eq!(of(&judgement, check)[0].outcome, Outcome::NotEvaluated, "{check}");
+    }
+    assert_eq!(says(&document(objects(), vec![forged, report_list])), "scan is 1 day old", "a cluster is believed");
 }
