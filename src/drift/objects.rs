@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Cause, ChangeKind, LeftOut, ObjectChange, Side, fields, is_seen};
-use crate::snapshot::{Manager, Object};
+use crate::{
+    collect::{inputs, node},
+    snapshot::{Manager, Object},
+};
 
 type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 
@@ -82,6 +85,10 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
     let recreated = matches!((&old.uid, &new.uid), (Some(a), Some(b)) if a != b);
     let mut fields = fields::diff(&before, &after, keys_differ);
     fields.retain(|field| field.path != "/metadata/uid" && field.path != "/metadata/creationTimestamp");
+    if new.gvk.kind == node::KIND && new.gvk.group == inputs::GROUP {
+        // Every reading has its own time.
+        fields.retain(|field| field.path != "/spec/readAt" && field.path != "/spec/bootId");
+    }
     if fields.is_empty() && !recreated {
         return None;
     }

@@ -6,6 +6,7 @@ mod end_to_end;
 mod examples;
 mod least_privilege;
 mod manifests;
+mod nodes;
 mod redaction;
 mod unseen;
 mod workspace;

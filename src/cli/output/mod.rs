@@ -22,6 +22,12 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     written.or_else(ended)
 }
 
+/// Text as it is.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(ended)
+}
+
 /// A reader that went away (`| head`) has what it wanted.
 fn ended(error: io::Error) -> Result<(), Failure> {
     if error.kind() == io::ErrorKind::BrokenPipe {

@@ -3,6 +3,8 @@
 //! Every input becomes objects of kubeproof's own group, redacted, canonical and digested like the cluster's, and a
 //! record in the coverage: an input that is missing, broken or from elsewhere is a gap and never an answer.
 
+pub mod nodes;
+
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +21,8 @@ pub struct Context<'a> {
     pub sealer: &'a Sealer,
     /// The cluster that the inputs must be of.
     pub cluster: &'a ClusterIdentity,
+    /// What the cluster itself showed.
+    pub collected: &'a Collected,
     /// When they are read.
     pub now: DateTime<Utc>,
 }
@@ -38,24 +42,28 @@ pub struct Read {
 type Reader = fn(&Path, &Context<'_>) -> Read;
 
 /// Folders below the inputs' root, and who reads them.
-const READERS: &[(&str, Reader)] = &[];
+const READERS: &[(&str, Reader)] = &[("nodes", nodes::read)];
 
 /// Reads every folder of inputs below `root` and adds what they hold to a collection.
 pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTime<Utc>) {
     for (folder, read) in READERS {
         let folder = root.join(folder);
         if folder.is_dir() {
-            let read = read(&folder, &Context { sealer, cluster: &collected.coverage.cluster, now });
+            let cluster = &collected.coverage.cluster;
+            let read = read(&folder, &Context { sealer, cluster, collected, now });
             merge(collected, read);
         }
     }
 }
 
-/// Adds what was read; a list that the collection already has a record of is replaced.
+/// Adds what was read; a list that the collection already has a record of is replaced, with its objects.
 pub fn merge(collected: &mut Collected, read: Read) {
     let lists = &mut collected.coverage.lists;
     for record in read.lists {
-        lists.retain(|known| known.id() != record.id());
+        let id = record.id();
+        lists.retain(|known| known.id() != id);
+        collected.objects.retain(|object| object.resource != id);
+        collected.coverage.excluded.retain(|excluded| excluded.resource != id);
         lists.push(record);
     }
     lists.sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));

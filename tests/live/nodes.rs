@@ -1,0 +1,371 @@
+//! Node reports and kubelet configuration on a cluster of their own: two kubelets that serve TLS and ask the API server
+//! who may read what. The judges are the API server's admission and its audit log.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use k8s_openapi::api::{
+    apps::v1::DaemonSet,
+    authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
+    core::v1::{ConfigMap, Pod, ServiceAccount},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::{
+    least_privilege::{base, token},
+    workspace::{Ended, Workspace, json as read_json},
+};
+use crate::harness::cluster::{AuditEvent, Cluster, read_yaml};
+
+const NODES: [&str; 2] = ["cp-1", "worker-1"];
+const REPORTER: &str = "system:serviceaccount:kubeproof-nodes:kubeproof-node";
+
+fn overlay(name: &str, files: &[&str]) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/kubernetes/overlays").join(name);
+    files.iter().map(|file| folder.join(file)).collect()
+}
+
+/// Held by tests that send tokens to kubelets, which one of them counts.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// A cluster with the job's account, the nodes' account and its policy, and a pod of that account on each node.
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start(&NODES.join(","));
+        let mut files = base(&["namespace.yaml", "serviceaccount.yaml", "clusterrole.yaml", "clusterrolebinding.yaml"]);
+        files.extend(overlay("node", &["namespace.yaml", "serviceaccount.yaml", "role.yaml", "admission.yaml"]));
+        files.extend(overlay("configz", &["clusterrole.yaml"]));
+        cluster.apply("kustomize", &files.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+        let user = Workspace::new();
+        let pods: Vec<String> = NODES.iter().map(|node| reporter(node).to_string()).collect();
+        cluster.apply("test", &[&user.write("pods.yaml", &pods.join("\n---\n"))]);
+        cluster
+    })
+}
+
+/// A pod on a node, as the DaemonSet makes them.
+fn reporter(node: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("reporter-{node}"), "namespace": "kubeproof-nodes"},
+        "spec": {"nodeName": node, "serviceAccountName": "kubeproof-node", "automountServiceAccountToken": false,
+            "containers": [{"name": "c", "image": "busybox:1"}]}})
+}
+
+/// The token that the kubelet of `node` would mount into its pod.
+async fn token_on(node: &str) -> String {
+    let client = cluster().client().await;
+    let pod = Api::<Pod>::namespaced(client.clone(), "kubeproof-nodes").get(&format!("reporter-{node}")).await.unwrap();
+    let bound = BoundObjectReference {
+        api_version: Some("v1".into()),
+        kind: Some("Pod".into()),
+        name: pod.metadata.name,
+        uid: pod.metadata.uid,
+    };
+    let spec = TokenRequestSpec { bound_object_ref: Some(bound), expiration_seconds: Some(3600), ..Default::default() };
+    let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
+    let accounts: Api<ServiceAccount> = Api::namespaced(client, "kubeproof-nodes");
+    let answer: TokenRequest =
+        accounts.create_subresource("token", "kubeproof-node", &PostParams::default(), &request).await.unwrap();
+    answer.status.unwrap().token.unwrap()
+}
+
+async fn client(token: &str) -> kube::Client {
+    let user = Workspace::new();
+    let path = user.path("kubeconfig");
+    cluster().write_kubeconfig(&path, token, None);
+    let file = kube::config::Kubeconfig::read_from(&path).unwrap();
+    kube::Client::try_from(kube::Config::from_custom_kubeconfig(file, &Default::default()).await.unwrap()).unwrap()
+}
+
+/// A policy is in force some moments after it was made.
+async fn wait_for_the_policy() {
+    let maps: Api<ConfigMap> =
+        Api::namespaced(client(&token(cluster(), "kubeproof-nodes", "kubeproof-node").await).await, "kubeproof-nodes");
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let probe: ConfigMap = serde_json::from_value(json!({"metadata": {"name": "probe"}})).unwrap();
+    while maps.create(&dry_run, &probe).await.is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// A host's file tree, with a secret in it.
+fn host(user: &Workspace) -> PathBuf {
+    user.write("host/etc/kubernetes/manifests/kube-apiserver.yaml", "spec: {containers: [{name: a, command: [kube-apiserver, --encryption-provider-config=/e/c.yaml], volumeMounts: [{name: e, mountPath: /e}]}], volumes: [{name: e, hostPath: {path: /etc/kubernetes/e}}]}\n");
+    user.write(
+        "host/etc/kubernetes/e/c.yaml",
+        "resources: [{resources: [secrets], providers: [{aescbc: {keys: [{name: k, secret: Zq7PlantedKey9fXw2LkR}]}}]}]\n",
+    );
+    user.write("host/etc/hostname", "not-this-one\n");
+    user.path("host")
+}
+
+fn node(user: &Workspace, kubeconfig: &Path, name: &str) -> Ended {
+    let mut command = user.kubeproof();
+    command.arg("node").arg("--host-root").arg(host(user)).arg("--kubeconfig").arg(kubeconfig);
+    command.env("NODE_NAME", name).output().unwrap().into()
+}
+
+fn coverage(user: &Workspace) -> Value {
+    let bundles = user.bundles();
+    read_json(&bundles.last().unwrap().join("data/coverage.json"))
+}
+
+fn list<'a>(coverage: &'a Value, resource: &str) -> Option<&'a Value> {
+    coverage["lists"].as_array().unwrap().iter().find(|list| list["resource"] == resource)
+}
+
+/// Reasons by resource that was left out on purpose.
+fn excluded(coverage: &Value, resource: &str) -> Option<String> {
+    let entries = coverage["excluded"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["resource"] == resource)?;
+    entry["reason"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_node_writes_its_own_report_and_nothing_else() {
+    wait_for_the_policy().await;
+    let own = client(&token_on("worker-1").await).await;
+    let unbound = client(&token(cluster(), "kubeproof-nodes", "kubeproof-node").await).await;
+    let good = json!({"metadata": {"name": "worker-1", "labels": {"kubeproof.dev/node-report": "v1"}}, "data": {"report.json": "{}"}});
+    let changed = |pointer: &str, value: Value| {
+        let mut map = good.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        map.pointer_mut(parent).unwrap()[name] = value;
+        map
+    };
+    let attempt = async |client: &kube::Client, map: &Value| {
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "kubeproof-nodes");
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        maps.create(&dry_run, &serde_json::from_value(map.clone()).unwrap()).await.map_err(|error| error.to_string())
+    };
+    attempt(&own, &good).await.unwrap();
+    let denied = [
+        (changed("/metadata/name", json!("cp-1")), "no other node's"),
+        (changed("/metadata/labels", json!({})), "label"),
+        (changed("/metadata/labels", json!({"kubeproof.dev/node-report": "v1", "app": "x"})), "label"),
+        (changed("/metadata/finalizers", json!(["example.com/keep"])), "replaced and deleted"),
+        (changed("/data", json!({"report.json": "{}", "more": "x"})), "nothing else"),
+        (changed("/data", json!({"other.json": "{}"})), "nothing else"),
+        (changed("/binaryData", json!({"report.bin": "AAAA"})), "nothing else"),
+        (changed("/immutable", json!(true)), "replaced and deleted"),
+    ];
+    for (map, message) in denied {
+        let error = attempt(&own, &map).await.unwrap_err();
+        assert!(error.contains("kubeproof-nodes") && error.contains(message), "{map}: {error}");
+    }
+    let error = attempt(&unbound, &good).await.unwrap_err();
+    assert!(error.contains("bound to a pod"), "a token without a node: {error}");
+
+    // An apply is an update where the map exists; and only this namespace and these verbs are granted.
+    let maps: Api<ConfigMap> = Api::namespaced(own.clone(), "kubeproof-nodes");
+    let apply = PatchParams { dry_run: true, ..PatchParams::apply("test") };
+    let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "x"}});
+    assert!(maps.patch("kube-root-ca.crt", &apply.clone().force(), &Patch::Apply(&other)).await.is_err());
+    assert!(maps.get("kube-root-ca.crt").await.is_err() && maps.list(&Default::default()).await.is_err());
+    let elsewhere: Api<ConfigMap> = Api::namespaced(own, "default");
+    assert!(elsewhere.patch("worker-1", &apply, &Patch::Apply(&good)).await.is_err());
+}
+
+#[tokio::test]
+async fn reports_of_every_node_are_evidence_and_a_missing_one_is_a_gap() {
+    wait_for_the_policy().await;
+    let user = Workspace::new();
+    let job = user.path("job");
+    cluster().write_kubeconfig(&job, &token(cluster(), "kubeproof", "kubeproof").await, None);
+    user.run_live(&job, &[]).expect(0);
+    let reason = excluded(&coverage(&user), "nodereports.kubeproof.dev").expect("nobody wrote a report");
+    assert!(reason.contains("overlays/node"), "{reason}");
+
+    let kubeconfig = user.path("kubeconfig");
+    cluster().write_kubeconfig(&kubeconfig, &token_on("worker-1").await, None);
+    let refused = node(&user, &kubeconfig, "cp-1").expect(2);
+    refused.says("no other node's");
+    node(&user, &kubeconfig, "worker-1").expect(0);
+    user.run_live(&job, &[]).expect(5);
+    let first = coverage(&user);
+    let record = list(&first, "nodereports").expect("a record");
+    let reason = record["outcome"]["reason"].as_str().unwrap();
+    assert!(reason.contains("1 of 2 nodes have no report that counts: cp-1"), "{reason}");
+
+    cluster().write_kubeconfig(&kubeconfig, &token_on("cp-1").await, None);
+    node(&user, &kubeconfig, "cp-1").expect(0);
+    node(&user, &kubeconfig, "cp-1").expect(0);
+    user.run_live(&job, &[]).expect(0);
+    let all = coverage(&user);
+    let record = list(&all, "nodereports").expect("a record");
+    assert_eq!((&record["outcome"]["is"], &record["count"]), (&json!("seen"), &json!(2)));
+    assert_eq!(excluded(&all, "nodereports.kubeproof.dev"), None);
+
+    let recorded = recorded(&user, &job, &[]);
+    let objects = read_json(&recorded.join("nodereports.kubeproof.dev.json"));
+    assert_eq!(objects["items"].as_array().unwrap().len(), 2);
+    let encryption = &objects["items"][0]["spec"]["configFiles"]["encryption"];
+    assert_eq!(encryption["resources"][0]["providers"][0]["aescbc"]["keys"][0]["name"], "k");
+    for (name, bytes) in super::workspace::files(&recorded) {
+        assert!(!String::from_utf8_lossy(&bytes).contains("Zq7PlantedKey"), "{name}");
+    }
+    let again = user.run(&["run", "--from", recorded.to_str().unwrap(), "--store", "replayed"]);
+    assert!([0, 5].contains(&again.code), "{}", again.stderr);
+
+    let requests = cluster().audit();
+    for event in requests.iter().filter(|event| event.user.username == REPORTER) {
+        let asked = format!("{} {}", event.verb, event.request_uri);
+        assert!(matches!(event.verb.as_str(), "patch" | "create" | "get" | "list"), "{asked}");
+    }
+    let of_the_binary = requests.iter().filter(|event| event.request_uri.contains("fieldManager=kubeproof-node"));
+    assert_eq!(of_the_binary.filter(|event| event.verb == "patch").count(), 4, "one request for each report");
+}
+
+/// A recording of the cluster, in the folder `recorded`.
+fn recorded(user: &Workspace, kubeconfig: &Path, more: &[&str]) -> PathBuf {
+    let folder = user.path("recorded");
+    let mut command = user.kubeproof();
+    command.arg("run").arg("--kubeconfig").arg(kubeconfig).arg("--record").arg(&folder).args(more);
+    Ended::from(command.output().unwrap()).expect(0);
+    folder
+}
+
+#[tokio::test]
+async fn the_configz_overlay_is_enough_and_nodes_proxy_is_never_asked_for() {
+    let user = Workspace::new();
+    let kubeconfig = user.path("kubeconfig");
+    cluster().write_kubeconfig(&kubeconfig, &token(cluster(), "kubeproof", "kubeproof").await, None);
+    let _alone = ALONE.lock().await;
+    let recorded = recorded(&user, &kubeconfig, &["--kubelet-configz"]);
+    let coverage = read_json(&recorded.join("coverage.json"));
+    let record = list(&coverage, "nodes/configz").expect("a record");
+    assert_eq!((&record["outcome"]["is"], &record["count"]), (&json!("seen"), &json!(2)), "{record}");
+    let items = read_json(&recorded.join("nodes_configz.json"))["items"].take();
+    let names: Vec<&str> = items.as_array().unwrap().iter().map(|i| i["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, NODES);
+    for item in items.as_array().unwrap() {
+        assert_eq!((&item["apiVersion"], &item["kind"]), (&json!("kubeproof.dev/v1"), &json!("KubeletConfig")));
+        let spec = &item["spec"];
+        assert_eq!(spec["authentication"]["anonymous"]["enabled"], false);
+        assert_eq!(spec["authorization"]["mode"], "Webhook");
+        assert!(!spec.to_string().contains("redacted:"), "nothing in a configuration is a credential: {spec}");
+    }
+    // Read again, it is the same cluster.
+    let again = user.run(&["run", "--from", recorded.to_str().unwrap(), "--store", "replayed"]);
+    assert!([0, 5].contains(&again.code), "{}", again.stderr);
+
+    for event in cluster().audit() {
+        let proxy = event.request_uri.contains("/proxy");
+        assert!(!proxy, "{} {}", event.verb, event.request_uri);
+    }
+}
+
+#[tokio::test]
+async fn without_the_overlay_the_gap_is_named_and_costs_an_exit_code_unless_declared() {
+    let user = Workspace::new();
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: narrow, namespace: default}\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: narrow}\n\
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: kubeproof}\n\
+        subjects: [{kind: ServiceAccount, name: narrow, namespace: default}]\n";
+    cluster().apply("test", &[&user.write("account.yaml", account)]);
+    let kubeconfig = user.path("kubeconfig");
+    cluster().write_kubeconfig(&kubeconfig, &token(cluster(), "default", "narrow").await, None);
+    let configuration =
+        "apiVersion: kubeproof.dev/v1\ncluster: {name: test}\nkubelet: {configz: true}\nexpectedGaps:\n";
+    let gaps = ["nodes/configz", "nodereports.kubeproof.dev"].map(|resource| {
+        format!(
+            "  - {{id: G-{}, resource: {resource}, scope: '*', reason: not granted, until: 2099-12-31}}\n",
+            resource.len()
+        )
+    });
+    let undeclared = user.write("undeclared.yaml", &format!("{configuration}{}", gaps[1]));
+    let _alone = ALONE.lock().await;
+    let ended = user.run_live(&kubeconfig, &["--config", undeclared.to_str().unwrap()]).expect(5);
+    assert!(ended.stdout.contains("nodes/configz"), "{}", ended.stdout);
+    let coverage = coverage(&user);
+    let outcome = &list(&coverage, "nodes/configz").expect("a record")["outcome"];
+    assert_eq!((&outcome["is"], &outcome["status"]), (&json!("refused"), &json!(403)));
+    let reason = outcome["reason"].as_str().unwrap();
+    assert_eq!(reason, "2 of 2 nodes: 403, the kubelet wants get on nodes/configz (cp-1, worker-1)");
+
+    let declared = user.write("declared.yaml", &format!("{configuration}{}", gaps.concat()));
+    user.run_live(&kubeconfig, &["--config", declared.to_str().unwrap()]).expect(0);
+}
+
+#[tokio::test]
+async fn a_kubelet_that_is_not_verified_never_sees_the_token() {
+    let user = Workspace::new();
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: wary, namespace: default}\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: wary}\n\
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: kubeproof}\n\
+        subjects: [{kind: ServiceAccount, name: wary, namespace: default}]\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: wary-configz}\n\
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: kubeproof-configz}\n\
+        subjects: [{kind: ServiceAccount, name: wary, namespace: default}]\n";
+    cluster().apply("test", &[&user.write("account.yaml", account)]);
+    let token = token(cluster(), "default", "wary").await;
+    let _alone = ALONE.lock().await;
+    // The user takes the API server as it is; kubelets that nobody vouches for are another matter.
+    let server = cluster().server();
+    let careless = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+         clusters: [{{name: test, cluster: {{server: {server:?}, insecure-skip-tls-verify: true}}}}]\n\
+         users: [{{name: u, user: {{token: {token:?}}}}}]\ncontexts: [{{name: test, context: {{cluster: test, user: u}}}}]\n"
+    );
+    let kubeconfig = user.write("careless", &careless);
+    let before = tokens_asked_about();
+    let ended = user.run_live(&kubeconfig, &["--kubelet-configz"]).expect(5);
+    assert!(ended.stdout.contains("nodes/configz"), "{}", ended.stdout);
+    let outcome = list(&coverage(&user), "nodes/configz").expect("a record")["outcome"].clone();
+    assert_eq!(outcome["is"], "failed");
+    let reason = outcome["reason"].as_str().unwrap();
+    assert!(reason.starts_with("2 of 2 nodes: the certificate is not verified, so that no token was sent"), "{reason}");
+    assert_eq!(tokens_asked_about(), before, "a kubelet that gets a token asks the API server about it");
+
+    let verified = user.path("verified");
+    cluster().write_kubeconfig(&verified, &token, None);
+    let recorded = recorded(&user, &verified, &["--kubelet-configz"]);
+    let seen = read_json(&recorded.join("coverage.json"));
+    assert_eq!(list(&seen, "nodes/configz").unwrap()["outcome"]["is"], "seen");
+    assert_eq!(tokens_asked_about(), before + NODES.len(), "the same token, sent where the CA vouches");
+
+    let wrong = Workspace::new();
+    let ended = wrong.run_live(&verified, &["--kubelet-configz", "--kubelet-ca", "no-such.pem"]).expect(5);
+    assert!(ended.stdout.contains("no-such.pem: cannot be read"), "{}", ended.stdout);
+}
+
+/// How often kubelets asked the API server whose token they had been sent.
+fn tokens_asked_about() -> usize {
+    let asks = |event: &&AuditEvent| {
+        let of_tokens = event.object_ref.as_ref().is_some_and(|object| object.resource == "tokenreviews");
+        of_tokens && event.user.username.starts_with("system:node:")
+    };
+    cluster().audit().iter().filter(asks).count()
+}
+
+#[tokio::test]
+async fn the_daemonsets_are_accepted_and_their_pods_ask_for_no_more_than_they_say() {
+    let client = cluster().client().await;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    for file in overlay("node", &["daemonset.yaml", "daemonset-control-plane.yaml"]) {
+        let set: DaemonSet = serde_json::from_value(read_yaml(&file).remove(0)).unwrap();
+        Api::<DaemonSet>::namespaced(client.clone(), "kubeproof-nodes").create(&dry_run, &set).await.unwrap();
+        let pod = set.spec.template.spec.unwrap();
+        assert!(pod.host_pid.is_none() && pod.host_network.is_none() && pod.host_ipc.is_none());
+        let container = &pod.containers[0];
+        assert!(container.volume_mounts.as_ref().unwrap().iter().all(|mount| mount.read_only == Some(true)));
+        let security = container.security_context.as_ref().unwrap();
+        assert_eq!(security.capabilities.as_ref().unwrap().drop.as_deref(), Some(["ALL".to_owned()].as_slice()));
+        assert_eq!(
+            (security.read_only_root_filesystem, security.allow_privilege_escalation),
+            (Some(true), Some(false))
+        );
+        // The arguments are ones that this program has.
+        let user = Workspace::new();
+        let mut command = user.kubeproof();
+        command.args(container.args.as_ref().unwrap()).arg("--help");
+        assert_eq!(Ended::from(command.output().unwrap()).code, 0);
+    }
+}
