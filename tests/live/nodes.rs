@@ -112,9 +112,12 @@ fn node(user: &Workspace, kubeconfig: &Path, name: &str) -> Ended {
     command.env("NODE_NAME", name).output().unwrap().into()
 }
 
-fn coverage(user: &Workspace) -> Value {
-    let bundles = user.bundles();
-    read_json(&bundles.last().unwrap().join("data/coverage.json"))
+/// A run on a machine of its own, and the coverage that it stored.
+fn run(kubeconfig: &Path, more: &[&str], code: i32) -> (Ended, Value) {
+    let user = Workspace::new();
+    let ended = user.run_live(kubeconfig, more).expect(code);
+    let coverage = read_json(&user.bundle().join("data/coverage.json"));
+    (ended, coverage)
 }
 
 fn list<'a>(coverage: &'a Value, resource: &str) -> Option<&'a Value> {
@@ -179,8 +182,8 @@ async fn reports_of_every_node_are_evidence_and_a_missing_one_is_a_gap() {
     let user = Workspace::new();
     let job = user.path("job");
     cluster().write_kubeconfig(&job, &token(cluster(), "kubeproof", "kubeproof").await, None);
-    user.run_live(&job, &[]).expect(0);
-    let reason = excluded(&coverage(&user), "nodereports.kubeproof.dev").expect("nobody wrote a report");
+    let (_, none) = run(&job, &[], 0);
+    let reason = excluded(&none, "nodereports.kubeproof.dev").expect("nobody wrote a report");
     assert!(reason.contains("overlays/node"), "{reason}");
 
     let kubeconfig = user.path("kubeconfig");
@@ -188,8 +191,7 @@ async fn reports_of_every_node_are_evidence_and_a_missing_one_is_a_gap() {
     let refused = node(&user, &kubeconfig, "cp-1").expect(2);
     refused.says("no other node's");
     node(&user, &kubeconfig, "worker-1").expect(0);
-    user.run_live(&job, &[]).expect(5);
-    let first = coverage(&user);
+    let (_, first) = run(&job, &[], 5);
     let record = list(&first, "nodereports").expect("a record");
     let reason = record["outcome"]["reason"].as_str().unwrap();
     assert!(reason.contains("1 of 2 nodes have no report that counts: cp-1"), "{reason}");
@@ -197,8 +199,7 @@ async fn reports_of_every_node_are_evidence_and_a_missing_one_is_a_gap() {
     cluster().write_kubeconfig(&kubeconfig, &token_on("cp-1").await, None);
     node(&user, &kubeconfig, "cp-1").expect(0);
     node(&user, &kubeconfig, "cp-1").expect(0);
-    user.run_live(&job, &[]).expect(0);
-    let all = coverage(&user);
+    let (_, all) = run(&job, &[], 0);
     let record = list(&all, "nodereports").expect("a record");
     assert_eq!((&record["outcome"]["is"], &record["count"]), (&json!("seen"), &json!(2)));
     assert_eq!(excluded(&all, "nodereports.kubeproof.dev"), None);
@@ -282,16 +283,15 @@ async fn without_the_overlay_the_gap_is_named_and_costs_an_exit_code_unless_decl
     });
     let undeclared = user.write("undeclared.yaml", &format!("{configuration}{}", gaps[1]));
     let _alone = ALONE.lock().await;
-    let ended = user.run_live(&kubeconfig, &["--config", undeclared.to_str().unwrap()]).expect(5);
+    let (ended, coverage) = run(&kubeconfig, &["--config", undeclared.to_str().unwrap()], 5);
     assert!(ended.stdout.contains("nodes/configz"), "{}", ended.stdout);
-    let coverage = coverage(&user);
     let outcome = &list(&coverage, "nodes/configz").expect("a record")["outcome"];
     assert_eq!((&outcome["is"], &outcome["status"]), (&json!("refused"), &json!(403)));
     let reason = outcome["reason"].as_str().unwrap();
     assert_eq!(reason, "2 of 2 nodes: 403, the kubelet wants get on nodes/configz (cp-1, worker-1)");
 
     let declared = user.write("declared.yaml", &format!("{configuration}{}", gaps.concat()));
-    user.run_live(&kubeconfig, &["--config", declared.to_str().unwrap()]).expect(0);
+    run(&kubeconfig, &["--config", declared.to_str().unwrap()], 0);
 }
 
 #[tokio::test]
@@ -316,9 +316,8 @@ async fn a_kubelet_that_is_not_verified_never_sees_the_token() {
     );
     let kubeconfig = user.write("careless", &careless);
     let before = tokens_asked_about();
-    let ended = user.run_live(&kubeconfig, &["--kubelet-configz"]).expect(5);
-    assert!(ended.stdout.contains("nodes/configz"), "{}", ended.stdout);
-    let outcome = list(&coverage(&user), "nodes/configz").expect("a record")["outcome"].clone();
+    let (_, refused) = run(&kubeconfig, &["--kubelet-configz"], 5);
+    let outcome = &list(&refused, "nodes/configz").expect("a record")["outcome"];
     assert_eq!(outcome["is"], "failed");
     let reason = outcome["reason"].as_str().unwrap();
     assert!(reason.starts_with("2 of 2 nodes: the certificate is not verified, so that no token was sent"), "{reason}");
@@ -331,9 +330,9 @@ async fn a_kubelet_that_is_not_verified_never_sees_the_token() {
     assert_eq!(list(&seen, "nodes/configz").unwrap()["outcome"]["is"], "seen");
     assert_eq!(tokens_asked_about(), before + NODES.len(), "the same token, sent where the CA vouches");
 
-    let wrong = Workspace::new();
-    let ended = wrong.run_live(&verified, &["--kubelet-configz", "--kubelet-ca", "no-such.pem"]).expect(5);
-    assert!(ended.stdout.contains("no-such.pem: cannot be read"), "{}", ended.stdout);
+    let (_, unread) = run(&verified, &["--kubelet-configz", "--kubelet-ca", "no-such.pem"], 5);
+    let reason = &list(&unread, "nodes/configz").unwrap()["outcome"]["reason"];
+    assert!(reason.as_str().unwrap().starts_with("no-such.pem: cannot be read"), "{reason}");
 }
 
 /// How often kubelets asked the API server whose token they had been sent.

@@ -161,10 +161,7 @@ fn unreadable(reason: &str) -> Failure {
 fn seal(node: &str, body: &[u8], sealer: &Sealer) -> Result<Object, Failure> {
     let no_configuration = || unreadable("it is no kubelet configuration");
     let mut answer = canonical::parse(body).map_err(|_| no_configuration())?;
-    let spec = answer["kubeletconfig"].take();
-    if !spec.is_object() {
-        return Err(no_configuration());
-    }
+    let spec = answer.get_mut("kubeletconfig").filter(|spec| spec.is_object()).ok_or_else(no_configuration)?.take();
     let object = json!({"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": node}, "spec": spec});
     sealer.seal(object, NODES_CONFIGZ, None).map_err(|error| unreadable(&error.to_string()))
 }
