@@ -63,10 +63,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     node_reports: Option<PathBuf>,
     /// Ask every kubelet whose certificate is verified for its configuration; it gets to see this run's token
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     kubelet_configz: bool,
     /// CA certificates of kubelets, beside the cluster's own
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "kubelet_configz")]
     kubelet_ca: Option<PathBuf>,
     /// Write the collected cluster, redacted, into a folder that --from reads; nothing is signed or stored
     #[arg(long, value_name = "DIR")]

@@ -22,7 +22,10 @@ use super::{
     least_privilege::{base, token},
     workspace::{Ended, Workspace, json as read_json},
 };
-use crate::harness::cluster::{AuditEvent, Cluster, read_yaml};
+use crate::harness::{
+    cluster::{AuditEvent, Cluster, read_yaml},
+    tools,
+};
 
 const NODES: [&str; 2] = ["cp-1", "worker-1"];
 const REPORTER: &str = "system:serviceaccount:kubeproof-nodes:kubeproof-node";
@@ -129,6 +132,56 @@ fn excluded(coverage: &Value, resource: &str) -> Option<String> {
     let entries = coverage["excluded"].as_array().unwrap();
     let entry = entries.iter().find(|entry| entry["resource"] == resource)?;
     entry["reason"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_report_goes_to_a_file_or_to_standard_output() {
+    let user = Workspace::new();
+    let root = host(&user);
+    let reported = user.run(&["node", "--host-root", root.to_str().unwrap(), "--out", "-"]).expect(0);
+    let report: Value = serde_json::from_str(&reported.stdout).unwrap();
+    assert_eq!((&report["name"], &report["controlPlane"]), (&json!("not-this-one"), &json!(true)));
+    user.write("nodes/README", "");
+    user.run(&["node", "--host-root", "host", "--node-name", "cp-9", "--out", "nodes/cp-9.json"]).expect(0);
+    user.write("manifests/pod.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
+    let ended = user.run(&["run", "--from", "manifests", "--store", "evidence", "--node-reports", "nodes"]).expect(0);
+    assert!(!ended.stderr.contains("cp-9"), "{}", ended.stderr);
+    let coverage = read_json(&user.bundle().join("data/coverage.json"));
+    assert_eq!(list(&coverage, "nodereports").expect("a record")["count"], 1);
+}
+
+#[test]
+fn what_goes_wrong_on_a_node_is_one_sentence() {
+    let user = Workspace::new();
+    user.write("empty/README", "");
+    let cases: [(&[&str], &str); 5] = [
+        (&["--host-root", "no-such", "--out", "-"], "mount the node's root there"),
+        (&["--host-root", "empty", "--out", "-"], "give it with --node-name, or in NODE_NAME"),
+        (&["--host-root", "empty", "--node-name", "No Name", "--out", "-"], "no name of a node"),
+        (&["--host-root", "empty", "--node-name", "n1", "--out", "no-such/n1.json"], "cannot write no-such/n1.json"),
+        (&["--host-root", "empty", "--node-name", "n1"], "no cluster to read"),
+    ];
+    for (arguments, needle) in cases {
+        let arguments: Vec<&str> = ["node"].iter().chain(arguments).copied().collect();
+        user.run(&arguments).expect(2).says(needle);
+    }
+    user.run(&["run", "--from", "empty", "--node-reports", "no-such"]).expect(2);
+    user.run(&["run", "--kubelet-ca", "ca.pem"]).expect(2).says("--kubelet-configz");
+}
+
+#[test]
+fn a_signal_ends_the_stay() {
+    let user = Workspace::new();
+    user.write("empty/README", "");
+    let mut command = user.kubeproof();
+    command.args(["node", "--host-root", "empty", "--node-name", "n1", "--out", "n1.json", "--stay", "12h"]);
+    let mut child = command.spawn().unwrap();
+    while !user.path("n1.json").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before it wrote");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    tools::run(std::process::Command::new("kill").arg(child.id().to_string())).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[tokio::test]

@@ -88,7 +88,8 @@ pub fn read(options: &Options) -> Result<Report, ReadError> {
     let kubelet = Kubelet::read(&root, layout, options.proc.as_deref());
     let name = options.name.clone().or_else(|| own_name(&root, &kubelet)).ok_or(ReadError::NoName)?;
 
-    let static_pods = kubelet.config["staticPodPath"].as_str().unwrap_or(layout.static_pods);
+    let configured = kubelet.config["staticPodPath"].as_str();
+    let static_pods = kubelet.flag("pod-manifest-path").or(configured).unwrap_or(layout.static_pods);
     let components = Components::read(&root, static_pods);
     let control_plane = control_plane(&root, layout, &components);
     let files = files(&node, layout, &kubelet, &components);

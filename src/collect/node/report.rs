@@ -159,16 +159,15 @@ fn complete(report: &mut Map<String, Value>) -> Result<(), InvalidReport> {
             }
         }
     }
-    let shapes: [(&str, fn(&Value) -> bool); 5] = [
-        ("controlPlane", Value::is_boolean),
-        ("files", Value::is_object),
-        ("certificates", Value::is_array),
-        ("kubelet", Value::is_object),
-        ("configFiles", Value::is_object),
-    ];
-    for (part, fits) in shapes {
-        if report.get(part).is_some_and(|value| !fits(value) && value.get("$unknown").is_none()) {
-            report.insert(part.into(), json!({"$unknown": "the report does not say it in a form that is understood"}));
+    for (part, value) in report.iter_mut() {
+        let fits = match part.as_str() {
+            "controlPlane" => value.is_boolean(),
+            "files" | "kubelet" | "configFiles" => value.is_object(),
+            "certificates" => value.is_array(),
+            _ => true,
+        };
+        if !fits && value.get("$unknown").is_none() {
+            *value = json!({"$unknown": "the report does not say it in a form that is understood"});
         }
     }
     for (part, names) in [("files", ROLES.as_slice()), ("kubelet", &["flags", "config"])] {
@@ -198,6 +197,8 @@ fn is_node_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -227,6 +228,36 @@ mod tests {
         }
         assert_eq!(Report::parse(&vec![b' '; MAX_BYTES + 1]), Err(InvalidReport::TooLarge));
         assert!(Report::parse("[".repeat(100_000).as_bytes()).is_err(), "nesting has an end");
+    }
+
+    /// Anything JSON can say, in the places of a report.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let names = "name|secret|keys|files|flags|config|kubelet|users|[a-z]{0,3}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,9}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            let map = proptest::collection::btree_map(names, inner.clone(), 0..4);
+            let list = proptest::collection::vec(inner, 0..4).prop_map(Value::from);
+            prop_oneof![list, map.prop_map(|map| Value::Object(map.into_iter().collect()))]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_node_writes_is_a_report_or_a_reason(parts in proptest::collection::vec((0..PARTS.len(), any_value()), 0..6)) {
+            let mut report = json!({"schema": SCHEMA, "name": "n1", "readAt": "2026-11-23T06:00:00Z"});
+            for (part, value) in parts {
+                report[PARTS[part].0] = value;
+            }
+            if let Ok(read) = Report::parse(report.to_string().as_bytes()) {
+                let text = read.to_json().unwrap();
+                prop_assert_eq!(Report::parse(text.as_bytes()).unwrap(), read, "what was read is read again as it is");
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::{
     token::{Class, class_of},
 };
 
+/// The kind that has parts; the other one is a configuration as a whole.
+const REPORT: &str = "NodeReport";
 /// What stands in an encryption key's place since before the report left its node.
 const MASKED: &str = "masked";
 /// Maps of settings that are no KubeletConfiguration: the name of each says what its value is.
@@ -22,7 +24,7 @@ const FACTS: [&str; 7] = ["schema", "kubeproof", "name", "layout", "readAt", "fi
 
 /// Whether an object of this group and kind is judged here.
 pub(super) fn is_own(group: &str, kind: &str) -> bool {
-    group == "kubeproof.dev" && matches!(kind, "NodeReport" | "KubeletConfig")
+    group == "kubeproof.dev" && matches!(kind, REPORT | "KubeletConfig")
 }
 
 impl Redactor {
@@ -30,10 +32,12 @@ impl Redactor {
     pub(super) fn own(&mut self, object: &mut Map<String, Value>) {
         self.tokens = Tokens::Trusted;
         self.custom = false;
+        let report = object.get("kind").is_some_and(|kind| kind == REPORT);
+        let reading = if report { Reading::Parts } else { Reading::Settings };
         for (part, value) in object.iter_mut() {
             let depth = self.enter(part);
             match (part.as_str(), value) {
-                ("spec", Value::Object(spec)) => self.own_map(spec, Reading::Parts),
+                ("spec", Value::Object(spec)) => self.own_map(spec, reading),
                 (_, value) => self.own_value(value, None, Reading::Facts),
             }
             self.path.truncate(depth);
@@ -89,7 +93,7 @@ impl Redactor {
 /// What the texts of a part are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// The spec itself.
+    /// The spec of a report.
     Parts,
     /// `kubelet`.
     Kubelet,
@@ -240,6 +244,14 @@ mod tests {
         spec["kubelet"]["flags"].as_object_mut().unwrap().remove("https:~1~1u:hunter2@h");
         let sealed = sealed("NodeReport", &spec, Tokens::Foreign).to_string();
         assert!(!sealed.contains("hunter2"), "{sealed}");
+    }
+
+    #[test]
+    fn the_whole_of_a_kubelets_answer_is_settings() {
+        let planted = json!({"password": "hunter2", "apiToken": 1_234_567, "a": {"secret": ["hunter2"]},
+            "clusterDomain": "https://u:hunter2@h", "note": "token: hunter2"});
+        let sealed = sealed("KubeletConfig", &planted, Tokens::Foreign).to_string();
+        assert!(!sealed.contains("hunter2") && !sealed.contains("1234567"), "{sealed}");
     }
 
     #[test]
