@@ -4,6 +4,7 @@ mod bad_input;
 mod determinism;
 mod end_to_end;
 mod examples;
+mod kubelets;
 mod least_privilege;
 mod manifests;
 mod nodes;

@@ -84,6 +84,37 @@ fn certificate(path: &str, pem: &str) -> Value {
 mod tests {
     use super::*;
 
+    /// `openssl req -x509 -subj /O=system:masters/CN=kubernetes-admin`; what is expected of it is what openssl prints.
+    const ADMIN: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIBvDCCAWOgAwIBAgIUO9dVBr4BV8h4DHUKhtnYm/ZFr9MwCgYIKoZIzj0EAwIw\n\
+        NDEXMBUGA1UECgwOc3lzdGVtOm1hc3RlcnMxGTAXBgNVBAMMEGt1YmVybmV0ZXMt\n\
+        YWRtaW4wHhcNMjYxMTI1MTY0ODQ0WhcNMzYxMTIyMTY0ODQ0WjA0MRcwFQYDVQQK\n\
+        DA5zeXN0ZW06bWFzdGVyczEZMBcGA1UEAwwQa3ViZXJuZXRlcy1hZG1pbjBZMBMG\n\
+        ByqGSM49AgEGCCqGSM49AwEHA0IABKI8vPyuesVymUrofR+xBSMrhyOZlV3KwD1M\n\
+        hraWYaKAXRUtq9MtV926imQ3873Z8BUoUwyWkHI3D81l3apFRFKjUzBRMB0GA1Ud\n\
+        DgQWBBTZXyTcZBMQJieHVe/xMhhewCu22jAfBgNVHSMEGDAWgBTZXyTcZBMQJieH\n\
+        Ve/xMhhewCu22jAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIDYM\n\
+        lBl3rNuaZYlTWYSGcWOhXQAdlvTMT7t2JV08mlTMAiAV7gC6Gp2ObV1YSdDfWRVe\n\
+        s0KHuqUYG1YE2QnBuYC7iw==\n\
+        -----END CERTIFICATE-----\n";
+
+    #[test]
+    fn a_certificate_reads_as_openssl_reads_it() {
+        let expected = json!({"name": "/c", "subject": "CN=kubernetes-admin,O=system:masters",
+            "issuer": "CN=kubernetes-admin,O=system:masters", "notAfter": "2036-11-22T16:48:44Z"});
+        assert_eq!(of_text("/c", ADMIN), [expected.clone()]);
+        assert_eq!(of_text("/c", &format!("junk\r\n{}", ADMIN.replace('\n', "\r\n"))), [expected.clone()]);
+
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!("users: [{{user: {{client-certificate-data: {}}}}}, 5]\n", BASE64_STANDARD.encode(ADMIN));
+        std::fs::write(dir.path().join("c"), config).unwrap();
+        std::fs::write(dir.path().join("odd"), "users: {user: x}\n").unwrap();
+        let root = HostRoot::open(dir.path(), "").unwrap();
+        assert_eq!(of_kubeconfig(&root, "/c"), [expected]);
+        assert_eq!(of_kubeconfig(&root, "/odd"), Vec::<Value>::new());
+        assert_eq!(of_kubeconfig(&root, "/missing"), Vec::<Value>::new());
+    }
+
     #[test]
     fn broken_certificates_are_said_and_keys_are_not_looked_at() {
         let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";

@@ -13,6 +13,8 @@ use super::{
 
 /// Files that one role may have.
 const MAX_FILES: usize = 1000;
+/// Files of one role that reports say nothing of but why.
+const MAX_UNSEEN: usize = 20;
 /// Folders below each other that are walked.
 const MAX_DEPTH: usize = 8;
 /// The greatest `/etc/passwd` and `/etc/group`.
@@ -57,21 +59,24 @@ pub(super) enum Extent {
 /// What the files of a role are: the list, or why it cannot be known.
 pub(super) fn role(node: &Node<'_>, patterns: &[String], extent: Extent) -> Value {
     let mut gathered = Gathered::default();
-    for path in expand(node.root, patterns, &mut gathered.unseen) {
+    let mut unseen = None;
+    for path in expand(node.root, patterns, &mut unseen) {
         match node.root.find(&path) {
             Ok(file) if file.kind() == FileType::Directory && extent != Extent::Itself => {
                 if extent == Extent::Everything {
                     gathered.add(node, &path, &file);
                 }
-                gathered.walk(node, path, extent);
+                gathered.walk(node, path, &file, extent);
             }
             Ok(file) => gathered.add(node, &path, &file),
             Err(Lost::Absent) => {}
-            Err(lost) => gathered.miss(lost),
+            Err(lost) => gathered.miss(&path, lost),
         }
     }
-    // A part that was not seen may hold the very file that is wrong.
-    gathered.unseen.map_or_else(|| gathered.found.into_values().collect(), unknown)
+    if let Some(lost) = unseen {
+        gathered.miss(patterns.first().map_or("", String::as_str), lost);
+    }
+    gathered.finish()
 }
 
 /// Paths of patterns in which a name may have a `*`.
@@ -104,16 +109,29 @@ pub(super) fn expand(root: &HostRoot, patterns: &[String], unseen: &mut Option<L
     paths
 }
 
-/// Files of one role by path, and the first thing that could not be seen.
+/// Files of one role by path, and what could not be seen.
 #[derive(Default)]
 struct Gathered {
     found: BTreeMap<String, Value>,
-    unseen: Option<Lost>,
+    unseen: BTreeMap<String, Lost>,
 }
 
 impl Gathered {
-    fn miss(&mut self, lost: Lost) {
-        self.unseen.get_or_insert(lost);
+    fn miss(&mut self, path: &str, lost: Lost) {
+        if self.unseen.len() < MAX_UNSEEN {
+            self.unseen.insert(path.to_owned(), lost);
+        }
+    }
+
+    /// What was seen stays beside what was not: a wrong mode that is known is not hidden by one that is not.
+    fn finish(mut self) -> Value {
+        if self.found.is_empty()
+            && let Some((_, lost)) = self.unseen.pop_first()
+        {
+            return unknown(lost);
+        }
+        let seen = self.found.into_values();
+        seen.chain(self.unseen.into_iter().map(|(path, lost)| unseen_entry(&path, lost))).collect()
     }
 
     /// A link is what it leads to.
@@ -121,18 +139,18 @@ impl Gathered {
         if self.found.len() < MAX_FILES {
             self.found.insert(path.to_owned(), entry(node, path, file));
         } else {
-            self.miss(Lost::Unseen(format!("{path}: is one of more than {MAX_FILES} files")));
+            self.miss(path, Lost::Unseen(format!("{path}: is one of more than {MAX_FILES} files")));
         }
     }
 
-    fn walk(&mut self, node: &Node<'_>, folder: String, extent: Extent) {
-        let mut seen = BTreeSet::new();
+    fn walk(&mut self, node: &Node<'_>, folder: String, file: &Found, extent: Extent) {
+        let mut seen = BTreeSet::from([(file.stat.st_dev, file.stat.st_ino)]);
         let mut folders = vec![(folder, 0)];
         while let Some((folder, depth)) = folders.pop() {
             let names = match node.root.list(&folder, MAX_FILES) {
                 Ok(names) => names,
                 Err(lost) => {
-                    self.miss(lost);
+                    self.miss(&folder, lost);
                     continue;
                 }
             };
@@ -144,7 +162,8 @@ impl Gathered {
                         }
                         // A folder is walked once, however many links lead to it.
                         if depth == MAX_DEPTH {
-                            self.miss(Lost::Unseen(format!("{path}: is more than {MAX_DEPTH} folders deep")));
+                            let reason = format!("{path}: is more than {MAX_DEPTH} folders deep");
+                            self.miss(&path, Lost::Unseen(reason));
                         } else if seen.insert((below.stat.st_dev, below.stat.st_ino)) {
                             folders.push((path, depth + 1));
                         }
@@ -152,11 +171,18 @@ impl Gathered {
                     Ok(below) => self.add(node, &path, &below),
                     // A link that leads nowhere gives nobody anything.
                     Err(Lost::Absent) => {}
-                    Err(lost) => self.miss(lost),
+                    Err(lost) => self.miss(&path, lost),
                 }
             }
         }
     }
+}
+
+/// A file of which nothing is known but where it is.
+fn unseen_entry(path: &str, lost: Lost) -> Value {
+    let reason = unknown(lost);
+    let fields = ["mode", "owner", "group", "uid", "gid", "type"].map(|field| (field.to_owned(), reason.clone()));
+    Value::Object(fields.into_iter().chain([("name".to_owned(), path.into())]).collect())
 }
 
 /// One file as reports show it.

@@ -193,7 +193,7 @@ fn files(
         files.insert(role, files::role(node, &paths, extent));
     }
     let pki = files.get("pki").cloned().unwrap_or_default();
-    files.insert("pki-certificate", of_type(&pki, &[".crt", ".pem", ".cert"]));
+    files.insert("pki-certificate", of_type(&pki, &[".crt"]));
     files.insert("pki-private", of_type(&pki, &[".key"]));
     files
 }
@@ -239,7 +239,7 @@ fn of_type(list: &Value, endings: &[&str]) -> Value {
     let Some(entries) = list.as_array() else { return list.clone() };
     let is_of_type = |entry: &&Value| {
         let name = entry["name"].as_str().unwrap_or_default();
-        entry["type"] == "file" && endings.iter().any(|ending| name.ends_with(ending))
+        entry["type"] != "directory" && endings.iter().any(|ending| name.ends_with(ending))
     };
     entries.iter().filter(is_of_type).cloned().collect()
 }
@@ -253,16 +253,16 @@ fn certificates(root: &HostRoot, files: &BTreeMap<&'static str, Value>) -> Value
         "kubelet-kubeconfig",
         "kube-proxy-kubeconfig",
     ];
-    let pki = &files["pki-certificate"];
+    let pki = of_type(&files["pki"], &[".crt", ".pem", ".cert"]);
     if pki.as_array().is_none() {
-        return pki.clone();
+        return pki;
     }
-    let names = |role: &str| {
-        let entries = files.get(role).and_then(Value::as_array).into_iter().flatten();
-        entries.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    let names = |entries: &Value| -> Vec<String> {
+        let entries = entries.as_array().into_iter().flatten();
+        entries.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect()
     };
-    let of_files = names("pki-certificate").into_iter().flat_map(|path| certificates::of_file(root, &path));
-    let kubeconfigs = KUBECONFIGS.iter().flat_map(|role| names(role));
+    let of_files = names(&pki).into_iter().flat_map(|path| certificates::of_file(root, &path));
+    let kubeconfigs = KUBECONFIGS.iter().filter_map(|role| files.get(role)).flat_map(names);
     of_files.chain(kubeconfigs.flat_map(|path| certificates::of_kubeconfig(root, &path))).collect()
 }
 

@@ -224,6 +224,19 @@ fn a_crafted_link_reads_nothing_of_the_container() {
 }
 
 #[test]
+fn a_wrong_mode_is_not_hidden_by_one_that_is_not_known() {
+    let host = Host::new();
+    host.write("/etc/kubernetes/pki/wide.crt", "", 0o666);
+    std::os::unix::fs::symlink("loop.crt", host.path("/etc/kubernetes/pki/loop.crt")).unwrap();
+    let report = host.read();
+    let entries = at(&report, "/files/pki-certificate").as_array().unwrap();
+    let of = |name: &str| entries.iter().find(|e| e["name"] == format!("/etc/kubernetes/pki/{name}")).unwrap();
+    assert_eq!(of("wide.crt")["mode"], "0666");
+    assert!(reason(of("loop.crt"), "/mode").contains("symbolic links"));
+    assert!(reason(of("loop.crt"), "/owner").contains("symbolic links"));
+}
+
+#[test]
 fn a_node_without_a_name_or_a_root_is_an_error() {
     let empty = TempDir::new().unwrap();
     let options =
