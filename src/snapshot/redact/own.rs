@@ -159,7 +159,7 @@ mod tests {
                 "config": {"authentication": {"anonymous": {"enabled": false}, "webhook": {"cacheTTL": "0s", "enabled": true},
                         "x509": {"clientCAFile": "/etc/kubernetes/pki/ca.crt"}},
                     "authorization": {"mode": "Webhook"}, "imagePullCredentialsVerificationPolicy": "NeverVerifyPreloadedImages",
-                    "tlsPrivateKeyFile": "/var/lib/kubelet/pki/kubelet.key", "streamingConnectionIdleTimeout": "4h0m0s",
+                    "configMapAndSecretChangeDetectionStrategy": "Watch", "tlsPrivateKeyFile": "/var/lib/kubelet/pki/kubelet.key", "streamingConnectionIdleTimeout": "4h0m0s",
                     "tlsCipherSuites": ["TLS_AES_128_GCM_SHA256"], "featureGates": {"KubeletServiceAccountTokenForCredentialProviders": true}},
             },
             "configFiles": {
