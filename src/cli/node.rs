@@ -16,19 +16,17 @@ use crate::{
 };
 
 /// Read this node's files and kubelet configuration into a node report
-///
-/// Reads modes, owners, certificates' dates, the kubelet's arguments and configuration and the files that the control
-/// plane's flags name. It runs no program and opens nothing outside of --host-root. Keys and credentials are replaced
-/// before the report leaves the node. What cannot be read stands in the report with the reason.
-///
-/// Without --out the report becomes ConfigMap kubeproof-nodes/NODE, written with the pod's own service account; `run`
-/// reads it there. With --out it is a file for the inputs folder nodes/, or for `run --node-reports`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubeproof node --host-root /host --stay 12h   in the DaemonSet of schedules/kubernetes/overlays/node\n  \
-                        kubeproof node --out -                        this machine's report on standard output\n  \
-                        kubeproof node --host-pid --out nodes/cp-1.json"
-)]
+#[command(after_help = "\
+Examples:
+  kubeproof node --host-root /host --stay 12h   in a DaemonSet
+  kubeproof node --out -                        this machine, on standard output
+  kubeproof node --host-pid --out nodes/cp-1.json
+
+Without --out the report becomes ConfigMap kubeproof-nodes/NODE, written with the pod's own account,
+and `kubeproof run` reads it there. Keys and credentials are replaced before the report leaves the
+node; what cannot be read stands in it with the reason. The DaemonSet is in
+schedules/kubernetes/overlays/node.")]
 pub(super) struct Args {
     /// Where the node's root is mounted, whole or in parts, read-only
     #[arg(long, value_name = "DIR", default_value = "/")]

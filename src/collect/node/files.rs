@@ -28,8 +28,8 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn read(root: &HostRoot) -> Self {
-        let names = |path| root.read(path, MAX_NAMES).map(|bytes| ids(&String::from_utf8_lossy(&bytes)));
-        Self { users: names("/etc/passwd").unwrap_or_default(), groups: names("/etc/group").unwrap_or_default() }
+        let names = |path| ids(&String::from_utf8_lossy(&root.read(path, MAX_NAMES).unwrap_or_default()));
+        Self { users: names("/etc/passwd"), groups: names("/etc/group") }
     }
 }
 

@@ -263,6 +263,8 @@ fn a_worker_of_k3s_says_what_no_file_holds() {
     assert!(reason(&report, "/kubelet/flags").contains("k3s runs the kubelet"));
     assert_eq!(at(&report, "/kubelet/config/maxPods"), 20);
     assert_eq!(at(&report, "/files/apiserver-manifest"), &json!([]));
+    let ca = at(&report, "/files/client-ca/0");
+    assert!(ca["uid"] != 0 || ca["owner"] == "root", "root needs no /etc/passwd: {ca}");
     assert_eq!(at(&report, "/configFiles"), &json!({}));
     host.write("/var/lib/rancher/k3s/server/tls/client-ca.key", "planted", 0o600);
     assert!(reason(&host.read(), "/configFiles").contains("no static pod"));

@@ -28,17 +28,21 @@ pub(super) fn is_own(group: &str, kind: &str) -> bool {
 }
 
 impl Redactor {
-    /// Redacts `spec`; tokens in it stay, since the node that put them there could as well have left the value out.
+    /// Redacts the whole object; in `spec` tokens stay, since the node that put them there could as well have left the
+    /// value out.
     pub(super) fn own(&mut self, object: &mut Map<String, Value>) {
-        self.tokens = Tokens::Trusted;
         self.custom = false;
         let report = object.get("kind").is_some_and(|kind| kind == REPORT);
         let reading = if report { Reading::Parts } else { Reading::Settings };
         for (part, value) in object.iter_mut() {
             let depth = self.enter(part);
             match (part.as_str(), value) {
-                ("spec", Value::Object(spec)) => self.own_map(spec, reading),
-                (_, value) => self.own_value(value, None, Reading::Facts),
+                ("spec", Value::Object(spec)) => {
+                    let tokens = std::mem::replace(&mut self.tokens, Tokens::Trusted);
+                    self.own_map(spec, reading);
+                    self.tokens = tokens;
+                }
+                (_, value) => self.value(value, None),
             }
             self.path.truncate(depth);
         }
@@ -252,6 +256,14 @@ mod tests {
             "clusterDomain": "https://u:hunter2@h", "note": "token: hunter2"});
         let sealed = sealed("KubeletConfig", &planted, Tokens::Foreign).to_string();
         assert!(!sealed.contains("hunter2") && !sealed.contains("1234567"), "{sealed}");
+    }
+
+    #[test]
+    fn what_stands_beside_the_spec_is_redacted_as_everywhere() {
+        let object = json!({"apiVersion": "kubeproof.dev/v1", "kind": "NodeReport", "spec": {},
+            "metadata": {"name": "n1", "annotations": {"example.com/api-token": "hunter2", "x": "redacted:v1:-:hunter2:-"}}});
+        let sealed = Sealer::new(None, "", Tokens::Foreign).seal(object, "r", None).unwrap();
+        assert!(!sealed.json.contains("hunter2"), "{}", sealed.json);
     }
 
     #[test]
