@@ -102,8 +102,8 @@ mod tests {
     fn a_certificate_reads_as_openssl_reads_it() {
         let expected = json!({"name": "/c", "subject": "CN=kubernetes-admin,O=system:masters",
             "issuer": "CN=kubernetes-admin,O=system:masters", "notAfter": "2036-11-22T16:48:44Z"});
-        assert_eq!(of_text("/c", ADMIN), [expected.clone()]);
-        assert_eq!(of_text("/c", &format!("junk\r\n{}", ADMIN.replace('\n', "\r\n"))), [expected.clone()]);
+        assert_eq!(of_text("/c", ADMIN), std::slice::from_ref(&expected));
+        assert_eq!(of_text("/c", &format!("junk\r\n{}", ADMIN.replace('\n', "\r\n"))), std::slice::from_ref(&expected));
 
         let dir = tempfile::tempdir().unwrap();
         let config = format!("users: [{{user: {{client-certificate-data: {}}}}}, 5]\n", BASE64_STANDARD.encode(ADMIN));
