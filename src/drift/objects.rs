@@ -85,10 +85,8 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
     let recreated = matches!((&old.uid, &new.uid), (Some(a), Some(b)) if a != b);
     let mut fields = fields::diff(&before, &after, keys_differ);
     fields.retain(|field| field.path != "/metadata/uid" && field.path != "/metadata/creationTimestamp");
-    if new.gvk.kind == node::KIND && new.gvk.group == inputs::GROUP {
-        // Every reading has its own time.
-        fields.retain(|field| field.path != "/spec/readAt" && field.path != "/spec/bootId");
-    }
+    let of_reading = of_every_reading(new, &after);
+    fields.retain(|field| !of_reading.contains(&field.path.as_str()));
     if fields.is_empty() && !recreated {
         return None;
     }
@@ -107,6 +105,16 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
         fields,
         by: last_writer(new),
     }))
+}
+
+/// What is new whenever a node is read: the time, and the ConfigMap that carries the report.
+fn of_every_reading(object: &Object, value: &Value) -> &'static [&'static str] {
+    if object.gvk.kind == node::KIND && object.gvk.group == inputs::GROUP {
+        return &["/spec/readAt", "/spec/bootId"];
+    }
+    let carries = object.namespace.as_deref() == Some(node::NAMESPACE)
+        && value["metadata"]["labels"][node::LABEL.0] == node::LABEL.1;
+    if carries { &["/data/report.json"] } else { &[] }
 }
 
 fn is_owned(object: &Value) -> bool {

@@ -253,6 +253,20 @@ async fn reports_of_every_node_are_evidence_and_a_missing_one_is_a_gap() {
     assert_eq!((&record["outcome"]["is"], &record["count"]), (&json!("seen"), &json!(2)));
     assert_eq!(excluded(&all, "nodereports.kubeproof.dev"), None);
 
+    // Another reading of the same files is no change, and the bundles that hold the reports verify.
+    user.run_live(&job, &[]).expect(0);
+    node(&user, &kubeconfig, "cp-1").expect(0);
+    user.run_live(&job, &[]).expect(0);
+    let bundles = user.bundles();
+    assert_eq!(bundles.len(), 2);
+    for bundle in &bundles {
+        let drift = read_json(&bundle.join("data/drift.json")).to_string();
+        assert!(!drift.contains("NodeReport") && !drift.contains("\"kubeproof-nodes\""), "{drift}");
+        let mut verify = user.kubeproof();
+        verify.arg("verify").arg(bundle).arg("--key").arg(user.public_key());
+        Ended::from(verify.output().unwrap()).expect(0);
+    }
+
     let recorded = recorded(&user, &job, &[]);
     let objects = read_json(&recorded.join("nodereports.kubeproof.dev.json"));
     assert_eq!(objects["items"].as_array().unwrap().len(), 2);
@@ -270,7 +284,7 @@ async fn reports_of_every_node_are_evidence_and_a_missing_one_is_a_gap() {
         assert!(matches!(event.verb.as_str(), "patch" | "create" | "get" | "list"), "{asked}");
     }
     let of_the_binary = requests.iter().filter(|event| event.request_uri.contains("fieldManager=kubeproof-node"));
-    assert_eq!(of_the_binary.filter(|event| event.verb == "patch").count(), 4, "one request for each report");
+    assert_eq!(of_the_binary.filter(|event| event.verb == "patch").count(), 5, "one request for each report");
 }
 
 /// A recording of the cluster, in the folder `recorded`.
@@ -280,6 +294,21 @@ pub fn recorded(user: &Workspace, kubeconfig: &Path, more: &[&str]) -> PathBuf {
     command.arg("run").arg("--kubeconfig").arg(kubeconfig).arg("--record").arg(&folder).args(more);
     Ended::from(command.output().unwrap()).expect(0);
     folder
+}
+
+#[test]
+fn every_file_of_an_overlay_is_part_of_it() {
+    for name in ["node", "configz"] {
+        let folder = overlay(name, &[""]).remove(0);
+        let kustomization = read_yaml(&folder.join("kustomization.yaml")).remove(0);
+        let resources = kustomization["resources"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned());
+        let mut named: Vec<String> = resources.filter(|resource| resource != "../../base").collect();
+        named.push("kustomization.yaml".into());
+        named.sort();
+        let there = super::workspace::entries(&folder).into_iter();
+        let there: Vec<String> = there.map(|p| p.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        assert_eq!(named, there, "{name}");
+    }
 }
 
 #[tokio::test]
