@@ -178,6 +178,8 @@ pub struct Config {
     pub expected: Option<String>,
     /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.
     pub inputs: Option<String>,
+    /// What kubelets are asked.
+    pub kubelet: KubeletConfig,
     /// Marking on every page.
     pub confidentiality: Option<String>,
     /// Gaps in coverage that are known and accepted.
@@ -196,6 +198,16 @@ pub struct ClusterConfig {
     pub uid: Option<String>,
     /// Folder of the cluster that this one replaces.
     pub predecessor: Option<String>,
+}
+
+/// What kubelets are asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct KubeletConfig {
+    /// Ask every kubelet whose certificate is verified for its configuration.
+    pub configz: bool,
+    /// PEM file with CA certificates of kubelets, beside the cluster's own.
+    pub ca: Option<String>,
 }
 
 /// Paths, or `env:NAME`.

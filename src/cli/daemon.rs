@@ -102,7 +102,7 @@ impl Timer for Wall {
 }
 
 /// Completes at SIGTERM or SIGINT.
-fn stopped() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn stopped() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::usage(format!("cannot listen for signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {

@@ -21,6 +21,7 @@ mod get;
 mod key_source;
 mod keys;
 mod list;
+mod node;
 mod output;
 mod progress;
 mod run;
@@ -157,6 +158,8 @@ enum Command {
     Get(get::Args),
     /// Tell whether evidence is fresh
     Status(status::Args),
+    /// Read this node's files and kubelet configuration into a node report
+    Node(node::Args),
     /// Run the schedules in a long-lived process
     Daemon(daemon::Args),
 }
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(&args),
         Command::Get(args) => get::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Node(args) => node::run(&args),
         Command::Daemon(args) => daemon::run(&args),
     };
     match outcome {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     bundle::KeySet,
     clock::Clock,
-    collect::{Collected, recorded},
+    collect::{Collected, cluster::Configz, recorded},
     digest::Digest,
     pipeline::{self, Job, Ran, RunError, Stage},
     report,
@@ -59,6 +59,15 @@ pub(super) struct Args {
     /// Folder with what the API does not show: cloud/, scans/, nodes/ [default: inputs of the configuration]
     #[arg(long, value_name = "DIR")]
     inputs: Option<PathBuf>,
+    /// Folder with reports of `kubeproof node --out`, in place of those in the cluster
+    #[arg(long, value_name = "DIR")]
+    node_reports: Option<PathBuf>,
+    /// Ask every kubelet whose certificate is verified for its configuration; it gets to see this run's token
+    #[arg(long, conflicts_with = "from")]
+    kubelet_configz: bool,
+    /// CA certificates of kubelets, beside the cluster's own
+    #[arg(long, value_name = "FILE", requires = "kubelet_configz")]
+    kubelet_ca: Option<PathBuf>,
     /// Write the collected cluster, redacted, into a folder that --from reads; nothing is signed or stored
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -167,6 +176,8 @@ impl Session<'_> {
             kubeconfig: self.args.kubeconfig.as_deref(),
             context: self.args.context.as_deref(),
             inputs: self.args.inputs.as_deref(),
+            node_reports: self.args.node_reports.as_deref(),
+            configz: configz(self.args, self.settings),
             settings: self.settings,
         }
     }
@@ -211,6 +222,16 @@ impl Session<'_> {
     }
 }
 
+/// Whether kubelets are asked: by flag or by configuration.
+fn configz(args: &Args, settings: &Settings) -> Configz {
+    let configured = &settings.config.kubelet;
+    if !args.kubelet_configz && !configured.configz {
+        return Configz::NotAsked;
+    }
+    let of_configuration = || configured.ca.as_deref().map(|ca| PathBuf::from(settings.resolve(ca)));
+    Configz::Asked { ca: args.kubelet_ca.clone().or_else(of_configuration) }
+}
+
 async fn record(args: &Args, settings: &Settings, dir: &Path, clock: &dyn Clock) -> Outcome {
     let found = key_source::find(settings, args.keys.as_deref(), true)?;
     let progress = Arc::new(progress::Progress::new());
@@ -223,6 +244,8 @@ async fn record(args: &Args, settings: &Settings, dir: &Path, clock: &dyn Clock)
         kubeconfig: args.kubeconfig.as_deref(),
         context: args.context.as_deref(),
         inputs: args.inputs.as_deref(),
+        node_reports: args.node_reports.as_deref(),
+        configz: configz(args, settings),
         settings,
     };
     let collected = source::collect(&request, Some(&found.keys), clock, &progress).await?;

@@ -7,7 +7,9 @@ use crate::{
     bundle::KeySet,
     clock::Clock,
     collect::{
-        Collected, SourceKind, cluster, inputs,
+        Collected, SourceKind,
+        cluster::{self, Configz},
+        inputs,
         manifests::{self, Input, Options},
         recorded,
     },
@@ -24,6 +26,10 @@ pub(super) struct Request<'a> {
     pub context: Option<&'a str>,
     /// Folder of inputs, instead of the configuration's.
     pub inputs: Option<&'a Path>,
+    /// Folder of node reports, instead of those in the cluster and among the inputs.
+    pub node_reports: Option<&'a Path>,
+    /// Whether kubelets are asked.
+    pub configz: Configz,
     pub settings: &'a Settings,
 }
 
@@ -44,11 +50,36 @@ pub(super) async fn collect(
             return Err(Failure::usage(format!("{}: no such folder of inputs", folder.display()))
                 .hint("it holds cloud/, scans/ and nodes/"));
         }
-        let uid = collected.coverage.cluster.uid.clone().unwrap_or_default();
-        let sealer = Sealer::new(keys.map(|keys| keys.redaction.clone()), &uid, Tokens::Foreign);
+        let sealer = sealer(&collected, keys);
         inputs::add(&mut collected, &folder, &sealer, clock.now());
     }
+    if let Some(folder) = request.node_reports {
+        add_node_reports(&mut collected, folder, keys, clock)?;
+    }
     Ok(collected)
+}
+
+fn sealer(collected: &Collected, keys: Option<&KeySet>) -> Sealer {
+    let uid = collected.coverage.cluster.uid.as_deref().unwrap_or_default();
+    Sealer::new(keys.map(|keys| keys.redaction.clone()), uid, Tokens::Foreign)
+}
+
+fn add_node_reports(
+    collected: &mut Collected,
+    folder: &Path,
+    keys: Option<&KeySet>,
+    clock: &dyn Clock,
+) -> Result<(), Failure> {
+    if collected.source.kind == SourceKind::Bundle {
+        return Err(Failure::usage("--node-reports cannot be added to a bundle: it holds those of its own run"));
+    }
+    if !folder.is_dir() {
+        return Err(Failure::usage(format!("{}: no such folder of node reports", folder.display()))
+            .hint("kubeproof node --out FILE writes one for each node"));
+    }
+    let sealer = sealer(collected, keys);
+    inputs::add_node_reports(collected, folder, &sealer, clock.now());
+    Ok(())
 }
 
 async fn source(
@@ -101,6 +132,7 @@ async fn live(
         context: request.context.map(str::to_owned),
         name: named.name.clone(),
         uid: named.uid.clone(),
+        configz: request.configz.clone(),
         ..cluster::Options::default()
     };
     let connection = cluster::connect(&options).await.map_err(Failure::usage)?;

@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod inputs;
 pub mod manifests;
+pub mod node;
 pub mod recorded;
 pub mod resources;
 pub mod yaml;
@@ -219,6 +220,11 @@ impl ListRecord {
     /// `deployments.apps`, `pods`: how checks and gaps name a resource.
     pub fn id(&self) -> String {
         if self.group.is_empty() { self.resource.clone() } else { format!("{}.{}", self.resource, self.group) }
+    }
+
+    /// The group of the list's objects: answers of a subresource (`nodes/configz`) become objects of our own group.
+    pub fn object_group(&self) -> &str {
+        if self.resource.contains('/') { inputs::GROUP } else { &self.group }
     }
 }
 

@@ -99,7 +99,7 @@ fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, old: Side<'_>, now
 /// The list that holds objects of the finding's kind, as one side of the comparison knows it.
 fn list_of(finding: &Finding, known: Side<'_>) -> Option<String> {
     let (group, kind) = (finding.resource.group(), finding.resource.kind.as_str());
-    known.coverage.lists.iter().find(|list| list.group == group && list.kind == kind).map(ListRecord::id)
+    known.coverage.lists.iter().find(|list| list.object_group() == group && list.kind == kind).map(ListRecord::id)
 }
 
 fn change(finding: &Finding, kind: FindingChangeKind, cause: Cause) -> FindingChange {

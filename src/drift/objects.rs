@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Cause, ChangeKind, LeftOut, ObjectChange, Side, fields, is_seen};
-use crate::snapshot::{IMAGE_SCAN, Manager, Object, REPORTS_GROUP};
+use crate::{
+    collect::{inputs, node},
+    snapshot::{IMAGE_SCAN, Manager, Object, REPORTS_GROUP},
+};
 
 type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 
@@ -86,6 +89,8 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
     let recreated = matches!((&old.uid, &new.uid), (Some(a), Some(b)) if a != b);
     let mut fields = fields::diff(&before, &after, keys_differ);
     fields.retain(|field| field.path != "/metadata/uid" && field.path != "/metadata/creationTimestamp");
+    let of_reading = of_every_reading(new, &after);
+    fields.retain(|field| !of_reading.contains(&field.path.as_str()));
     if fields.is_empty() && !recreated {
         return None;
     }
@@ -110,6 +115,16 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
 fn by_nature(object: &Object, value: &Value) -> Option<Noise> {
     let scan = object.gvk.kind == IMAGE_SCAN || object.gvk.group == REPORTS_GROUP;
     if is_owned(value) { Some(Noise::Owned) } else { scan.then_some(Noise::ScanResult) }
+}
+
+/// What is new whenever a node is read: the time, and the ConfigMap that carries the report.
+fn of_every_reading(object: &Object, value: &Value) -> &'static [&'static str] {
+    if object.gvk.kind == node::KIND && object.gvk.group == inputs::GROUP {
+        return &["/spec/readAt", "/spec/bootId"];
+    }
+    let carries = object.namespace.as_deref() == Some(node::NAMESPACE)
+        && value["metadata"]["labels"][node::LABEL.0] == node::LABEL.1;
+    if carries { &["/data/report.json"] } else { &[] }
 }
 
 fn is_owned(object: &Value) -> bool {

@@ -367,7 +367,8 @@ mod tests {
             "not reported",
             "network plugin that runs here",
             "no registry is approved",
-            "file in no kept ConfigMap",
+            "no node report holds it",
+            "no ConfigMap kube-system/kube-proxy holds",
         ];
         let surprises: Vec<_> = evaluation
             .checks

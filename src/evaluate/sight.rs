@@ -179,7 +179,7 @@ fn reports(coverage: &Coverage, what: &str) -> Unseen {
 }
 
 fn unseen_kind(group: &str, kind: &str, coverage: &Coverage) -> Option<Unseen> {
-    let listed = coverage.lists.iter().find(|list| list.kind == kind && list.group == group);
+    let listed = coverage.lists.iter().find(|list| list.kind == kind && list.object_group() == group);
     unseen(&listed.map_or_else(|| resources::name_of_kind(group, kind), ListRecord::id), coverage)
 }
 

@@ -128,6 +128,9 @@ func (r *runner) prepare() error {
 	}
 	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)}
 	hosts := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
+	if err := r.issueKubeletCertificates(ca); err != nil {
+		return err
+	}
 	kubeletClient := pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}}
 	err = errors.Join(
 		ca.issue("apiserver", pkix.Name{CommonName: "kube-apiserver"}, x509.ExtKeyUsageServerAuth, addresses, hosts),
@@ -138,6 +141,22 @@ func (r *runner) prepare() error {
 		os.WriteFile(r.path("kubelet.yaml"), []byte(strings.ReplaceAll(kubeletConfiguration, "CA_FILE", r.path("ca.crt"))), 0o600),
 	)
 	return err
+}
+
+// issueKubeletCertificates writes a serving certificate for every node where its kubelet looks for one: what
+// serverTLSBootstrap and an approved request give on a real node.
+func (r *runner) issueKubeletCertificates(ca *authority) error {
+	for _, name := range r.nodes {
+		if err := os.MkdirAll(r.path("certs-"+name), 0o700); err != nil {
+			return err
+		}
+		subject := pkix.Name{CommonName: "system:node:" + name, Organization: []string{"system:nodes"}}
+		err := ca.issue("certs-"+name+"/kubelet", subject, x509.ExtKeyUsageServerAuth, []net.IP{net.IPv4(127, 0, 0, 1)}, []string{name})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *runner) writeTokens() error {

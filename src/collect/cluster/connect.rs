@@ -41,6 +41,21 @@ pub struct Options {
     pub list_timeout: Duration,
     /// Lists under way at once.
     pub concurrency: usize,
+    /// Whether kubelets are asked.
+    pub configz: Configz,
+}
+
+/// Whether kubelets are asked for the configuration that they run with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Configz {
+    /// Not without being told: a kubelet that is asked gets to see the caller's token.
+    #[default]
+    NotAsked,
+    /// Those whose certificate is verified; nothing is sent to others.
+    Asked {
+        /// CA certificates of kubelets, beside the cluster's own.
+        ca: Option<PathBuf>,
+    },
 }
 
 impl Default for Options {
@@ -53,6 +68,7 @@ impl Default for Options {
             page_size: 500,
             list_timeout: Duration::from_secs(300),
             concurrency: 4,
+            configz: Configz::NotAsked,
         }
     }
 }
@@ -166,6 +182,7 @@ pub enum ConnectError {
 /// A server that answered, and who it is.
 pub struct Connection {
     pub(super) transport: Transport,
+    pub(super) config: Config,
     pub(super) options: Options,
     pub(super) server: Server,
     pub(super) namespace: String,
@@ -184,6 +201,29 @@ struct Target {
 /// # Errors
 /// No usable kubeconfig, no answer, or an answer that refuses the credentials.
 pub async fn connect(options: &Options) -> Result<Connection, ConnectError> {
+    let Opened { client, config, server, context } = open(options).await?;
+    let name = options.name.clone().or(context).unwrap_or_else(|| host(&server.url));
+    let namespace = config.default_namespace.clone();
+    let probe = Transport::new(client.clone(), Patience { times: 1, ..Patience::default() });
+    let uid = tokio::time::timeout(PROBE_TIMEOUT, uid(&probe))
+        .await
+        .unwrap_or(Err(Failure::Unanswered(Cause::TimedOut)))
+        .map_err(|failure| refused(&server.url, failure))?;
+    let identity = ClusterIdentity { name, uid: uid.or_else(|| options.uid.clone()), kubernetes: None, platform: None };
+    let transport = Transport::new(client, Patience::default());
+    Ok(Connection { transport, config, options: options.clone(), server, namespace, identity })
+}
+
+/// A client that has not asked anything yet.
+pub(super) struct Opened {
+    pub(super) client: Client,
+    pub(super) config: Config,
+    pub(super) server: Server,
+    context: Option<String>,
+}
+
+/// Makes a client.
+pub(super) async fn open(options: &Options) -> Result<Opened, ConnectError> {
     let mut target = target(options).await?;
     let server = describe(&target.config);
     target.config.default_retry = false;
@@ -193,19 +233,9 @@ pub async fn connect(options: &Options) -> Result<Connection, ConnectError> {
     target.config.reset_reader_on_write = true;
     let agent = HeaderValue::from_static(concat!("kubeproof/", env!("CARGO_PKG_VERSION")));
     target.config.headers.push((USER_AGENT, agent));
-
-    let name = options.name.clone().or(target.context).unwrap_or_else(|| host(&server.url));
-    let namespace = target.config.default_namespace.clone();
-    let client = Client::try_from(target.config)
+    let client = Client::try_from(target.config.clone())
         .map_err(|error| ConnectError::Other { url: server.url.clone(), reason: error.to_string() })?;
-    let probe = Transport::new(client.clone(), Patience { times: 1, ..Patience::default() });
-    let uid = tokio::time::timeout(PROBE_TIMEOUT, uid(&probe))
-        .await
-        .unwrap_or(Err(Failure::Unanswered(Cause::TimedOut)))
-        .map_err(|failure| refused(&server.url, failure))?;
-    let identity = ClusterIdentity { name, uid: uid.or_else(|| options.uid.clone()), kubernetes: None, platform: None };
-    let transport = Transport::new(client, Patience::default());
-    Ok(Connection { transport, options: options.clone(), server, namespace, identity })
+    Ok(Opened { client, config: target.config, server, context: target.context })
 }
 
 async fn target(options: &Options) -> Result<Target, ConnectError> {
@@ -330,7 +360,7 @@ async fn uid(transport: &Transport) -> Result<Option<String>, Failure> {
     }
 }
 
-fn refused(url: &str, failure: Failure) -> ConnectError {
+pub(super) fn refused(url: &str, failure: Failure) -> ConnectError {
     let url = url.to_owned();
     match failure {
         Failure::Status { status: 401, .. } => ConnectError::Unauthorized { url },

@@ -15,7 +15,10 @@ use serde_json::{Value, value::RawValue};
 use super::transport::{Ask, Failure, Transport, parse};
 use crate::{
     clock::Clock,
-    collect::{ListOutcome, ListRecord},
+    collect::{
+        InputError, ListOutcome, ListRecord,
+        node::{self, Candidate},
+    },
     snapshot::{Object, Sealer},
 };
 
@@ -82,16 +85,25 @@ pub(super) struct Reader<'a> {
     pub(super) clock: &'a dyn Clock,
 }
 
+/// What a list gave.
+pub(super) struct Answer {
+    pub(super) record: ListRecord,
+    pub(super) objects: Vec<Object>,
+    /// Reports that nodes wrote into ConfigMaps.
+    pub(super) reports: Vec<Result<Candidate, InputError>>,
+}
+
 #[derive(Default)]
 struct Progress {
     objects: Vec<Object>,
+    reports: Vec<Result<Candidate, InputError>>,
     pages: u32,
     resource_version: Option<String>,
 }
 
 impl Reader<'_> {
     /// Reads a whole list. One that does not end well gives no objects: half a list proves nothing.
-    pub(super) async fn read(&self, target: Target) -> (ListRecord, Vec<Object>) {
+    pub(super) async fn read(&self, target: Target) -> Answer {
         let started = self.clock.now();
         let retries = AtomicU32::new(0);
         let mut progress = Progress::default();
@@ -102,6 +114,7 @@ impl Reader<'_> {
         };
         if outcome != ListOutcome::Seen {
             progress.objects.clear();
+            progress.reports.clear();
         }
         let duration = self.clock.now().signed_duration_since(started).num_milliseconds();
         let request = target.path(self.page_size, "");
@@ -122,7 +135,7 @@ impl Reader<'_> {
             retries = record.retries,
             "list"
         );
-        (record, progress.objects)
+        Answer { record, objects: progress.objects, reports: progress.reports }
     }
 
     async fn pages(&self, target: &Target, progress: &mut Progress, retries: &AtomicU32) -> Result<(), Failure> {
@@ -145,7 +158,10 @@ impl Reader<'_> {
             let page = self.seal(target, body, &path).await?;
             progress.pages += 1;
             progress.resource_version = page.resource_version.or(progress.resource_version.take());
-            progress.objects.extend(page.objects);
+            for (object, report) in page.items {
+                progress.objects.push(object);
+                progress.reports.extend(report);
+            }
             match page.next {
                 Some(next) => token = next,
                 None => return Ok(()),
@@ -169,8 +185,11 @@ fn outcome_of(failure: Failure) -> ListOutcome {
     }
 }
 
+/// An object, and the report that it holds.
+type Item = (Object, Option<Result<Candidate, InputError>>);
+
 struct Page {
-    objects: Vec<Object>,
+    items: Vec<Item>,
     next: Option<String>,
     resource_version: Option<String>,
 }
@@ -196,21 +215,24 @@ fn seal_page(sealer: &Sealer, target: &Target, body: &[u8], path: &str) -> Resul
     let body: Body<'_> = parse(body, path)?;
     let resource = crate::collect::resources::join(&target.plural, &target.group);
     let items = body.items.unwrap_or_default();
-    let objects =
+    let items =
         items.into_par_iter().map(|item| seal_item(sealer, target, &resource, item, path)).collect::<Result<_, _>>()?;
     let next = body.metadata.token.filter(|token| !token.is_empty());
-    Ok(Page { objects, next, resource_version: body.metadata.resource_version })
+    Ok(Page { items, next, resource_version: body.metadata.resource_version })
 }
 
-fn seal_item(sealer: &Sealer, target: &Target, resource: &str, item: &RawValue, path: &str) -> Result<Object, Failure> {
+fn seal_item(sealer: &Sealer, target: &Target, resource: &str, item: &RawValue, path: &str) -> Result<Item, Failure> {
     let mut object: Value = parse(item.get().as_bytes(), path)?;
     // Items of a list do not say what they are; the digest covers it.
     if let Some(map) = object.as_object_mut() {
         map.insert("apiVersion".into(), target.api_version().into());
         map.insert("kind".into(), target.kind.clone().into());
     }
+    // Before the ConfigMap's values become hashes like every other's.
+    let report = if target.kind == "ConfigMap" { node::in_config_map(&object, sealer) } else { None };
     sealer
         .seal(object, resource, None)
+        .map(|object| (object, report))
         .map_err(|error| Failure::Unreadable { path: path.into(), reason: error.to_string() })
 }
 

@@ -5,8 +5,10 @@
 
 mod connect;
 mod discovery;
+mod kubelets;
 mod list;
 pub mod platform;
+mod publish;
 mod transport;
 mod who;
 
@@ -18,15 +20,22 @@ use std::sync::{
 use chrono::SubsecRound;
 use futures::{StreamExt, stream};
 
-pub use connect::{ConnectError, Connection, Options, connect};
+pub use connect::{Configz, ConnectError, Connection, Options, connect};
+pub use kubelets::NODES_CONFIGZ;
+pub use publish::{PublishError, publish};
 
-use super::{Caller, Collected, Coverage, Excluded, ListOutcome, ListRecord, SCHEMA, Source, SourceKind, resources};
+use super::{
+    Caller, Collected, Coverage, Excluded, InputError, ListOutcome, ListRecord, SCHEMA, Source, SourceKind,
+    inputs::{self, nodes},
+    node::{self, Candidate},
+    resources,
+};
 use crate::{
     clock::Clock,
     snapshot::{Object, RedactionKey, Sealer, Tokens},
 };
 use discovery::{Discovery, Found};
-use list::{Reader, Target};
+use list::{Answer, Reader, Target};
 
 /// One list has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +69,10 @@ pub async fn collect(
     let discovery = discovery::discover(transport).await;
 
     let sealer = Sealer::new(key, connection.identity.uid.as_deref().unwrap_or_default(), Tokens::Foreign);
+    let sealer = Arc::new(sealer);
     let reader = Reader {
         transport,
-        sealer: Arc::new(sealer),
+        sealer: Arc::clone(&sealer),
         page_size: connection.options.page_size,
         timeout: connection.options.list_timeout,
         clock,
@@ -73,7 +83,8 @@ pub async fn collect(
         .filter(|id| *id != resources::SECRETS.plural || caller.as_ref().is_some_and(names_secrets))
         .collect();
     let plan = plan(&discovery, &extra);
-    let (lists, objects) = read_all(&reader, plan, connection.options.concurrency, on_progress).await;
+    let Answers { lists, objects, reports } =
+        read_all(&reader, plan, connection.options.concurrency, on_progress).await;
     let mut cluster = connection.identity.clone();
     cluster.platform = platform::recognise(version.as_deref(), discovery.serves_group_of(".openshift.io"), &objects);
     cluster.kubernetes = version;
@@ -91,7 +102,29 @@ pub async fn collect(
         redaction_key,
         excluded: excluded(&extra),
     };
-    Collected { source, coverage, objects, errors: Vec::new() }
+    let mut collected = Collected { source, coverage, objects, errors: Vec::new() };
+    add_reports(&mut collected, reports);
+    match &connection.options.configz {
+        Configz::NotAsked => collected.coverage.excluded.push(kubelets::not_asked()),
+        Configz::Asked { ca } => {
+            let read = kubelets::read(connection, ca.as_deref(), &collected, &sealer, clock).await;
+            inputs::merge(&mut collected, read);
+            collected.coverage.finished = clock.now().trunc_subsecs(0);
+        }
+    }
+    collected
+}
+
+/// Adds what nodes reported; where none did, says so.
+fn add_reports(collected: &mut Collected, reports: Vec<Result<Candidate, InputError>>) {
+    if reports.is_empty() {
+        collected.coverage.excluded.push(node::none_found());
+        return;
+    }
+    let nodes = nodes::known(collected);
+    let request = collected.coverage.list("configmaps").map_or_else(String::new, |list| list.request.clone());
+    let read = node::accept(reports, nodes.as_ref(), collected.coverage.finished, &request);
+    inputs::merge(collected, read);
 }
 
 /// A list to read, or the record of one that need not be asked for.
@@ -105,7 +138,7 @@ fn plan(discovery: &Discovery, extra: &[&str]) -> Vec<Step> {
         .iter()
         .map(|r| (r.group.to_owned(), r.plural.to_owned(), r.kind.to_owned(), r.namespaced))
         .collect();
-    for id in extra.iter().filter(|id| !is_event(id)) {
+    for id in extra.iter().filter(|id| !is_event(id) && !is_own(id)) {
         let (plural, group) = id.split_once('.').unwrap_or((id, ""));
         if !ids.iter().any(|(g, p, ..)| g == group && p == plural) {
             ids.push((group.to_owned(), plural.to_owned(), String::new(), true));
@@ -143,32 +176,44 @@ fn step(discovery: &Discovery, group: String, plural: String, kind: String, name
     }
 }
 
+/// What all lists gave.
+#[derive(Default)]
+struct Answers {
+    lists: Vec<ListRecord>,
+    objects: Vec<Object>,
+    reports: Vec<Result<Candidate, InputError>>,
+}
+
 async fn read_all(
     reader: &Reader<'_>,
     plan: Vec<Step>,
     concurrency: usize,
     on_progress: &(dyn Fn(Progress) + Sync),
-) -> (Vec<ListRecord>, Vec<Object>) {
+) -> Answers {
     let (total, done) = (plan.len(), AtomicUsize::new(0));
     // Buffered in the plan's order, so that records and objects come out sorted whatever answers first.
-    let answers: Vec<(ListRecord, Vec<Object>)> = stream::iter(plan)
+    let answers: Vec<Answer> = stream::iter(plan)
         .map(|step| {
             let done = &done;
             async move {
                 let answer = match step {
                     Step::Ask(target) => reader.read(target).await,
-                    Step::Known(record) => (record, Vec::new()),
+                    Step::Known(record) => Answer { record, objects: Vec::new(), reports: Vec::new() },
                 };
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                on_progress(Progress { resource: answer.0.id(), done, total, objects: answer.0.count });
+                on_progress(Progress { resource: answer.record.id(), done, total, objects: answer.record.count });
                 answer
             }
         })
         .buffered(concurrency.max(1))
         .collect()
         .await;
-    let (lists, objects): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
-    (lists, objects.into_iter().flatten().collect())
+    answers.into_iter().fold(Answers::default(), |mut all, answer| {
+        all.lists.push(answer.record);
+        all.objects.extend(answer.objects);
+        all.reports.extend(answer.reports);
+        all
+    })
 }
 
 /// An administrator's wildcard is no wish to have Secrets listed: a rule must say so in words.
@@ -181,6 +226,11 @@ fn names_secrets(caller: &Caller) -> bool {
 
 fn is_event(id: &str) -> bool {
     matches!(id, "events" | "events.events.k8s.io")
+}
+
+/// No resource of the API: objects of our own group, and answers of kubelets.
+fn is_own(id: &str) -> bool {
+    id.contains('/') || id.split_once('.').is_some_and(|(_, group)| group == inputs::GROUP)
 }
 
 /// What is never asked for, and why.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -406,4 +406,14 @@ async fn a_missing_kubeconfig_is_named() {
     let options = Options { kubeconfig: Some("/no/such/config".into()), ..Options::default() };
     let error = connect(&options).await.map(|_| ()).unwrap_err().to_string();
     assert!(error.starts_with("kubeconfig /no/such/config: cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_cap_is_not_held() {
+    let server = Server::start().await;
+    let transport = server.connect(Options::default()).await.unwrap().transport;
+    server.on("/api/v1/pods", [page(&["a", "b", "c"], None)]);
+    let whole = transport.ask(transport::Ask::get("/api/v1/pods"), &AtomicU32::new(0)).await.unwrap();
+    let capped = transport.at_most(whole.len() - 1).ask(transport::Ask::get("/api/v1/pods"), &AtomicU32::new(0)).await;
+    assert!(capped.unwrap_err().to_string().contains("limit"), "the reason is said");
 }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Limited};
 use kube::{Client, client::Body};
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// The greatest answer that is held: a page of the largest objects etcd takes, with room.
+/// The greatest answer of an API server that is held: a page of the largest objects etcd takes, with room.
 const MAX_BODY: usize = 512 << 20;
 /// Pauses that a server may ask for are kept below this.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -39,6 +39,7 @@ impl Default for Patience {
 pub(super) struct Transport {
     client: Client,
     patience: Patience,
+    max_body: usize,
     /// The last request got no answer at all: others need not wait as long to learn it.
     down: AtomicBool,
 }
@@ -49,18 +50,24 @@ pub(super) struct Ask<'a> {
     method: &'static Method,
     path: &'a str,
     accept: &'a str,
+    content: &'a str,
     body: &'a [u8],
 }
 
 impl<'a> Ask<'a> {
     /// A GET of JSON.
     pub(super) fn get(path: &'a str) -> Self {
-        Self { method: &Method::GET, path, accept: "application/json", body: &[] }
+        Self { method: &Method::GET, path, accept: "application/json", content: "application/json", body: &[] }
     }
 
     /// A POST of JSON.
     pub(super) fn post(path: &'a str, body: &'a [u8]) -> Self {
         Self { method: &Method::POST, body, ..Self::get(path) }
+    }
+
+    /// A server-side apply of JSON.
+    pub(super) fn apply(path: &'a str, body: &'a [u8]) -> Self {
+        Self { method: &Method::PATCH, content: "application/apply-patch+yaml", body, ..Self::get(path) }
     }
 
     /// With another form of answer.
@@ -119,7 +126,12 @@ impl Failure {
 
 impl Transport {
     pub(super) fn new(client: Client, patience: Patience) -> Self {
-        Self { client, patience, down: AtomicBool::new(false) }
+        Self { client, patience, max_body: MAX_BODY, down: AtomicBool::new(false) }
+    }
+
+    /// Holds answers up to so many bytes.
+    pub(super) fn at_most(self, max_body: usize) -> Self {
+        Self { max_body, ..self }
     }
 
     /// Pauses too short for a test to notice.
@@ -159,12 +171,12 @@ impl Transport {
             .method(ask.method)
             .uri(ask.path)
             .header(ACCEPT, ask.accept)
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, ask.content)
             .body(Body::from(ask.body.to_vec()))
             .map_err(|error| Failure::Unreadable { path: ask.path.into(), reason: error.to_string() })?;
         let response = self.client.send(request).await.map_err(|error| Failure::Unanswered(cause(&error)))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = Limited::new(response.into_body(), self.max_body).collect().await;
         let body = body.map_err(|error| Failure::Unanswered(cause(error.as_ref())))?.to_bytes();
         if status.is_success() {
             return Ok(body.into());

@@ -4,9 +4,10 @@
 //! record in the coverage: an input that is missing, broken or from elsewhere is a gap and never an answer.
 
 pub mod cloud;
+pub mod nodes;
 pub mod scans;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, Utc};
 
@@ -24,6 +25,8 @@ pub struct Context<'a> {
     pub cluster: &'a ClusterIdentity,
     /// URL of its API server, where one answered.
     pub server: Option<&'a str>,
+    /// Names of its nodes, where they were seen.
+    pub nodes: Option<&'a BTreeSet<String>>,
     /// When they are read.
     pub now: DateTime<Utc>,
 }
@@ -43,17 +46,14 @@ pub struct Read {
 type Reader = fn(&Path, &Context<'_>) -> Read;
 
 /// Folders below the inputs' root, and who reads them.
-const READERS: &[(&str, Reader)] = &[("cloud", cloud::read), ("scans", scans::read)];
+const READERS: &[(&str, Reader)] = &[("cloud", cloud::read), ("nodes", nodes::read), ("scans", scans::read)];
 
 /// Reads every folder of inputs below `root` and adds what they hold to a collection.
 pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTime<Utc>) {
     for (folder, read) in READERS {
         let folder = root.join(folder);
         if folder.is_dir() {
-            let coverage = &collected.coverage;
-            let server = coverage.server.as_ref().map(|server| server.url.as_str());
-            let read = read(&folder, &Context { sealer, cluster: &coverage.cluster, server, now });
-            merge(collected, read);
+            add_folder(collected, &folder, *read, sealer, now);
         }
     }
     // Where nothing in the cluster tells the platform, its provider's own description does.
@@ -61,13 +61,31 @@ pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTim
     *platform = platform.take().or_else(|| collected.objects.iter().find_map(cloud::provider_of));
 }
 
+/// Reads a folder of node reports and adds them to a collection.
+pub fn add_node_reports(collected: &mut Collected, folder: &Path, sealer: &Sealer, now: DateTime<Utc>) {
+    add_folder(collected, folder, nodes::read, sealer, now);
+}
+
+fn add_folder(collected: &mut Collected, folder: &Path, read: Reader, sealer: &Sealer, now: DateTime<Utc>) {
+    let (nodes, server) = (nodes::known(collected), server(collected));
+    let cluster = &collected.coverage.cluster;
+    let read = read(folder, &Context { sealer, cluster, server, nodes: nodes.as_ref(), now });
+    merge(collected, read);
+}
+
+/// URL of the API server that answered.
+fn server(collected: &Collected) -> Option<&str> {
+    collected.coverage.server.as_ref().map(|server| server.url.as_str())
+}
+
 /// Adds what was read; a list that the collection already has a record of is replaced, with its objects.
 pub fn merge(collected: &mut Collected, read: Read) {
     let lists = &mut collected.coverage.lists;
     for record in read.lists {
         let id = record.id();
-        collected.objects.retain(|object| object.resource != id);
         lists.retain(|known| known.id() != id);
+        collected.objects.retain(|object| object.resource != id);
+        collected.coverage.excluded.retain(|excluded| excluded.resource != id);
         lists.push(record);
     }
     lists.sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Collected, Coverage, ListRecord, SCHEMA, Source, SourceKind};
+use super::{Collected, Coverage, ListRecord, SCHEMA, Source, SourceKind, cluster::NODES_CONFIGZ};
 use crate::{
     canonical,
     snapshot::{Object, Sealer, Tokens},
@@ -95,7 +95,7 @@ fn schema(bytes: &[u8]) -> Option<String> {
 
 /// A file that the coverage does not name would be evidence that nobody counted.
 fn only_known_files(dir: &Path, coverage: &Coverage) -> Result<(), RecordedError> {
-    let known: BTreeSet<String> = coverage.lists.iter().map(|list| format!("{}.json", list.id())).collect();
+    let known: BTreeSet<String> = coverage.lists.iter().filter_map(file_name).collect();
     for entry in fs::read_dir(dir).map_err(|error| RecordedError::io(dir, &error))? {
         let name = entry.map_err(|error| RecordedError::io(dir, &error))?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".json") && name != COVERAGE && !known.contains(&name) {
@@ -120,9 +120,12 @@ fn read_file(file: &Path) -> Result<Vec<u8>, RecordedError> {
     Ok(bytes)
 }
 
-/// `deployments.apps.json`; a name that could leave the folder is refused.
+/// `deployments.apps.json`, and `nodes_configz.json` for `nodes/configz`; a name that could leave the folder is refused.
 fn file_name(list: &ListRecord) -> Option<String> {
     let id = list.id();
+    if id == NODES_CONFIGZ {
+        return Some(format!("{}.json", id.replace('/', "_")));
+    }
     let plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
@@ -148,7 +151,7 @@ fn read_list(dir: &Path, list: &ListRecord, sealer: &Sealer) -> Result<Vec<Objec
         .into_iter()
         .map(|item| {
             let object = sealer.seal(item, &resource, None).map_err(|error| fail(error.to_string()))?;
-            if object.gvk.group != list.group || object.gvk.kind != list.kind {
+            if object.gvk.group != list.object_group() || object.gvk.kind != list.kind {
                 return Err(fail(format!("{} does not belong to this list", object.reference())));
             }
             Ok(object)

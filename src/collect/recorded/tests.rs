@@ -194,3 +194,53 @@ fn a_link_is_not_followed() {
     std::os::unix::fs::symlink(&target, &list).unwrap();
     assert_eq!(refusal(&dir), "configmaps.json: is not a regular file; a recorded cluster holds no links");
 }
+
+/// What kubelets and nodes gave, beside the API's own lists.
+fn with_nodes() -> Collected {
+    use crate::collect::{ListOutcome, cluster::NODES_CONFIGZ, node};
+    let mut collected = collected();
+    let template = collected.coverage.lists[0].clone();
+    let given = [("", NODES_CONFIGZ, "KubeletConfig"), ("kubeproof.dev", "nodereports", node::KIND)];
+    for (group, resource, kind) in given {
+        let outcome = ListOutcome::Failed { reason: "1 of 2 nodes: 403 (n2)".into() };
+        let (group, resource, kind) = (group.into(), resource.into(), kind.into());
+        let list = ListRecord { group, resource, kind, outcome, count: 1, ..template.clone() };
+        let object = json!({"apiVersion": "kubeproof.dev/v1", "kind": list.kind, "metadata": {"name": "n1"},
+            "spec": {"readOnlyPort": 0, "kubelet": {"flags": {"node-token": "hunter2"}, "config": {"password": "hunter2"}}}});
+        let sealer = Sealer::new(Some(RedactionKey::generate([7; 32])), "11112222", Tokens::Foreign);
+        collected.objects.push(sealer.seal(object, &list.id(), None).unwrap());
+        collected.coverage.lists.push(list);
+    }
+    collected
+}
+
+#[test]
+fn what_nodes_and_kubelets_gave_is_kept_though_some_gave_nothing() {
+    let (dir, collected) = (tempfile::tempdir().unwrap(), with_nodes());
+    let before = assemble(collected.objects.clone(), &collected.coverage);
+    write(dir.path(), &collected, &before.objects).unwrap();
+    assert!(
+        dir.path().join("nodes_configz.json").is_file() && dir.path().join("nodereports.kubeproof.dev.json").is_file()
+    );
+    let again = read(dir.path(), None).unwrap();
+    let facts = |objects: &[Object]| -> Vec<_> {
+        objects.iter().filter(|o| o.gvk.group == "kubeproof.dev").map(|o| (o.resource.clone(), o.digest)).collect()
+    };
+    let after = assemble(again.objects, &again.coverage);
+    assert_eq!((facts(&after.objects), facts(&after.objects).len()), (facts(&before.objects), 2));
+    assert!(after.objects.iter().all(|object| !object.json.contains("hunter2")));
+
+    edit(&dir, "nodes_configz.json", "KubeletConfig", "NodeReport");
+    assert!(refusal(&dir).contains("does not belong to this list"));
+}
+
+#[test]
+fn no_other_subresource_becomes_a_file_name() {
+    let (dir, mut collected) = (tempfile::tempdir().unwrap(), with_nodes());
+    for resource in ["pods/log", "nodes/../configz", "nodes/configz/x", "/etc/passwd"] {
+        for list in collected.coverage.lists.iter_mut().filter(|list| list.resource.contains('/')) {
+            list.resource = resource.into();
+        }
+        assert!(write(dir.path(), &collected, &[]).is_err(), "{resource}");
+    }
+}

@@ -47,7 +47,7 @@ impl CommandLine {
 }
 
 /// The class of a flag's value.
-fn value_class(name: &str, value: &str) -> Option<Class> {
+pub(super) fn value_class(name: &str, value: &str) -> Option<Class> {
     if is_trivial(value) {
         return None;
     }

@@ -8,6 +8,7 @@ mod args;
 mod data;
 mod key;
 mod looks;
+mod own;
 mod places;
 mod rules;
 mod text;
@@ -21,6 +22,7 @@ pub use token::{Class, PREFIX, class_of};
 use args::CommandLine;
 use data::class_of_config;
 use looks::{is_digest, is_trivial, looks_random};
+use own::is_own;
 use places::{is_builtin_group, is_driver_fields, is_scan, kept_config_map, names_a_reference, points_elsewhere};
 use rules::{class_of_group, class_of_name, class_of_shape, names_a_digest};
 use text::class_of_text;
@@ -41,6 +43,7 @@ pub(super) struct Redactor {
     tokens: Tokens,
     /// Kinds that Kubernetes does not define: any field may be anything.
     custom: bool,
+    own: bool,
     path: String,
 }
 
@@ -48,12 +51,13 @@ impl Redactor {
     /// `names` are group, kind, namespace (or empty) and name.
     pub(super) fn new(tokeniser: &Tokeniser, tokens: Tokens, names: [&str; 4]) -> Self {
         let custom = !is_builtin_group(names[0]) && !is_scan(names[0], names[1]);
-        Self { tokeniser: tokeniser.object(names), tokens, custom, path: String::with_capacity(128) }
+        let own = is_own(names[0], names[1]);
+        Self { tokeniser: tokeniser.object(names), tokens, custom, own, path: String::with_capacity(128) }
     }
 
     /// Redacts the whole object.
     pub(super) fn object(&mut self, object: &mut Map<String, Value>) {
-        self.map(object, None);
+        if self.own { self.own(object) } else { self.map(object, None) }
     }
 
     /// Redacts a text that stands beside the object.

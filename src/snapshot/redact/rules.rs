@@ -135,6 +135,7 @@ const DESCRIBES: &[&str] = &[
     "realm",
     "required",
     "support",
+    "strategy",
 ];
 
 /// Half of a credential for all that its last word says.
@@ -340,6 +341,7 @@ mod tests {
             "author",
             "tls.crt",
             "accessKeyId",
+            "configMapAndSecretChangeDetectionStrategy",
             "keys",
         ] {
             assert_eq!(class_of_name(name), None, "{name}");

@@ -74,7 +74,13 @@ fn read_folder(folder: &Path) -> Read {
     let cluster = ClusterIdentity::default();
     read(
         folder,
-        &Context { sealer: &sealer, cluster: &cluster, server: None, now: "2026-11-23T06:00:00Z".parse().unwrap() },
+        &Context {
+            sealer: &sealer,
+            cluster: &cluster,
+            server: None,
+            nodes: None,
+            now: "2026-11-23T06:00:00Z".parse().unwrap(),
+        },
     )
 }
 
@@ -268,8 +274,13 @@ fn a_file_beyond_the_limit_is_not_read() {
     let folder = folder(&[("big.json", TRIVY)]);
     let sealer = Sealer::new(None, "", Tokens::Foreign);
     let cluster = ClusterIdentity::default();
-    let context =
-        Context { sealer: &sealer, cluster: &cluster, server: None, now: "2026-11-23T06:00:00Z".parse().unwrap() };
+    let context = Context {
+        sealer: &sealer,
+        cluster: &cluster,
+        server: None,
+        nodes: None,
+        now: "2026-11-23T06:00:00Z".parse().unwrap(),
+    };
     let refused = file_content(&folder.path().join("big.json"), 1000, &context).unwrap_err();
     assert!(refused.message.contains("write one file for each image"), "{}", refused.message);
     // Sparse: it takes no room, and reading it would take minutes and 500 MB.
