@@ -8,7 +8,7 @@ const HOSTILE: &str = "\"]]> <b>&amp; \\u202E \\x01 \\uFFFE `x` | %0A\\n::error:
 
 #[test]
 fn sarif_is_valid_by_its_schema() {
-    let hostile = PRIVILEGED.replace("cart", HOSTILE);
+    let hostile = PRIVILEGED.replacen("cart", HOSTILE, 1);
     let user = folder(&[("a b/ü%.yaml", PRIVILEGED), ("h.yaml", &hostile), ("broken.yaml", BROKEN)]);
     let said = check(&user, &[".", "--format", "sarif"]).expect(2).stdout;
     let file = user.write("out.sarif", &said);
@@ -23,7 +23,7 @@ fn sarif_is_valid_by_its_schema() {
 
 #[test]
 fn junit_is_valid_by_its_schema() {
-    let hostile = PRIVILEGED.replace("cart", HOSTILE);
+    let hostile = PRIVILEGED.replacen("cart", HOSTILE, 1);
     let user = folder(&[("a.yaml", PRIVILEGED), ("h.yaml", &hostile), ("broken.yaml", BROKEN)]);
     for all in [&["."][..], &[".", "--all"]] {
         let said = check(&user, &[all, &["--format", "junit"]].concat()).expect(2).stdout;

@@ -114,6 +114,8 @@ fn every_document_that_kubernetes_reads_we_read_alike() {
             Ok(read) if same(&read, &expected) => compared += 1,
             // Stricter on purpose: nobody can say which of the two the cluster gets.
             Err(message) if message.contains("given twice") => {}
+            // Its reader stops where a document breaks off; what comes after would be lost without a word.
+            Err(message) if message.contains("document start") => {}
             read => wrong.push(format!("{text}\n  kubernetes {expected}\n  we {read:?}")),
         }
     }

@@ -86,7 +86,9 @@ async fn record_the_shop() {
     let began = now() - TimeDelta::seconds(1);
     let cluster = Cluster::start("cp-1,worker-1");
     let install = ["namespace.yaml", "serviceaccount.yaml", "clusterrole.yaml", "clusterrolebinding.yaml"];
-    cluster.apply("kustomize-controller", &base(&install).iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    let mut install = base(&install);
+    install.push(base(&["../overlays/configz/clusterrole.yaml"]).remove(0));
+    cluster.apply("kustomize-controller", &install.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     let user = Workspace::new();
     let kubeconfig = user.path("kubeconfig");
     cluster.write_kubeconfig(&kubeconfig, &token(&cluster, "kubeproof", "kubeproof").await, None);
@@ -103,7 +105,7 @@ async fn record_the_shop() {
         let _ = fs::remove_dir_all(&recording);
         let mut command = user.kubeproof();
         command
-            .args(["run", "--name", "shop-prod"])
+            .args(["run", "--name", "shop-prod", "--kubelet-configz"])
             .arg("--kubeconfig")
             .arg(&kubeconfig)
             .arg("--record")
@@ -131,7 +133,8 @@ fn at(day: &str, time: &str) -> DateTime<Utc> {
 /// addresses to ones that a company would have. The order of events stays as it was.
 fn retell(recording: &Path, story: &[(DateTime<Utc>, DateTime<Utc>)], server: &str) {
     let time = Regex::new(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap();
-    let loopback = Regex::new(&format!("{}|127\\.0\\.0\\.1", regex::escape(server))).unwrap();
+    // Addresses of the machine only: a component that listens on loopback is told as it is.
+    let own = Regex::new(r#""(address|hostIP|ip|podIP)": "127\.0\.0\.1""#).unwrap();
     for name in files(recording).into_keys() {
         let path = recording.join(name);
         let text = fs::read_to_string(&path).unwrap();
@@ -139,8 +142,8 @@ fn retell(recording: &Path, story: &[(DateTime<Utc>, DateTime<Utc>)], server: &s
             Ok(real) => moved(real, story).map_or(found[0].to_owned(), kubeproof::clock::rfc3339),
             Err(_) => found[0].to_owned(),
         });
-        let address = |found: &Captures| if found[0].len() > 9 { "https://10.20.0.11:6443" } else { "10.20.0.11" };
-        fs::write(&path, loopback.replace_all(&text, address).as_bytes()).unwrap();
+        let text = text.replace(server, "https://10.20.0.11:6443");
+        fs::write(&path, own.replace_all(&text, r#""$1": "10.20.0.11""#).as_bytes()).unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     words,
 };
 use crate::{
-    evaluate::Status,
+    evaluate::{Outcome, Status},
     framework::{FrameworkKind, Severity},
 };
 
@@ -193,10 +193,17 @@ fn sentence(facts: &Facts<'_>) -> Text {
         let verb = if person == 1 { "needs" } else { "need" };
         text = text.plain(format!("{} {verb} a person. ", words::count(person, "requirement", "requirements")));
     }
-    match facts.input.meta.gaps.len() as u64 {
-        0 => text.plain("Every source was seen."),
+    let text = match facts.input.meta.gaps.len() as u64 {
+        0 => text.plain("Every source that was asked answered."),
         1 => text.run(Look::Unseen, "1 source was not seen."),
         n => text.run(Look::Unseen, format!("{} sources were not seen.", words::number(n))),
+    };
+    let undecided = facts.input.evaluation.checks.iter().filter(|check| check.outcome == Outcome::NotEvaluated);
+    match undecided.count() as u64 {
+        0 => text,
+        n => {
+            text.plain(" ").run(Look::Unseen, format!("{} could not be evaluated.", words::count(n, "check", "checks")))
+        }
     }
 }
 
