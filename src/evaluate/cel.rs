@@ -5,18 +5,20 @@
 //! only after the bundle was trusted.
 
 use std::{
-    collections::BTreeSet,
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, LazyLock},
 };
 
 use cel::{
     Context, Env, ExecutionError, Program, Value,
     common::{
-        types::{CelBool, CelOptional, DYN_TYPE},
+        types::{CelBool, CelOptional, CelString, DYN_TYPE, STRING_TYPE},
         value::{CowVal, Val},
     },
     context::VariableResolver,
 };
+use regex::Regex;
 use serde_json::Value as Json;
 
 use super::{
@@ -34,6 +36,8 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let extended = [
         env.add_extension(cel::extensions::strings),
         env.add_extension(cel::extensions::lists),
+        env.add_overload("matches", "matches", vec![STRING_TYPE, STRING_TYPE], matches),
+        env.add_member_overload("matches", "string_matches", STRING_TYPE, vec![STRING_TYPE], matches),
         env.add_overload("selects", "selects_dyn_dyn", vec![DYN_TYPE, DYN_TYPE], selects),
         env.add_overload("modeWithin", "mode_within_dyn_dyn", vec![DYN_TYPE, DYN_TYPE], mode_within),
     ];
@@ -203,6 +207,39 @@ impl VariableResolver for Scope<'_> {
             Bound::Optional(optional) => CowVal::Borrowed(optional),
         })
     }
+}
+
+/// Patterns that a thread keeps compiled: the library's own are a few dozen.
+const PATTERNS: usize = 256;
+
+thread_local! {
+    /// The crate's own `matches` compiles its pattern at every call, which costs more than all the rest of a check.
+    static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+}
+
+/// `text.matches(pattern)`: RE2 syntax, anywhere in the text.
+fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [text, pattern] = args.as_slice() else { return Err(ExecutionError::invalid_argument_count(2, args.len())) };
+    let text_of =
+        |value: &CowVal<'b, 'v>| value.as_ref().downcast_ref::<CelString<'_>>().map(|text| text.inner().to_owned());
+    let (Some(text), Some(pattern)) = (text_of(text), text_of(pattern)) else {
+        return Err(ExecutionError::function_error("matches", "both arguments are texts"));
+    };
+    let found = COMPILED.with_borrow_mut(|compiled| {
+        if let Some(known) = compiled.get(&pattern) {
+            return Ok(known.is_match(&text));
+        }
+        let regex = Regex::new(&pattern)?;
+        let found = regex.is_match(&text);
+        if compiled.len() >= PATTERNS {
+            compiled.clear();
+        }
+        compiled.insert(pattern.clone(), regex);
+        Ok(found)
+    });
+    found
+        .map(|found| CowVal::owned(CelBool::from(found)))
+        .map_err(|error: regex::Error| ExecutionError::function_error("matches", format!("'{pattern}': {error}")))
 }
 
 /// `selects(selector, labels)`: a label selector, with the API server's meaning.

@@ -3,7 +3,10 @@
 use k8s_openapi::api::{batch::v1::CronJob, core::v1::Pod};
 use kube::{Api, api::PostParams};
 
-use super::least_privilege::base;
+use super::{
+    least_privilege::base,
+    workspace::{Workspace, json},
+};
 use crate::harness::{cluster, cluster::read_yaml};
 
 #[tokio::test]
@@ -28,4 +31,23 @@ async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
     pod.spec.as_mut().unwrap().security_context = None;
     let refused = pods.create(&dry_run, &pod).await.unwrap_err();
     assert!(refused.to_string().contains("restricted"), "{refused}");
+}
+
+#[test]
+fn a_bundle_of_manifests_is_judged_again_to_the_same_bytes() {
+    let user = Workspace::new();
+    let cart = |image: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: cart, namespace: shop}}\nspec:\n  template:\n    spec:\n      \
+             containers:\n        - name: app\n          image: {image}\n          securityContext: {{privileged: true}}\n"
+        )
+    };
+    user.write("deploy/cart.yaml", &cart("registry.example.com/cart:1"));
+    user.write("deploy/overlay/cart.yaml", &cart("registry.example.com/cart:latest"));
+    user.run(&["run", "--from", "deploy", "--store", "evidence"]).expect(0);
+    let key = user.public_key();
+    user.run(&["verify", "evidence", "--replay", "--key", key.to_str().unwrap()]).expect(0);
+    let evaluation = json(&user.bundle().join("data/evaluation.json"));
+    let placed = evaluation["findings"].as_array().unwrap().iter().filter(|finding| finding["file"]["line"].is_u64());
+    assert!(placed.count() > 4, "findings keep their file and line");
 }
