@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use rayon::prelude::*;
@@ -81,9 +82,12 @@ pub fn run(input: &Input<'_>) -> Judgement {
 /// Judges prepared checks over the snapshot's objects and over `documents`, which are no objects.
 pub fn judge(input: &Input<'_>, ready: Vec<Ready<'_>>, documents: &[Document]) -> Judgement {
     let engine = Engine::new(input, ready, documents);
-    let chunks: Vec<Batch> = input.snapshot.objects.par_chunks(BATCH).map(|objects| engine.objects(objects)).collect();
+    let (objects, others): (Vec<Batch>, Vec<Batch>) = rayon::join(
+        || input.snapshot.objects.par_chunks(BATCH).map(|objects| engine.objects(objects)).collect(),
+        || engine.documents(documents),
+    );
     let mut total = engine.batch();
-    for batch in chunks.into_iter().chain([engine.documents(documents)]) {
+    for batch in objects.into_iter().chain(others) {
         total.add(batch);
     }
     total.findings.extend(engine.unseen());
@@ -114,15 +118,28 @@ struct Batch {
     passes: Vec<u64>,
     /// Findings under the name of a controller that is not here, passes included: replicas say the same several times.
     adopted: Vec<Finding>,
+    /// Places where the question does not arise, where they are counted and not kept.
+    not_applicable: u64,
 }
 
 impl Batch {
     fn add(&mut self, other: Self) {
         self.findings.extend(other.findings);
+        self.not_applicable += other.not_applicable;
         self.adopted.extend(other.adopted);
         for (total, more) in self.passes.iter_mut().zip(other.passes) {
             *total += more;
         }
+    }
+
+    /// A large cluster has more places where nothing is asked than all others: its evidence counts them.
+    fn take(&mut self, mut findings: Vec<Finding>, only_counted: bool) {
+        if only_counted {
+            let places = findings.len();
+            findings.retain(|finding| finding.outcome != Outcome::NotApplicable);
+            self.not_applicable += (places - findings.len()) as u64;
+        }
+        self.findings.append(&mut findings);
     }
 }
 
@@ -159,8 +176,13 @@ impl<'a> Engine<'a> {
         Self { input, ready, pods, kinds, others, unseen, workloads: Workloads::of(objects), index, pinned }
     }
 
+    /// What manifests are told about each of their places, a cluster's evidence only counts.
+    fn counts_alone(&self) -> bool {
+        self.input.coverage.source.kind != SourceKind::Manifests && !self.input.keep_passes
+    }
+
     fn batch(&self) -> Batch {
-        Batch { findings: Vec::new(), passes: vec![0; self.ready.len()], adopted: Vec::new() }
+        Batch { findings: Vec::new(), passes: vec![0; self.ready.len()], adopted: Vec::new(), not_applicable: 0 }
     }
 
     fn objects(&self, objects: &[Object]) -> Batch {
@@ -186,7 +208,7 @@ impl<'a> Engine<'a> {
                 let keep = self.input.keep_passes;
                 let (findings, passes) =
                     self.ready[*at].judge(&target, &subject, &related, &mut memos.checks[*at], keep);
-                batch.findings.extend(findings);
+                batch.take(findings, self.counts_alone());
                 batch.passes[*at] += passes;
             }
         }
@@ -221,9 +243,9 @@ impl<'a> Engine<'a> {
                 }
             }
             if adopted {
-                batch.adopted.extend(findings)
+                batch.adopted.extend(findings);
             } else {
-                batch.findings.extend(findings)
+                batch.take(findings, self.counts_alone());
             }
             batch.passes[at] += passes;
         }
@@ -234,29 +256,41 @@ impl<'a> Engine<'a> {
         related.map(|(name, related)| (name.as_str(), self.index.find(related, target))).collect()
     }
 
-    fn documents(&self, documents: &[Document]) -> Batch {
-        let mut batch = self.batch();
+    fn documents(&self, documents: &[Document]) -> Vec<Batch> {
         let origins = documents::Origins::new(&self.input.snapshot.objects);
-        for at in self.others.iter().copied() {
-            let mut memo = Memo::default();
-            let on = &self.ready[at].check.on;
-            for document in documents.iter().filter(|document| document.on == *on) {
-                let target = Target::document(&document.node, documents::alias(on));
-                let subject = Subject {
-                    resource: document.resource.clone(),
-                    evidence: document.evidence.clone(),
-                    origin: origins.of(&document.evidence),
-                    base: document.base,
-                    container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
-                };
-                let related = self.related(at, None);
-                // A container that runs two digests while it is rolled out is one place, at its worst.
-                let merged = *on == On::Image;
-                let keep = self.input.keep_passes || merged;
-                let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
-                if merged { &mut batch.adopted } else { &mut batch.findings }.extend(findings);
-                batch.passes[at] += passes;
+        let checks = self.others.par_iter().flat_map(|at| {
+            let on = &self.ready[*at].check.on;
+            let own: Vec<&Document> = documents.iter().filter(|document| document.on == *on).collect();
+            let parts: Vec<_> = own.chunks(BATCH).map(<[_]>::to_vec).collect();
+            parts.into_par_iter().map(|part| self.over_documents(*at, &part, &origins)).collect::<Vec<_>>()
+        });
+        checks.collect()
+    }
+
+    /// One check over some of the documents that it is about.
+    fn over_documents(&self, at: usize, documents: &[&Document], origins: &documents::Origins<'_>) -> Batch {
+        let (mut batch, mut memo) = (self.batch(), Memo::default());
+        let on = &self.ready[at].check.on;
+        for document in documents {
+            let target = Target::document(&document.node, documents::alias(on));
+            let subject = Subject {
+                resource: document.resource.clone(),
+                evidence: document.evidence.clone(),
+                origin: origins.of(&document.evidence),
+                base: document.base,
+                container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
+            };
+            let related = self.related(at, None);
+            // A container that runs two digests while it is rolled out is one place, at its worst.
+            let merged = *on == On::Image;
+            let keep = self.input.keep_passes || merged;
+            let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
+            if merged {
+                batch.adopted.extend(findings);
+            } else {
+                batch.take(findings, self.counts_alone());
             }
+            batch.passes[at] += passes;
         }
         batch
     }
@@ -270,18 +304,20 @@ impl<'a> Engine<'a> {
     fn result(&self, total: Batch) -> Judgement {
         let mut passes: BTreeMap<&str, u64> =
             self.ready.iter().zip(&total.passes).map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
-        let mut findings = total.findings;
+        let (mut findings, mut not_applicable) = (total.findings, total.not_applicable);
         for finding in merge(total.adopted) {
             if finding.outcome == Outcome::Pass && !self.input.keep_passes {
                 *passes.entry(self.id(&finding.check)).or_default() += 1;
+            } else if finding.outcome == Outcome::NotApplicable && self.counts_alone() {
+                not_applicable += 1;
             } else {
                 findings.push(finding);
             }
         }
-        findings.par_sort_by(|a, b| order(a).cmp(&order(b)));
+        let findings = sorted(findings);
         let mut checks: BTreeMap<&str, CheckResult> =
             self.ready.iter().map(|ready| (ready.check.id.as_str(), row(ready.check))).collect();
-        let mut counts = Counts { pass: passes.values().sum(), ..Counts::default() };
+        let mut counts = Counts { pass: passes.values().sum(), not_applicable, ..Counts::default() };
         for finding in &findings {
             count(&mut counts, finding.outcome);
             if let Some(row) = checks.get_mut(finding.check.as_str()) {
@@ -337,12 +373,20 @@ fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
         expected: check.expected.fill(|_| None).into(),
         evidence: Vec::new(),
         file: None,
-        requirements: Vec::new(),
+        requirements: Arc::default(),
         owner: None,
         waiver: None,
         expected_by: None,
         policy: None,
     }
+}
+
+/// Findings are large: their numbers are sorted, and each is moved once.
+fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut numbers: Vec<usize> = (0..findings.len()).collect();
+    numbers.par_sort_by(|a, b| order(&findings[*a]).cmp(&order(&findings[*b])));
+    let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
+    numbers.into_iter().filter_map(|number| findings[number].take()).collect()
 }
 
 /// One finding per id: the worst outcome, resting on every replica.

@@ -1,6 +1,9 @@
 //! One check on one target: walk to the places, evaluate at each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde_json::Value as Json;
 
@@ -308,7 +311,7 @@ impl<'r> Run<'r, '_> {
             expected: check.expected.fill(value_of).into(),
             message,
             evidence: self.evidence(verdict.outcome),
-            requirements: Vec::new(),
+            requirements: Arc::default(),
             owner: None,
             waiver: None,
             expected_by: None,

@@ -28,6 +28,8 @@ pub mod waivers;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,7 +91,8 @@ pub struct Evaluation {
     pub engine: String,
     /// Outcomes over every place of every check.
     pub counts: Counts,
-    /// Everything but passes (with `keep_passes`, those too), sorted by severity (worst first), check, resource, place.
+    /// Everything but passes (with `keep_passes`, those too), and of a cluster but places where nothing is asked, which
+    /// are counted; sorted by severity (worst first), check, resource, place.
     pub findings: Vec<Finding>,
     /// One row per check, sorted by id.
     pub checks: Vec<CheckResult>,
@@ -147,7 +150,7 @@ pub struct Finding {
     /// File and line, for manifests.
     pub file: Option<FilePosition>,
     /// `cis-kubernetes/5.2.2`: requirements of selected frameworks that this check decides or supports.
-    pub requirements: Vec<String>,
+    pub requirements: Arc<[String]>,
     /// Team that owns it.
     pub owner: Option<String>,
     /// Waiver id, when waived: the outcome stays.

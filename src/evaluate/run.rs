@@ -1,8 +1,12 @@
 //! The whole stage: judge, mark, decide.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::NaiveDate;
+use rayon::prelude::*;
 
 use super::{
     Evaluation, Finding, Rules, attestations::attestations, documents::Tables, engine, owners::Owners, providers,
@@ -80,21 +84,41 @@ fn pod_security(rules: &Rules) -> BTreeSet<&str> {
 
 /// Names the owner of each finding, and the requirements that its check serves.
 fn assign(rules: &Rules, snapshot: &Snapshot, findings: &mut [Finding]) {
-    let mut serves: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
+    let mut serves: BTreeMap<&str, Serves<'_>> = BTreeMap::new();
     for selected in &rules.frameworks {
         for row in &selected.framework.requirements {
             for check in checks_of(row) {
                 let framework = selected.framework.id.as_str();
-                serves.entry(check).or_default().push((framework, format!("{framework}/{}", row.id)));
+                serves.entry(check).or_default().rows.push((framework, format!("{framework}/{}", row.id)));
             }
         }
     }
+    for serves in serves.values_mut() {
+        serves.all = serves.rows.iter().map(|(_, row)| row.clone()).collect();
+    }
     let owners = Owners::new(&rules.owners, snapshot);
-    for finding in findings {
+    findings.par_iter_mut().for_each(|finding| {
         finding.owner = owners.of(&finding.resource);
-        let rows = serves.get(finding.check.as_str()).into_iter().flatten();
-        let rows = rows.filter(|(framework, _)| finding.counts_for(framework)).map(|(_, row)| row.clone());
-        finding.requirements = rows.collect();
+        if let Some(serves) = serves.get(finding.check.as_str()) {
+            finding.requirements = serves.of(finding);
+        }
+    });
+}
+
+/// The rows that a check serves; findings share one list of them.
+#[derive(Default)]
+struct Serves<'a> {
+    rows: Vec<(&'a str, String)>,
+    all: Arc<[String]>,
+}
+
+impl Serves<'_> {
+    fn of(&self, finding: &Finding) -> Arc<[String]> {
+        if finding.policy.is_none() {
+            return Arc::clone(&self.all);
+        }
+        let counts = self.rows.iter().filter(|(framework, _)| finding.counts_for(framework));
+        counts.map(|(_, row)| row.clone()).collect()
     }
 }
 
@@ -226,7 +250,7 @@ mod tests {
         let evaluation = pinned("v1.31", &spec);
         assert_eq!(statuses(&evaluation)["pss-baseline/sysctls"], Status::Fail);
         let finding = evaluation.findings.iter().find(|f| f.check == "pod-sysctls").unwrap();
-        assert_eq!(finding.requirements, ["pss-baseline/sysctls", "pss-restricted/sysctls"]);
+        assert_eq!(*finding.requirements, ["pss-baseline/sysctls", "pss-restricted/sysctls"]);
         assert!(finding.message.ends_with("(by policy version 1.31, which the namespace pins)"), "{}", finding.message);
         assert_eq!(statuses(&pinned("v1.32", &spec))["pss-baseline/sysctls"], Status::Pass);
     }
@@ -361,14 +385,13 @@ mod tests {
             run(&Input { snapshot: &snapshot, coverage, rules: &rules, kubernetes: None, today, keep_passes: false });
         // No list was refused: what is undecided has no input here, rests on flannel, or waits for a list of one's own.
         let known = [
-            "was not asked for",
             "never asked for",
             "was not collected",
             "not reported",
             "network plugin that runs here",
             "no registry is approved",
             "no node report holds it",
-            "no ConfigMap kube-system/kube-proxy holds",
+            "only a report of the node itself",
         ];
         let surprises: Vec<_> = evaluation
             .checks

@@ -127,7 +127,7 @@ pub fn finding(check: &str, kind: &str, namespace: Option<&str>, name: &str) -> 
         message: String::new(),
         evidence: vec![],
         file: None,
-        requirements: vec![],
+        requirements: std::sync::Arc::default(),
         owner: None,
         waiver: None,
         expected_by: None,

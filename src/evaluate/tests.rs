@@ -71,6 +71,16 @@ fn judge_cluster(
     unseen: &[(&str, ListOutcome)],
     kubernetes: Option<Minor>,
 ) -> Judgement {
+    judge_source(SourceKind::Cluster, library, objects, unseen, kubernetes)
+}
+
+fn judge_source(
+    kind: SourceKind,
+    library: &Library,
+    objects: Vec<Json>,
+    unseen: &[(&str, ListOutcome)],
+    kubernetes: Option<Minor>,
+) -> Judgement {
     let cluster = ClusterIdentity { name: "test".into(), ..ClusterIdentity::default() };
     let mut lists: Vec<ListRecord> =
         resources::RESOURCES.iter().map(|known| list(&known.id(), ListOutcome::Seen)).collect();
@@ -79,7 +89,7 @@ fn judge_cluster(
     }
     let coverage = Coverage {
         schema: crate::collect::SCHEMA.into(),
-        source: Source { kind: SourceKind::Cluster, name: "test".into() },
+        source: Source { kind, name: "test".into() },
         cluster: cluster.clone(),
         started: chrono::DateTime::UNIX_EPOCH,
         finished: chrono::DateTime::UNIX_EPOCH,
@@ -190,10 +200,15 @@ fn keys_may_be_patterns() {
 #[test]
 fn a_question_that_does_not_arise_is_not_applicable() {
     let check = format!("{HOST_PID}when: variables.pod.?os.?name.orValue('') != 'windows'\n");
-    let judgement = judge(&check, vec![pod("p", json!({"hostPID": true, "os": {"name": "windows"}}))]);
+    let windows = || vec![pod("p", json!({"hostPID": true, "os": {"name": "windows"}}))];
+    let library = library(&[("x", check.as_str())]);
+    let judgement = judge_source(SourceKind::Manifests, &library, windows(), &[], None);
     assert_eq!(only(&judgement).outcome, Outcome::NotApplicable);
     assert!(only(&judgement).reason.as_ref().unwrap().contains("variables.pod.?os"));
     assert_eq!(judgement.checks[0].outcome, Outcome::NotApplicable);
+    let cluster = judge(&check, windows());
+    assert_eq!((cluster.findings.len(), cluster.counts.not_applicable), (0, 1), "a cluster's evidence counts them");
+    assert_eq!(cluster.checks[0].outcome, Outcome::NotApplicable);
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Earlier {
             origin: verified.commit().origin().to_owned(),
             id: verified.id().hex(),
             snapshot,
-            evaluation: json(files, "data/evaluation.json")?,
+            evaluation: large(files, "data/evaluation.json")?,
             rules: rules(files),
             history,
             coverage,
@@ -87,6 +87,12 @@ fn json<T: serde::de::DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name:
     let bytes = files.get(name).ok_or_else(|| format!("{name} is missing"))?;
     let value = canonical::parse(bytes).map_err(|error| format!("{name}: {error}"))?;
     serde_json::from_value(value).map_err(|error| format!("{name}: {error}"))
+}
+
+/// A file of ours that may have hundreds of megabytes: read without a tree of values in between.
+fn large<T: serde::de::DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<T, String> {
+    let bytes = files.get(name).ok_or_else(|| format!("{name} is missing"))?;
+    serde_json::from_slice(bytes).map_err(|error| format!("{name}: {error}"))
 }
 
 fn rules(files: &BTreeMap<String, Vec<u8>>) -> RuleFiles {

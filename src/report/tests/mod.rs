@@ -109,7 +109,7 @@ fn the_providers_side_is_said_in_words() {
     let mut side = finding(1, "Provider", "", "eks", None);
     side.outcome = Outcome::NotEvaluated;
     side.reason = Some("configuration of kube-apiserver is on the provider's side (eks)".into());
-    side.requirements = vec!["pci-dss/1.4.1".into(), "pci-dss/1.3.2".into()];
+    side.requirements = ["pci-dss/1.4.1".into(), "pci-dss/1.3.2".into()].into();
     sample.evaluation.findings.push(side);
     let at = sample.evaluation.requirements.iter().position(|row| row.id == "1.3.2").unwrap();
     sample.evaluation.requirements[at].status = Status::Inherited;

@@ -109,7 +109,7 @@ type ByRequirement<'a> = BTreeMap<&'a str, Vec<&'a Finding>>;
 fn by_requirement<'a>(facts: &Facts<'a>) -> ByRequirement<'a> {
     let mut map: ByRequirement<'a> = BTreeMap::new();
     for finding in facts.input.evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail) {
-        for requirement in &finding.requirements {
+        for requirement in finding.requirements.iter() {
             map.entry(requirement).or_default().push(finding);
         }
     }
