@@ -95,7 +95,7 @@ fn total(facts: &Facts<'_>, list: &ListRecord) -> Total {
     let snapshot = facts.input.snapshot;
     let stored = snapshot.objects.iter().filter(|o| o.resource == id).count() as u64;
     // The report's own count goes by kind, the snapshot's by resource: two walks that must meet.
-    let kind = |o: &&crate::snapshot::Object| o.gvk.kind == list.kind && o.gvk.group == list.group;
+    let kind = |o: &&crate::snapshot::Object| o.gvk.kind == list.kind && o.gvk.group == list.object_group();
     let counted = snapshot.objects.iter().filter(kind).count() as u64;
     let report = match id.as_str() {
         "pods" => {
