@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     process::Command,
     sync::{Mutex, OnceLock},
+    time::{Duration, Instant},
 };
 
 use object_store::{
@@ -77,7 +78,16 @@ impl Minio {
         let (parts, _) = request.into_parts();
         super::install_tls();
         let client = reqwest::Client::builder().build().expect("a client");
-        let answer = client.put(parts.uri.to_string()).headers(parts.headers).send().await.expect("MinIO answers");
-        assert!(answer.status().is_success(), "bucket {name}: {}", answer.status());
+        // MinIO calls itself ready a moment before it takes requests, and answers 503 until then.
+        let give_up = Instant::now() + Duration::from_secs(30);
+        loop {
+            let put = client.put(parts.uri.to_string()).headers(parts.headers.clone());
+            let status = put.send().await.expect("MinIO answers").status();
+            if status != http::StatusCode::SERVICE_UNAVAILABLE || Instant::now() > give_up {
+                assert!(status.is_success(), "bucket {name}: {status}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 }

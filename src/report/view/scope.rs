@@ -152,7 +152,7 @@ fn responsibility(facts: &Facts<'_>) -> Table {
             row(
                 "Control plane and nodes",
                 "yours",
-                "No managed platform was recognised; files and flags on nodes are not read in this run.",
+                "No managed platform was recognised; flags are read from static pods and kubelets, files on nodes from node reports.",
             ),
             row(
                 "Workloads, access, network policy",
