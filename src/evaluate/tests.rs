@@ -4,6 +4,7 @@ use super::{
     Finding, Outcome,
     documents::Tables,
     engine::{Input, Judgement, run},
+    samples,
 };
 use crate::{
     collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources},
@@ -88,17 +89,10 @@ fn judge_source(
         lists.iter_mut().find(|list| list.id() == *resource).unwrap().outcome = outcome.clone();
     }
     let coverage = Coverage {
-        schema: crate::collect::SCHEMA.into(),
         source: Source { kind, name: "test".into() },
         cluster: cluster.clone(),
-        started: chrono::DateTime::UNIX_EPOCH,
-        finished: chrono::DateTime::UNIX_EPOCH,
-        caller: None,
-        server: None,
-        discovery_failures: Vec::new(),
         lists,
-        redaction_key: None,
-        excluded: Vec::new(),
+        ..samples::coverage(&[])
     };
     let snapshot = Snapshot {
         cluster,

@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    collect::{
-        Collected, Coverage, InputError, ListOutcome, ListRecord, Source, SourceKind, inputs, resources::RESOURCES,
-    },
+    collect::{Collected, Coverage, InputError, ListOutcome, inputs},
     digest::Digest,
-    evaluate::{Evaluation, Finding, Input, Outcome, Rules, Status, run},
+    evaluate::{Evaluation, Finding, Input, Outcome, Rules, Status, run, samples},
     framework::{RuleFiles, embedded},
     snapshot::{Object, RedactionKey, Sealer, Snapshot, Tokens, assemble},
 };
@@ -35,37 +33,14 @@ fn document(until: &str) -> String {
 }
 
 fn coverage(platform: Option<&str>) -> Coverage {
-    let lists = RESOURCES.iter().map(|resource| ListRecord {
-        group: resource.group.into(),
-        version: "v1".into(),
-        resource: resource.plural.into(),
-        kind: resource.kind.into(),
-        namespaced: resource.namespaced,
-        request: String::new(),
-        outcome: ListOutcome::Seen,
-        count: 0,
-        pages: 1,
-        retries: 0,
-        resource_version: None,
-        duration_ms: 0,
-    });
     Coverage {
-        schema: "kubeproof.dev/coverage/v1".into(),
-        source: Source { kind: SourceKind::Recorded, name: "test".into() },
         cluster: crate::collect::ClusterIdentity {
             name: "shop".into(),
             uid: Some("uid".into()),
             kubernetes: Some("v1.33.1-eks-5ca49cb".into()),
             platform: platform.map(Into::into),
         },
-        started: chrono::DateTime::UNIX_EPOCH,
-        finished: chrono::DateTime::UNIX_EPOCH,
-        caller: None,
-        server: None,
-        discovery_failures: Vec::new(),
-        lists: lists.collect(),
-        redaction_key: None,
-        excluded: Vec::new(),
+        ..samples::coverage(&[])
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
         Finding, Outcome,
         documents::Tables,
         engine::{self, Judgement},
+        samples,
         sight::SCANS,
     },
     framework::{Library, embedded},
@@ -84,17 +85,11 @@ fn seen() -> Vec<ListRecord> {
 
 fn coverage(lists: Vec<ListRecord>) -> Coverage {
     Coverage {
-        schema: crate::collect::SCHEMA.into(),
         source: Source { kind: SourceKind::Cluster, name: "test".into() },
         cluster: ClusterIdentity::default(),
-        started: chrono::DateTime::UNIX_EPOCH,
         finished: "2026-11-23T06:00:00Z".parse().unwrap(),
-        caller: None,
-        server: None,
-        discovery_failures: Vec::new(),
         lists,
-        redaction_key: None,
-        excluded: Vec::new(),
+        ..samples::coverage(&[])
     }
 }
 
