@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -78,8 +79,8 @@ pub struct SignedBundle {
     pub id: Digest,
     /// Entry for the log.
     pub leaf: Leaf,
-    /// Every file of the bag, by bag path.
-    pub files: BTreeMap<String, Vec<u8>>,
+    /// Every file of the bag, by bag path; large ones are shared with the requests that store them.
+    pub files: BTreeMap<String, Bytes>,
     /// What was signed.
     pub predicate: Predicate,
 }
@@ -108,6 +109,7 @@ pub fn seal(files: BTreeMap<String, Vec<u8>>, facts: Facts<'_>, key: &SigningKey
     files.insert(bag::MANIFEST.to_owned(), manifest);
     files.insert(sigstore::FILE.to_owned(), sigstore::derive(&envelope, &key.public())?);
     files.insert(envelope::FILE.to_owned(), envelope.to_bytes()?);
+    let files = files.into_iter().map(|(path, bytes)| (path, bytes.into())).collect();
     Ok(SignedBundle { id: envelope.id(), leaf, files, predicate: statement.predicate })
 }
 

@@ -149,8 +149,7 @@ impl Session<'_> {
         let job = self.job(&stage);
         let now = self.clock.now();
         let newest = pipeline::newest_verified(self.store, &cluster, self.keys, now).await.map_err(store_failure)?;
-        let mut ran = pipeline::produce(&job, &mut collected, &newest).map_err(run_failure)?;
-        drop(newest);
+        let mut ran = pipeline::produce(&job, &mut collected, newest).map_err(run_failure)?;
         let state = self.settings.config.state_dir.as_deref().map(|dir| PathBuf::from(self.settings.resolve(dir)));
         let patience = Patience { total: Duration::from_secs(self.args.deadline), ..Patience::default() };
         let flushed = pipeline::commit(&job, &cluster, &ran, state.as_deref(), patience).await.map_err(undelivered)?;

@@ -1,11 +1,14 @@
 //! Findings that are new, resolved or out of sight, each with one cause.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Before, Cause, FindingChange, FindingChangeKind, Side, is_seen};
 use crate::{
     collect::ListRecord,
-    evaluate::{Evaluation, Finding, Outcome},
+    evaluate::{Evaluation, Finding, FindingId, Outcome},
 };
 
 /// Changes in the order of an evaluation's findings, and how many failures stay.
@@ -29,7 +32,7 @@ pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>
         }
     }
     for (id, finding) in old.failures.iter().filter(|(id, _)| !new.failures.contains_key(*id)) {
-        let (kind, cause) = if new.could_not_see(id, finding, before.side, now) {
+        let (kind, cause) = if new.could_not_see(*id, finding, before.side, now) {
             (FindingChangeKind::LostSight, Cause::Sight)
         } else if by_new_rules.failures.contains_key(id) {
             (FindingChangeKind::Resolved, Cause::Cluster)
@@ -48,8 +51,8 @@ fn order(change: &FindingChange) -> impl Ord + '_ {
 
 /// An evaluation by finding id.
 struct Judged<'a> {
-    failures: BTreeMap<&'a str, &'a Finding>,
-    undecided: BTreeSet<&'a str>,
+    failures: BTreeMap<FindingId, &'a Finding>,
+    undecided: BTreeSet<FindingId>,
     /// Checks that could not be evaluated at all.
     blind: BTreeSet<&'a str>,
     /// Checks that missed a list.
@@ -60,8 +63,8 @@ impl<'a> Judged<'a> {
     fn of(evaluation: &'a Evaluation) -> Self {
         let with = |outcome| evaluation.findings.iter().filter(move |finding| finding.outcome == outcome);
         Self {
-            failures: with(Outcome::Fail).map(|finding| (finding.id.as_str(), finding)).collect(),
-            undecided: with(Outcome::NotEvaluated).map(|finding| finding.id.as_str()).collect(),
+            failures: with(Outcome::Fail).map(|finding| (finding.id, finding)).collect(),
+            undecided: with(Outcome::NotEvaluated).map(|finding| finding.id).collect(),
             blind: evaluation
                 .checks
                 .iter()
@@ -70,24 +73,24 @@ impl<'a> Judged<'a> {
                 .collect(),
             in_part: with(Outcome::NotEvaluated)
                 .filter(|finding| finding.resource.kind == "List")
-                .map(|finding| finding.check.as_str())
+                .map(|finding| &*finding.check)
                 .collect(),
         }
     }
 
     /// `side` is where this judgement was made; `known` names the list of the finding's kind.
-    fn could_not_see(&self, id: &str, finding: &Finding, known: Side<'_>, side: Side<'_>) -> bool {
-        let check = finding.check.as_str();
+    fn could_not_see(&self, id: FindingId, finding: &Finding, known: Side<'_>, side: Side<'_>) -> bool {
+        let check = &*finding.check;
         let listed = list_of(finding, known).map(|list| is_seen(side.coverage, &list));
         // Subjects, images and the cluster itself are no listed kinds: any list that their check missed counts.
         let hidden = listed.map_or_else(|| self.in_part.contains(check), |seen| !seen);
-        hidden || self.undecided.contains(id) || self.blind.contains(check)
+        hidden || self.undecided.contains(&id) || self.blind.contains(check)
     }
 }
 
 fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, old: Side<'_>, now: Side<'_>) -> Cause {
-    let id = finding.id.as_str();
-    if old_by_new_rules.failures.contains_key(id) {
+    let id = finding.id;
+    if old_by_new_rules.failures.contains_key(&id) {
         Cause::Rules
     } else if old_by_new_rules.could_not_see(id, finding, now, old) {
         Cause::Sight
@@ -104,14 +107,14 @@ fn list_of(finding: &Finding, known: Side<'_>) -> Option<String> {
 
 fn change(finding: &Finding, kind: FindingChangeKind, cause: Cause) -> FindingChange {
     FindingChange {
-        id: finding.id.clone(),
-        check: finding.check.clone(),
+        id: finding.id,
+        check: Arc::clone(&finding.check),
         severity: finding.severity,
-        resource: finding.resource.clone(),
-        place: finding.place.stable.clone(),
+        resource: Arc::clone(&finding.resource),
+        place: Arc::clone(&finding.place.stable),
         change: kind,
         cause,
-        message: finding.message.clone(),
+        message: Arc::clone(&finding.message),
         owner: finding.owner.clone(),
         accepted: finding.outcome == Outcome::Fail && !finding.is_open_failure(),
     }

@@ -7,7 +7,7 @@ mod permissions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     collect::Coverage,
     digest::Digest,
-    evaluate::Evaluation,
+    evaluate::{Evaluation, FindingId},
     framework::{RuleFiles, Severity},
     rbac::Grant,
     resource::ResourceRef,
@@ -290,23 +290,23 @@ pub struct PermissionChange {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindingChange {
     /// Finding id.
-    pub id: String,
+    pub id: FindingId,
     /// Check id.
-    pub check: String,
+    pub check: Arc<str>,
     /// Severity.
     pub severity: Severity,
     /// Object.
-    pub resource: ResourceRef,
+    pub resource: Arc<ResourceRef>,
     /// Stable place.
-    pub place: String,
+    pub place: Arc<str>,
     /// What happened.
     pub change: FindingChangeKind,
     /// Why.
     pub cause: Cause,
     /// One sentence.
-    pub message: String,
+    pub message: Arc<str>,
     /// Owner.
-    pub owner: Option<String>,
+    pub owner: Option<Arc<str>>,
     /// Waived or expected now.
     pub accepted: bool,
 }

@@ -65,8 +65,8 @@ impl World {
 
 /// Changes of one check's findings: name of the object, place, what and why.
 fn of_check(drift: &Drift, check: &str) -> Vec<(String, String, FindingChangeKind, Cause)> {
-    let of = drift.findings.iter().filter(|change| change.check == check);
-    of.map(|change| (change.resource.name.clone(), change.place.clone(), change.change, change.cause)).collect()
+    let of = drift.findings.iter().filter(|change| change.check.as_ref() == check);
+    of.map(|change| (change.resource.name.clone(), change.place.to_string(), change.change, change.cause)).collect()
 }
 
 fn deployment(name: &str, privileged: &[&str]) -> Value {

@@ -9,12 +9,11 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    CheckResult, Counts, Evidence, Finding, Outcome, Place, documents,
+    CheckResult, Counts, Evidence, Finding, FindingId, Outcome, Place, documents,
     documents::{Document, Made, Tables},
-    finding_id,
-    judge::{Memo, Ready, Subject},
+    judge::{Keep, Memo, Ready, Said, Subject},
     kinds,
-    pins::{Pinned, Pins, agree, badness, both},
+    pins::{Pinned, Pins, badness, both},
     related::{Entry, Index, document},
     sight::{self, Unseen},
     target::{Judged, Pod, Target, Workloads, judged, workload},
@@ -87,6 +86,7 @@ pub fn judge(input: &Input<'_>, ready: Vec<Ready<'_>>, documents: &[Document]) -
         || engine.documents(documents),
     );
     let mut total = engine.batch();
+    total.findings.reserve_exact(objects.iter().chain(&others).map(|batch| batch.findings.len()).sum());
     for batch in objects.into_iter().chain(others) {
         total.add(batch);
     }
@@ -132,14 +132,19 @@ impl Batch {
         }
     }
 
-    /// A large cluster has more places where nothing is asked than all others: its evidence counts them.
-    fn take(&mut self, mut findings: Vec<Finding>, only_counted: bool) {
-        if only_counted {
-            let places = findings.len();
-            findings.retain(|finding| finding.outcome != Outcome::NotApplicable);
-            self.not_applicable += (places - findings.len()) as u64;
-        }
-        self.findings.append(&mut findings);
+    fn take(&mut self, at: usize, mut said: Said) {
+        self.findings.append(&mut said.findings);
+        self.count(at, &said);
+    }
+
+    fn adopt(&mut self, at: usize, mut said: Said) {
+        self.adopted.append(&mut said.findings);
+        self.count(at, &said);
+    }
+
+    fn count(&mut self, at: usize, said: &Said) {
+        self.passes[at] += said.passes;
+        self.not_applicable += said.not_applicable;
     }
 }
 
@@ -176,9 +181,14 @@ impl<'a> Engine<'a> {
         Self { input, ready, pods, kinds, others, unseen, workloads: Workloads::of(objects), index, pinned }
     }
 
-    /// What manifests are told about each of their places, a cluster's evidence only counts.
-    fn counts_alone(&self) -> bool {
-        self.input.coverage.source.kind != SourceKind::Manifests && !self.input.keep_passes
+    /// A large cluster has more places where nothing is asked than all others: its evidence counts them, where
+    /// manifests are told about each.
+    fn keep(&self) -> Keep {
+        match self.input.coverage.source.kind {
+            _ if self.input.keep_passes => Keep::Everything,
+            SourceKind::Manifests => Keep::AllButPasses,
+            _ => Keep::Exceptions,
+        }
     }
 
     fn batch(&self) -> Batch {
@@ -205,11 +215,8 @@ impl<'a> Engine<'a> {
             for at in of_kind.into_iter().flatten() {
                 let subject = subject(object, object.reference());
                 let related = self.related(*at, Some((object, &document)));
-                let keep = self.input.keep_passes;
-                let (findings, passes) =
-                    self.ready[*at].judge(&target, &subject, &related, &mut memos.checks[*at], keep);
-                batch.take(findings, self.counts_alone());
-                batch.passes[*at] += passes;
+                let memo = &mut memos.checks[*at];
+                batch.take(*at, self.ready[*at].judge(&target, &subject, &related, memo, self.keep()));
             }
         }
         batch
@@ -224,30 +231,24 @@ impl<'a> Engine<'a> {
         let subject = subject(object, resource);
         for at in self.pods.iter().copied() {
             let related = self.related(at, Some((object, document)));
-            let keep = adopted || self.input.keep_passes;
-            let (mut findings, mut passes) =
-                self.ready[at].judge(target, &subject, &related, &mut memos.checks[at], keep);
-            if let Some((pin, by_namespace)) = self.pinned.of(at, object.namespace.as_deref()) {
-                let memo = memos.pinned.entry((at, pin)).or_default();
-                let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, false);
-                if !agree(&findings, &theirs) {
-                    // Both walk to the same places: with passes kept, they stand side by side.
-                    let (theirs, _) = by_namespace.judge(target, &subject, &related, memo, true);
-                    let (ours, _) = self.ready[at].judge(target, &subject, &related, &mut memos.checks[at], true);
-                    findings = ours.into_iter().zip(theirs).map(|(ours, theirs)| both(ours, theirs, pin)).collect();
-                    if !keep {
-                        let places = findings.len();
-                        findings.retain(|finding| finding.outcome != Outcome::Pass);
-                        passes = (places - findings.len()) as u64;
-                    }
+            // Replicas say the same several times: what they say is merged before it is counted.
+            let keep = if adopted { Keep::Everything } else { self.keep() };
+            let memo = &mut memos.checks[at];
+            let said = match self.pinned.of(at, object.namespace.as_deref()) {
+                None => self.ready[at].judge(target, &subject, &related, memo, keep),
+                Some((pin, by_namespace)) => {
+                    let pinned = memos.pinned.entry((at, pin)).or_default();
+                    // Both walk to the same places: with everything kept, they stand side by side.
+                    let theirs = by_namespace.judge(target, &subject, &related, pinned, Keep::Everything).findings;
+                    let ours = self.ready[at].judge(target, &subject, &related, memo, Keep::Everything).findings;
+                    Said::of(ours.into_iter().zip(theirs).map(|(ours, theirs)| both(ours, theirs, pin)), keep)
                 }
-            }
+            };
             if adopted {
-                batch.adopted.extend(findings);
+                batch.adopt(at, said);
             } else {
-                batch.take(findings, self.counts_alone());
+                batch.take(at, said);
             }
-            batch.passes[at] += passes;
         }
     }
 
@@ -274,8 +275,8 @@ impl<'a> Engine<'a> {
         for document in documents {
             let target = Target::document(&document.node, documents::alias(on));
             let subject = Subject {
-                resource: document.resource.clone(),
-                evidence: document.evidence.clone(),
+                resource: Arc::new(document.resource.clone()),
+                evidence: document.evidence.as_slice().into(),
                 origin: origins.of(&document.evidence),
                 base: document.base,
                 container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
@@ -283,14 +284,13 @@ impl<'a> Engine<'a> {
             let related = self.related(at, None);
             // A container that runs two digests while it is rolled out is one place, at its worst.
             let merged = *on == On::Image;
-            let keep = self.input.keep_passes || merged;
-            let (findings, passes) = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
+            let keep = if merged { Keep::Everything } else { self.keep() };
+            let said = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
             if merged {
-                batch.adopted.extend(findings);
+                batch.adopt(at, said);
             } else {
-                batch.take(findings, self.counts_alone());
+                batch.take(at, said);
             }
-            batch.passes[at] += passes;
         }
         batch
     }
@@ -306,12 +306,10 @@ impl<'a> Engine<'a> {
             self.ready.iter().zip(&total.passes).map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
         let (mut findings, mut not_applicable) = (total.findings, total.not_applicable);
         for finding in merge(total.adopted) {
-            if finding.outcome == Outcome::Pass && !self.input.keep_passes {
-                *passes.entry(self.id(&finding.check)).or_default() += 1;
-            } else if finding.outcome == Outcome::NotApplicable && self.counts_alone() {
-                not_applicable += 1;
-            } else {
-                findings.push(finding);
+            match finding.outcome {
+                outcome if self.keep().keeps(outcome) => findings.push(finding),
+                Outcome::Pass => *passes.entry(self.id(&finding.check)).or_default() += 1,
+                _ => not_applicable += 1,
             }
         }
         let findings = sorted(findings);
@@ -320,7 +318,7 @@ impl<'a> Engine<'a> {
         let mut counts = Counts { pass: passes.values().sum(), not_applicable, ..Counts::default() };
         for finding in &findings {
             count(&mut counts, finding.outcome);
-            if let Some(row) = checks.get_mut(finding.check.as_str()) {
+            if let Some(row) = checks.get_mut(&*finding.check) {
                 tally(row, finding);
             }
         }
@@ -346,7 +344,8 @@ fn exists(check: &Check, objects: &[Object]) -> bool {
 }
 
 fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
-    let evidence = vec![Evidence { resource: object.reference().to_string(), digest: object.digest }];
+    let evidence = Arc::new([Evidence { resource: object.reference().to_string().into(), digest: object.digest }]);
+    let resource = Arc::new(resource);
     Subject { resource, evidence, origin: object.origin.as_deref(), base: "", container: None }
 }
 
@@ -361,17 +360,17 @@ fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
     let resource = ResourceRef { api_version, kind: kind.into(), namespace: None, name: name.clone(), uid: None };
     let reason = format!("{} {}", unseen.what, unseen.why);
     Finding {
-        id: finding_id(&check.id, &resource, ""),
-        check: check.id.clone(),
+        id: FindingId::of(&check.id, &resource, ""),
+        check: check.id.as_str().into(),
         severity: check.severity,
         outcome: Outcome::NotEvaluated,
-        message: format!("not evaluated: {reason}"),
-        reason: Some(reason),
-        resource,
+        message: format!("not evaluated: {reason}").into(),
+        reason: Some(reason.into()),
+        resource: Arc::new(resource),
         place: Place::default(),
         observed: serde_json::Value::Null,
         expected: check.expected.fill(|_| None).into(),
-        evidence: Vec::new(),
+        evidence: Arc::default(),
         file: None,
         requirements: Arc::default(),
         owner: None,
@@ -381,34 +380,45 @@ fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
     }
 }
 
-/// Findings are large: their numbers are sorted, and each is moved once.
-fn sorted(findings: Vec<Finding>) -> Vec<Finding> {
+/// Findings are large: their numbers are sorted, and then each is moved to its place in the same memory.
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut numbers: Vec<usize> = (0..findings.len()).collect();
     numbers.par_sort_by(|a, b| order(&findings[*a]).cmp(&order(&findings[*b])));
-    let mut findings: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
-    numbers.into_iter().filter_map(|number| findings[number].take()).collect()
+    for at in 0..numbers.len() {
+        let mut from = numbers[at];
+        // What stood there before was moved on, to where its own number says.
+        while from < at {
+            from = numbers[from];
+        }
+        findings.swap(at, from);
+    }
+    findings
 }
 
 /// One finding per id: the worst outcome, resting on every replica.
 fn merge(adopted: Vec<Finding>) -> Vec<Finding> {
-    let mut merged: BTreeMap<String, Finding> = BTreeMap::new();
+    let mut merged: BTreeMap<FindingId, (Finding, BTreeSet<Evidence>)> = BTreeMap::new();
     for mut finding in adopted {
-        let Some(known) = merged.get_mut(&finding.id) else {
-            merged.insert(finding.id.clone(), finding);
+        let Some((known, evidence)) = merged.get_mut(&finding.id) else {
+            let evidence = finding.evidence.iter().cloned().collect();
+            merged.insert(finding.id, (finding, evidence));
             continue;
         };
         if badness(finding.outcome) > badness(known.outcome) {
             std::mem::swap(known, &mut finding);
         }
-        known.evidence.append(&mut finding.evidence);
-        known.evidence.sort();
-        known.evidence.dedup();
+        evidence.extend(finding.evidence.iter().chain(&*known.evidence).cloned());
     }
-    merged.into_values().collect()
+    let whole = |(finding, evidence): (Finding, BTreeSet<Evidence>)| match evidence.len() {
+        // One replica's evidence stays as it stood: the judged object first.
+        n if n == finding.evidence.len() => finding,
+        _ => Finding { evidence: evidence.into_iter().collect(), ..finding },
+    };
+    merged.into_values().map(whole).collect()
 }
 
 type Order<'a> =
-    (Reverse<crate::framework::Severity>, &'a str, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, &'a str);
+    (Reverse<crate::framework::Severity>, &'a str, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, FindingId);
 
 fn order(finding: &Finding) -> Order<'_> {
     let resource = &finding.resource;
@@ -420,7 +430,7 @@ fn order(finding: &Finding) -> Order<'_> {
         resource.namespace.as_deref(),
         &resource.name,
         &finding.place.path,
-        &finding.id,
+        finding.id,
     )
 }
 
@@ -448,7 +458,7 @@ fn tally(row: &mut CheckResult, finding: &Finding) {
         }
         Outcome::NotEvaluated => {
             row.not_evaluated += 1;
-            row.reason = row.reason.take().or_else(|| finding.reason.clone());
+            row.reason = row.reason.take().or_else(|| finding.reason.as_deref().map(str::to_string));
         }
         Outcome::NotApplicable | Outcome::Manual => {}
     }

@@ -100,11 +100,11 @@ fn expectation(test: &Test) -> Result<Expectation, String> {
 
 fn compare(expectation: &Expectation, found: &Judgement) -> Result<(), String> {
     let of = |outcome: Outcome| found.findings.iter().filter(move |finding| finding.outcome == outcome);
-    let mut failed: Vec<&str> = of(Outcome::Fail).map(|finding| finding.place.path.as_str()).collect();
+    let mut failed: Vec<&str> = of(Outcome::Fail).map(|finding| &*finding.place.path).collect();
     failed.sort_unstable();
     let blind = of(Outcome::NotEvaluated).next();
     let got = || match (failed.as_slice(), blind) {
-        (_, Some(finding)) => finding.message.clone(),
+        (_, Some(finding)) => finding.message.to_string(),
         ([], None) if found.counts.pass > 0 => "passed".into(),
         ([], None) => "not applicable".into(),
         (places, None) => format!("failed at {}", list(places)),

@@ -8,8 +8,8 @@ use std::{
 use serde_json::Value as Json;
 
 use super::{
-    Evidence, FilePosition, Finding, Outcome, Place as FindingPlace, cel::Scope, finding_id, related::Entry,
-    target::Target, value::Node,
+    Evidence, FilePosition, Finding, FindingId, Outcome, Place as FindingPlace, cel::Scope, related::Entry,
+    target::Target, texts::Texts, value::Node,
 };
 use crate::{
     collect::yaml,
@@ -30,6 +30,7 @@ const REMEMBERED: usize = 4096;
 pub struct Ready<'a> {
     /// The check.
     pub check: &'a Check,
+    id: Arc<str>,
     policy: Policy<'a>,
     now: Node,
     /// The verdict is a function of the value alone.
@@ -44,9 +45,9 @@ pub struct Ready<'a> {
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// The name that findings carry.
-    pub resource: ResourceRef,
+    pub resource: Arc<ResourceRef>,
     /// The objects that the document is of, with their digests.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Arc<[Evidence]>,
     /// Where it was read.
     pub origin: Option<&'a Origin>,
     /// JSON Pointer of the document in the object.
@@ -55,11 +56,69 @@ pub struct Subject<'a> {
     pub container: Option<&'a str>,
 }
 
-/// Verdicts by value, one table per check.
+/// What one check has said so far: verdicts by value, and the texts of its findings.
 #[derive(Debug, Default)]
 pub struct Memo {
     absent: Option<bool>,
     values: HashMap<Node, bool>,
+    texts: Texts,
+}
+
+/// Which outcomes become findings; the others are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All of them.
+    Everything,
+    /// All but passes.
+    AllButPasses,
+    /// What somebody must look at: neither passes, nor places where the question does not arise.
+    Exceptions,
+}
+
+impl Keep {
+    /// Becomes a finding.
+    pub fn keeps(self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Pass => self == Self::Everything,
+            Outcome::NotApplicable => self != Self::Exceptions,
+            Outcome::Fail | Outcome::NotEvaluated | Outcome::Manual => true,
+        }
+    }
+}
+
+/// What a check says of one target.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What is kept.
+    pub findings: Vec<Finding>,
+    /// Passes that are not kept.
+    pub passes: u64,
+    /// Places where the question does not arise, that are not kept.
+    pub not_applicable: u64,
+}
+
+impl Said {
+    /// What `keep` keeps of `findings`.
+    pub fn of(findings: impl Iterator<Item = Finding>, keep: Keep) -> Self {
+        let mut said = Self::default();
+        for finding in findings {
+            if keep.keeps(finding.outcome) {
+                said.findings.push(finding);
+            } else {
+                said.count(finding.outcome);
+            }
+        }
+        said
+    }
+
+    /// Counts an outcome that becomes no finding.
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Pass => self.passes += 1,
+            Outcome::NotApplicable => self.not_applicable += 1,
+            Outcome::Fail | Outcome::NotEvaluated | Outcome::Manual => {}
+        }
+    }
 }
 
 /// What a check says at one place.
@@ -83,7 +142,7 @@ impl<'a> Ready<'a> {
         let asked = |name: &str| judged_by.into_iter().flatten().any(|expression| expression.mentions(name));
         let names = check.related.keys().map(String::as_str).filter(|_| check.requires.is_some());
         let passes_alone = names.filter(|name| !asked(name)).collect();
-        Self { check, policy, now: Node::text(now), by_value, when_once, passes_alone }
+        Self { check, id: check.id.as_str().into(), policy, now: Node::text(now), by_value, when_once, passes_alone }
     }
 
     /// The same check, at the same moment, by the policy of another Kubernetes version.
@@ -92,15 +151,15 @@ impl<'a> Ready<'a> {
         Self::new(self.check, policy, self.now.as_str().unwrap_or_default())
     }
 
-    /// Every finding of this check on `target`, passes included where `keep_passes`; `count` hears of every outcome.
+    /// What this check says of `target`.
     pub fn judge(
         &self,
         target: &Target<'_>,
         subject: &Subject<'_>,
         related: &[(&str, Vec<&Entry<'_>>)],
         memo: &mut Memo,
-        keep_passes: bool,
-    ) -> (Vec<Finding>, u64) {
+        keep: Keep,
+    ) -> Said {
         let lists: Vec<(&str, Node)> = related
             .iter()
             .map(|(name, entries)| (*name, Node::list(entries.iter().map(|entry| entry.document.clone()))))
@@ -114,9 +173,9 @@ impl<'a> Ready<'a> {
         for (name, list) in &lists {
             scope.bind(name, list);
         }
-        let mut run = Run { ready: self, target, subject, related, memo, keep_passes, findings: Vec::new(), passes: 0 };
+        let mut run = Run { ready: self, target, subject, related, memo, keep, said: Said::default() };
         run.items(&mut scope);
-        (run.findings, run.passes)
+        run.said
     }
 }
 
@@ -126,9 +185,8 @@ struct Run<'r, 'a> {
     subject: &'r Subject<'r>,
     related: &'r [(&'r str, Vec<&'r Entry<'r>>)],
     memo: &'r mut Memo,
-    keep_passes: bool,
-    findings: Vec<Finding>,
-    passes: u64,
+    keep: Keep,
+    said: Said,
 }
 
 impl<'r> Run<'r, '_> {
@@ -281,11 +339,11 @@ impl<'r> Run<'r, '_> {
     }
 
     fn say(&mut self, scope: &Scope<'_>, verdict: Verdict<'_>) {
-        if verdict.outcome == Outcome::Pass && !self.keep_passes {
-            self.passes += 1;
+        if !self.keep.keeps(verdict.outcome) {
+            self.said.count(verdict.outcome);
             return;
         }
-        let check = self.ready.check;
+        let (check, subject) = (self.ready.check, self.subject);
         let (path, stable) = self.place(&verdict.place);
         let value_of = |name: &str| if name == "value" { verdict.place.node } else { scope.get(name) };
         let message = match (&verdict.outcome, &verdict.reason) {
@@ -294,23 +352,26 @@ impl<'r> Run<'r, '_> {
             (Outcome::Pass, _) => check.title.clone(),
             _ => check.message.fill(value_of),
         };
-        self.findings.push(Finding {
-            id: finding_id(&check.id, &self.subject.resource, &stable),
-            check: check.id.clone(),
+        let (observed, evidence) = (self.observed(scope, verdict.place.node), self.evidence(verdict.outcome));
+        let file = self.file(&path);
+        let texts = &mut self.memo.texts;
+        self.said.findings.push(Finding {
+            id: FindingId::of(&check.id, &subject.resource, &stable),
+            check: Arc::clone(&self.ready.id),
             severity: check.severity,
             outcome: verdict.outcome,
-            reason: verdict.reason,
-            resource: self.subject.resource.clone(),
-            file: self.file(&path),
+            reason: verdict.reason.map(|reason| texts.share(&reason)),
+            resource: Arc::clone(&subject.resource),
+            file: file.map(|(path, line)| FilePosition { path: texts.share(path), line }),
             place: FindingPlace {
-                container: verdict.container.or(self.subject.container).map(str::to_string),
-                path,
-                stable,
+                container: verdict.container.or(subject.container).map(|name| texts.share(name)),
+                path: texts.share(&path),
+                stable: texts.share(&stable),
             },
-            observed: self.observed(scope, verdict.place.node),
-            expected: check.expected.fill(value_of).into(),
-            message,
-            evidence: self.evidence(verdict.outcome),
+            observed,
+            expected: texts.share(&check.expected.fill(value_of)),
+            message: texts.share(&message),
+            evidence,
             requirements: Arc::default(),
             owner: None,
             waiver: None,
@@ -345,23 +406,29 @@ impl<'r> Run<'r, '_> {
         }
     }
 
-    fn evidence(&self, outcome: Outcome) -> Vec<Evidence> {
+    fn evidence(&self, outcome: Outcome) -> Arc<[Evidence]> {
         // A failure does not rest on what only a pass requires.
         let rests_on = |name: &str| outcome != Outcome::Fail || !self.ready.passes_alone.contains(&name);
-        let entries = self.related.iter().filter(|(name, _)| rests_on(name)).flat_map(|(_, entries)| entries);
-        let related = entries
-            .map(|entry| Evidence { resource: entry.object.reference().to_string(), digest: entry.object.digest });
+        let mut entries =
+            self.related.iter().filter(|(name, _)| rests_on(name)).flat_map(|(_, entries)| entries).peekable();
+        if entries.peek().is_none() {
+            return Arc::clone(&self.subject.evidence);
+        }
+        let related = entries.map(|entry| Evidence {
+            resource: entry.object.reference().to_string().into(),
+            digest: entry.object.digest,
+        });
         let mut evidence: Vec<Evidence> = self.subject.evidence.iter().cloned().chain(related).collect();
         // The judged object stands first; the rest is sorted, each once.
         let own = self.subject.evidence.len().min(evidence.len());
         evidence[own..].sort();
         evidence.dedup();
-        evidence
+        evidence.into()
     }
 
-    fn file(&self, pointer: &str) -> Option<FilePosition> {
+    fn file(&self, pointer: &str) -> Option<(&'r str, u32)> {
         let origin = self.subject.origin?;
         let line = yaml::line_of(&origin.lines, pointer).unwrap_or(origin.line);
-        Some(FilePosition { path: origin.file.clone(), line })
+        Some((origin.file.as_str(), line))
     }
 }

@@ -4,6 +4,7 @@ pub mod attestations;
 pub mod cel;
 pub mod documents;
 pub mod engine;
+pub mod finding;
 pub mod fixtures;
 pub mod judge;
 pub mod kinds;
@@ -21,27 +22,23 @@ pub mod selector;
 pub mod settings;
 pub mod sight;
 pub mod status;
+pub mod stored;
 pub mod target;
+pub mod texts;
 pub mod value;
 pub mod waivers;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use finding::{Evidence, FilePosition, Finding, FindingId, Place};
 pub use pins::PolicyOf;
 pub use rules::Rules;
 pub use run::{Input, run};
 
-use crate::{
-    digest::Digest,
-    framework::{RowCoverage, Severity},
-    resource::ResourceRef,
-};
+use crate::framework::{RowCoverage, Severity};
 
 /// What a check says of one place. Closed, without a default: a check that errs is not-evaluated, never pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,12 +78,9 @@ pub enum Status {
     NotApplicable,
 }
 
-/// `data/evaluation.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// What was found, and what it means for requirements; [`stored`] is its form in a bundle.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// `kubeproof.dev/evaluation/v1`.
-    pub schema: String,
     /// kubeproof's version: another one may judge differently.
     pub engine: String,
     /// Outcomes over every place of every check.
@@ -118,92 +112,6 @@ pub struct Counts {
     pub not_evaluated: u64,
     /// For a person.
     pub manual: u64,
-}
-
-/// One check at one place (`--format json`, `findings`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Finding {
-    /// First 16 hex of SHA-256 over RFC 8785 of `[check, group, kind, namespace, name, stable place]`.
-    pub id: String,
-    /// Check id.
-    pub check: String,
-    /// Severity of the check.
-    pub severity: Severity,
-    /// What the check says.
-    pub outcome: Outcome,
-    /// Why it was not evaluated or not applicable.
-    pub reason: Option<String>,
-    /// The object; for a question about a whole list that was not seen, the list itself (kind `List`); for one about
-    /// the provider's side, the platform (kind `Provider`).
-    pub resource: ResourceRef,
-    /// Where in it.
-    pub place: Place,
-    /// What was found; `null` when unset.
-    pub observed: Value,
-    /// What was expected, in words.
-    pub expected: Value,
-    /// One sentence.
-    pub message: String,
-    /// Objects that it rests on, with the digests under which the snapshot holds them.
-    pub evidence: Vec<Evidence>,
-    /// File and line, for manifests.
-    pub file: Option<FilePosition>,
-    /// `cis-kubernetes/5.2.2`: requirements of selected frameworks that this check decides or supports.
-    pub requirements: Arc<[String]>,
-    /// Team that owns it.
-    pub owner: Option<String>,
-    /// Waiver id, when waived: the outcome stays.
-    pub waiver: Option<String>,
-    /// Entry that makes it a system item: the outcome stays.
-    pub expected_by: Option<String>,
-    /// For which rows it counts, where the namespace pins a policy version that says otherwise; else for all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<PolicyOf>,
-}
-
-impl Finding {
-    /// Says something about the rows of this framework.
-    pub fn counts_for(&self, framework: &str) -> bool {
-        self.policy.is_none_or(|policy| policy.counts_for(framework))
-    }
-
-    /// A failure that somebody must act on: not waived, not expected.
-    pub fn is_open_failure(&self) -> bool {
-        self.outcome == Outcome::Fail && self.waiver.is_none() && self.expected_by.is_none()
-    }
-}
-
-/// Where in an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Place {
-    /// Container, where the check walks containers.
-    pub container: Option<String>,
-    /// JSON Pointer (RFC 6901) into the stored object.
-    pub path: String,
-    /// The same with list items by name or value, so that order does not matter.
-    pub stable: String,
-}
-
-/// An object that a finding rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Evidence {
-    /// `Deployment/shop/cart`.
-    pub resource: String,
-    /// Digest of the stored object.
-    pub digest: Digest,
-}
-
-/// A place in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FilePosition {
-    /// Path as given.
-    pub path: String,
-    /// 1-based line.
-    pub line: u32,
 }
 
 /// One check over everything.
@@ -300,12 +208,4 @@ pub struct Declaration {
     pub applies_to: Vec<String>,
     /// One sentence for people; for waivers with "approver as written; identity not verified".
     pub note: String,
-}
-
-/// The identity of a finding over time: first 16 hex of SHA-256 over RFC 8785 of
-/// `[check, group, kind, namespace, name, stable place]`.
-pub fn finding_id(check: &str, resource: &ResourceRef, stable: &str) -> String {
-    // A tuple of texts and null is written as a canonical array, and texts always can be.
-    let identity = (check, resource.group(), &resource.kind, &resource.namespace, &resource.name, stable);
-    Digest::of(serde_json::to_vec(&identity).unwrap_or_default()).short(16)
 }

@@ -1,6 +1,6 @@
 //! Who owns what: teams by namespace, and owners of requirements.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     config::{OwnersFile, RequirementOwner},
@@ -14,7 +14,7 @@ const TEAM_LABEL: &str = "app.kubernetes.io/team";
 /// The teams of a cluster's namespaces, and who owns which requirement.
 #[derive(Debug)]
 pub struct Owners<'a> {
-    teams: BTreeMap<&'a str, String>,
+    teams: BTreeMap<&'a str, Arc<str>>,
     requirements: BTreeMap<&'a str, &'a RequirementOwner>,
 }
 
@@ -23,22 +23,23 @@ impl<'a> Owners<'a> {
     pub fn new(file: &'a OwnersFile, snapshot: &'a Snapshot) -> Self {
         let label = file.label.as_deref().unwrap_or(TEAM_LABEL);
         let namespaces = snapshot.objects.iter().filter(|o| o.gvk.group.is_empty() && o.gvk.kind == "Namespace");
-        let mut teams: BTreeMap<&str, String> = namespaces
+        let mut teams: BTreeMap<&str, Arc<str>> = namespaces
             .filter_map(|namespace| {
                 let value = namespace.value();
                 let team = value["metadata"]["labels"].get(label)?.as_str()?;
-                Some((namespace.name.as_str(), team.to_string()))
+                Some((namespace.name.as_str(), team.into()))
             })
             .collect();
         for team in &file.teams {
-            teams.extend(team.namespaces.iter().map(|namespace| (namespace.as_str(), team.name.clone())));
+            let name: Arc<str> = team.name.as_str().into();
+            teams.extend(team.namespaces.iter().map(|namespace| (namespace.as_str(), Arc::clone(&name))));
         }
         let requirements = file.requirements.iter().map(|owner| (owner.id.as_str(), owner)).collect();
         Self { teams, requirements }
     }
 
     /// The team that owns a resource; a namespace belongs to its own team.
-    pub fn of(&self, resource: &ResourceRef) -> Option<String> {
+    pub fn of(&self, resource: &ResourceRef) -> Option<Arc<str>> {
         let own = (resource.kind == "Namespace").then_some(resource.name.as_str());
         let namespace = resource.namespace.as_deref().or(own)?;
         self.teams.get(namespace).cloned()

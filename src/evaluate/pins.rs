@@ -89,15 +89,6 @@ fn pinned(namespace: &Node) -> Option<Minor> {
     digits.parse().ok().filter(|_| plain).map(Minor)
 }
 
-/// Both versions say the same of every place, passes aside.
-pub fn agree(by_cluster: &[Finding], by_namespace: &[Finding]) -> bool {
-    let said = |findings: &'_ [Finding]| -> Vec<(String, Outcome)> {
-        let worse = findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
-        worse.map(|finding| (finding.id.clone(), finding.outcome)).collect()
-    };
-    said(by_cluster) == said(by_namespace)
-}
-
 /// One finding from what both versions say of one place: where they differ the worse one, with the rows it counts for.
 pub fn both(by_cluster: Finding, by_namespace: Finding, pin: Minor) -> Finding {
     if by_cluster.outcome == by_namespace.outcome {
@@ -109,10 +100,12 @@ pub fn both(by_cluster: Finding, by_namespace: Finding, pin: Minor) -> Finding {
         (by_namespace, PolicyOf::Namespace)
     };
     worse.policy = Some(policy);
-    worse.message.push_str(&match policy {
-        PolicyOf::Cluster => format!(" (policy version {pin}, which the namespace pins, allows it)"),
-        PolicyOf::Namespace => format!(" (by policy version {pin}, which the namespace pins)"),
-    });
+    let message = &worse.message;
+    worse.message = match policy {
+        PolicyOf::Cluster => format!("{message} (policy version {pin}, which the namespace pins, allows it)"),
+        PolicyOf::Namespace => format!("{message} (by policy version {pin}, which the namespace pins)"),
+    }
+    .into();
     worse
 }
 

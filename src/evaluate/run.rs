@@ -18,9 +18,6 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// `schema` of an [`Evaluation`].
-const SCHEMA: &str = "kubeproof.dev/evaluation/v1";
-
 /// What is asked of this stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -64,7 +61,6 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     let words = status::Words { attested: &in_force, inherited: &inherited };
     let requirements = status::requirements(rules, snapshot, &findings, &checks, words);
     Evaluation {
-        schema: SCHEMA.into(),
         engine: env!("CARGO_PKG_VERSION").into(),
         counts,
         findings,
@@ -99,7 +95,7 @@ fn assign(rules: &Rules, snapshot: &Snapshot, findings: &mut [Finding]) {
     let owners = Owners::new(&rules.owners, snapshot);
     findings.par_iter_mut().for_each(|finding| {
         finding.owner = owners.of(&finding.resource);
-        if let Some(serves) = serves.get(finding.check.as_str()) {
+        if let Some(serves) = serves.get(&*finding.check) {
             finding.requirements = serves.of(finding);
         }
     });
@@ -195,7 +191,7 @@ mod tests {
         assert_eq!(statuses["cis-kubernetes/5.6.1"], Status::Manual);
         assert!(!statuses.contains_key("pci-dss/2.2.3"), "no scope, no regulation");
 
-        let privileged = evaluation.findings.iter().filter(|finding| finding.check == "container-privileged");
+        let privileged = evaluation.findings.iter().filter(|finding| finding.check.as_ref() == "container-privileged");
         let marks: Vec<_> =
             privileged.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.owner.as_deref())).collect();
         assert_eq!(
@@ -227,7 +223,7 @@ mod tests {
         let rows = statuses(&evaluation);
         assert_eq!(rows["pss-restricted/seccompProfile_restricted"], Status::Pass, "1.18 demanded no profile");
         assert_eq!(rows["cis-kubernetes/5.6.2"], Status::Fail, "a label weakens no benchmark");
-        let finding = evaluation.findings.iter().find(|f| f.check == "container-seccomp-profile").unwrap();
+        let finding = evaluation.findings.iter().find(|f| f.check.as_ref() == "container-seccomp-profile").unwrap();
         assert_eq!(finding.policy, Some(super::super::PolicyOf::Cluster));
         assert!(finding.requirements.iter().all(|row| !row.starts_with("pss-")), "{:?}", finding.requirements);
         assert!(finding.message.ends_with("(policy version 1.18, which the namespace pins, allows it)"));
@@ -249,7 +245,7 @@ mod tests {
         });
         let evaluation = pinned("v1.31", &spec);
         assert_eq!(statuses(&evaluation)["pss-baseline/sysctls"], Status::Fail);
-        let finding = evaluation.findings.iter().find(|f| f.check == "pod-sysctls").unwrap();
+        let finding = evaluation.findings.iter().find(|f| f.check.as_ref() == "pod-sysctls").unwrap();
         assert_eq!(*finding.requirements, ["pss-baseline/sysctls", "pss-restricted/sysctls"]);
         assert!(finding.message.ends_with("(by policy version 1.31, which the namespace pins)"), "{}", finding.message);
         assert_eq!(statuses(&pinned("v1.32", &spec))["pss-baseline/sysctls"], Status::Pass);
@@ -320,7 +316,8 @@ mod tests {
         for row in ["cis-kubernetes/5.3.2", "own/N"] {
             assert_eq!(statuses[row], Status::NotEvaluated, "{row}");
         }
-        let finding = evaluation.findings.iter().find(|finding| finding.check == "netpol-default-deny-egress").unwrap();
+        let finding =
+            evaluation.findings.iter().find(|finding| finding.check.as_ref() == "netpol-default-deny-egress").unwrap();
         assert_eq!(finding.outcome, Outcome::NotEvaluated);
     }
 
@@ -345,7 +342,7 @@ mod tests {
             rbac("ClusterRoleBinding", "ops", &json!({}), binding("reader", "Group", "ops")),
         ];
         let evaluation = evaluate_with(objects.to_vec(), &[], &[]);
-        let findings = evaluation.findings.iter().filter(|finding| finding.check == "rbac-secrets-read");
+        let findings = evaluation.findings.iter().filter(|finding| finding.check.as_ref() == "rbac-secrets-read");
         let marks: Vec<_> =
             findings.map(|f| (f.resource.to_string(), f.expected_by.as_deref(), f.observed.clone())).collect();
         assert_eq!(
@@ -407,7 +404,7 @@ mod tests {
         let statuses = statuses(&evaluation);
         assert_eq!(statuses["pci-dss/1.2.7"], Status::Attested);
         assert_eq!(statuses["pss-baseline/hostPathVolumes"], Status::Fail, "waived failures are failures");
-        let stock = |finding: &&Finding| finding.place.stable == "stock" && finding.is_open_failure();
+        let stock = |finding: &&Finding| &*finding.place.stable == "stock" && finding.is_open_failure();
         assert_eq!(evaluation.findings.iter().filter(stock).count(), 0, "what Kubernetes gives is nobody's task");
         let left_out = evaluation.frameworks.iter().filter(|framework| !framework.selected);
         assert_eq!(left_out.map(|framework| framework.id.as_str()).collect::<Vec<_>>(), ["gdpr", "hipaa"]);

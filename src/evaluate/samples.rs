@@ -1,10 +1,10 @@
 //! Small values for the tests of this stage.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{Finding, Outcome, Place};
+use super::{Finding, FindingId, Outcome, Place};
 use crate::{
     collect::{ClusterIdentity, Coverage, ListOutcome, ListRecord, Source, SourceKind, resources::RESOURCES},
     config::{Scope, Selection},
@@ -108,26 +108,27 @@ pub fn grant(kind: &str, subject_namespace: &str, name: &str, namespace: Option<
 
 /// A failure.
 pub fn finding(check: &str, kind: &str, namespace: Option<&str>, name: &str) -> Finding {
+    let resource = ResourceRef {
+        api_version: "v1".into(),
+        kind: kind.into(),
+        namespace: namespace.map(Into::into),
+        name: name.into(),
+        uid: None,
+    };
     Finding {
-        id: format!("{check}-{kind}-{name}"),
+        id: FindingId::of(check, &resource, ""),
         check: check.into(),
         severity: Severity::High,
         outcome: Outcome::Fail,
         reason: None,
-        resource: ResourceRef {
-            api_version: "v1".into(),
-            kind: kind.into(),
-            namespace: namespace.map(Into::into),
-            name: name.into(),
-            uid: None,
-        },
+        resource: resource.into(),
         place: Place::default(),
         observed: Value::Null,
-        expected: Value::Null,
-        message: String::new(),
-        evidence: vec![],
+        expected: Arc::default(),
+        message: Arc::default(),
+        evidence: Arc::default(),
         file: None,
-        requirements: std::sync::Arc::default(),
+        requirements: Arc::default(),
         owner: None,
         waiver: None,
         expected_by: None,

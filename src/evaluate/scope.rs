@@ -93,7 +93,7 @@ impl<'a> Reach<'a> {
 
 /// Findings of checks `on: subject` stand in one of the two lists of grants.
 fn is_subject(finding: &Finding) -> bool {
-    matches!(finding.place.stable.as_str(), "grants" | "stock")
+    matches!(&*finding.place.stable, "grants" | "stock")
         && matches!(finding.resource.kind.as_str(), "User" | "Group" | "ServiceAccount")
 }
 

@@ -1,7 +1,7 @@
 //! Waivers and expected items: marks on findings, never a change of outcome. Both report themselves when nothing
 //! matches them, and waivers when they end.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDate;
 
@@ -92,15 +92,15 @@ pub fn annotate(
 
 /// Finds failures by check and selector; labels are looked up once.
 struct Matcher<'a> {
-    failures: BTreeMap<String, Vec<usize>>,
+    failures: BTreeMap<Arc<str>, Vec<usize>>,
     objects: BTreeMap<(&'a str, &'a str, &'a str, &'a str), &'a Object>,
 }
 
 impl<'a> Matcher<'a> {
     fn new(rules: &Rules, snapshot: &'a Snapshot, findings: &[Finding]) -> Self {
-        let mut failures: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut failures: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
         for (index, finding) in findings.iter().enumerate().filter(|(_, finding)| finding.outcome == Outcome::Fail) {
-            failures.entry(finding.check.clone()).or_default().push(index);
+            failures.entry(Arc::clone(&finding.check)).or_default().push(index);
         }
         let expected = rules.expected.iter().flat_map(|list| &list.value.expected).map(|item| &item.resources);
         let mut selectors = expected.chain(rules.waivers.value.waivers.iter().map(|waiver| &waiver.resources));
@@ -110,13 +110,13 @@ impl<'a> Matcher<'a> {
     }
 
     fn mark_expected(&self, item: &At<ExpectedItem>, findings: &mut [Finding]) -> Vec<String> {
-        let mut ids = Vec::new();
+        let (mut ids, by) = (Vec::new(), Arc::from(item.id.as_str()));
         for check in item.check.iter().chain(&item.checks) {
-            for index in self.failures.get(check).into_iter().flatten() {
+            for index in self.failures.get(check.as_str()).into_iter().flatten() {
                 let finding = &mut findings[*index];
                 if finding.expected_by.is_none() && self.matches(&item.resources, finding) {
-                    finding.expected_by = Some(item.id.clone());
-                    ids.push(finding.id.clone());
+                    finding.expected_by = Some(Arc::clone(&by));
+                    ids.push(finding.id.to_string());
                 }
             }
         }
@@ -124,15 +124,15 @@ impl<'a> Matcher<'a> {
     }
 
     fn mark_waived(&self, waiver: &At<Waiver>, in_force: bool, findings: &mut [Finding]) -> Vec<String> {
-        let mut ids = Vec::new();
-        for index in self.failures.get(&waiver.check).into_iter().flatten() {
+        let (mut ids, by) = (Vec::new(), Arc::from(waiver.id.as_str()));
+        for index in self.failures.get(waiver.check.as_str()).into_iter().flatten() {
             let finding = &mut findings[*index];
             let free = finding.expected_by.is_none() && finding.waiver.is_none();
             if free && self.matches(&waiver.resources, finding) {
                 if in_force {
-                    finding.waiver = Some(waiver.id.clone());
+                    finding.waiver = Some(Arc::clone(&by));
                 }
-                ids.push(finding.id.clone());
+                ids.push(finding.id.to_string());
             }
         }
         ids
@@ -304,7 +304,7 @@ mod tests {
         findings[1].place.stable = "grants".into();
         for name in ["system:a", "system:b"] {
             let mut finding = finding("w", "ClusterRole", None, name);
-            finding.resource.api_version = "rbac.authorization.k8s.io/v1".into();
+            Arc::make_mut(&mut finding.resource).api_version = "rbac.authorization.k8s.io/v1".into();
             findings.push(finding);
         }
         let declared = annotate(&rules, &snapshot, TODAY.parse().unwrap(), &mut findings, &mut []);

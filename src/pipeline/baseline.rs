@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use crate::{
     bundle::{
         self, KeySet, VerifyingKey,
+        seal::EVALUATION,
         statement::Baseline as BaselineClaim,
         verify::{self, LogFiles, Options, Trust, Verified, read},
     },
     canonical,
     collect::{Collected, Coverage, Source, SourceKind},
     drift,
-    evaluate::Evaluation,
+    evaluate::{self, Evaluation},
     framework::RuleFiles,
     report::History,
     snapshot::{self, Snapshot},
@@ -64,22 +65,18 @@ impl Earlier {
     }
 
     /// Reads what was verified: hashed buffers only.
-    fn read(verified: &Verified) -> Result<Self, String> {
-        let files = verified.files();
+    fn read(verified: Verified) -> Result<Self, String> {
+        let (index, origin) = (verified.commit().index(), verified.commit().origin().to_owned());
+        let id = verified.id().hex();
+        let mut files = verified.into_files();
+        // Documents and exports are the greater part of a bundle, and nothing is read from them.
+        files.retain(|name, _| !name.starts_with("data/report/") && !name.starts_with("data/findings."));
+        let files = &files;
         let coverage: Coverage = json(files, "data/coverage.json")?;
         let snapshot = snapshot::read(files, &coverage).map_err(|error| error.to_string())?;
         let history =
             if files.contains_key("data/history.json") { Some(json(files, "data/history.json")?) } else { None };
-        Ok(Self {
-            index: verified.commit().index(),
-            origin: verified.commit().origin().to_owned(),
-            id: verified.id().hex(),
-            snapshot,
-            evaluation: large(files, "data/evaluation.json")?,
-            rules: rules(files),
-            history,
-            coverage,
-        })
+        Ok(Self { index, origin, id, snapshot, evaluation: evaluation(files)?, rules: rules(files), history, coverage })
     }
 }
 
@@ -89,10 +86,9 @@ fn json<T: serde::de::DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name:
     serde_json::from_value(value).map_err(|error| format!("{name}: {error}"))
 }
 
-/// A file of ours that may have hundreds of megabytes: read without a tree of values in between.
-fn large<T: serde::de::DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<T, String> {
-    let bytes = files.get(name).ok_or_else(|| format!("{name} is missing"))?;
-    serde_json::from_slice(bytes).map_err(|error| format!("{name}: {error}"))
+fn evaluation(files: &BTreeMap<String, Vec<u8>>) -> Result<Evaluation, String> {
+    let bytes = files.get(EVALUATION).ok_or_else(|| format!("{EVALUATION} is missing"))?;
+    evaluate::stored::read(bytes).map_err(|error| format!("{EVALUATION}: {error}"))
 }
 
 fn rules(files: &BTreeMap<String, Vec<u8>>) -> RuleFiles {
@@ -141,8 +137,7 @@ async fn open(store: &Store, cluster: &str, slot: &Slot, keys: &KeySet, now: Dat
     let files = store.bundle_files(cluster, &entry.pae).await.map_err(|error| error.to_string())?;
     let log = LogFiles::of([(slot.slot, slot.commit.bytes().to_vec())]);
     let trust = Trust::Key(keys.signing.public());
-    verified(&entry.pae.hex(), files.into(), &log, &trust, &Options::at(now))
-        .and_then(|verified| Earlier::read(&verified))
+    verified(&entry.pae.hex(), files.into(), &log, &trust, &Options::at(now)).and_then(Earlier::read)
 }
 
 fn verified(
@@ -168,7 +163,7 @@ pub fn from_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Resul
         return Err("it is a store; name one bundle of it".into());
     };
     let verified = verified(&name, files, &log, &Trust::Key(key.clone()), &Options::at(now))?;
-    let earlier = Earlier::read(&verified)?;
+    let earlier = Earlier::read(verified)?;
     let source = Source { kind: SourceKind::Bundle, name: path.display().to_string() };
     Ok(Collected { source, coverage: earlier.coverage, objects: earlier.snapshot.objects, errors: Vec::new() })
 }

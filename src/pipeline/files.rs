@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Job, Newest, RunError};
+use super::{Job, RunError};
 use crate::{
-    bundle::{self, Facts, SignedBundle},
+    bundle::{self, Facts, SignedBundle, statement::Baseline},
     canonical,
     collect::Coverage,
     drift::Drift,
-    evaluate::Evaluation,
+    evaluate::{self, Evaluation},
     report::{self, History},
     snapshot::{self, Snapshot},
 };
@@ -28,7 +28,7 @@ pub(super) struct Made<'a> {
 pub(super) fn evidence(job: &Job<'_>, made: &Made<'_>) -> Result<Bag, RunError> {
     let mut bag = snapshot::write(made.snapshot)?;
     bag.insert("data/coverage.json".into(), canonical::to_vec(made.coverage)?);
-    bag.insert("data/evaluation.json".into(), canonical::to_vec(made.evaluation)?);
+    bag.insert("data/evaluation.json".into(), evaluate::stored::write(made.evaluation)?);
     bag.insert("data/findings.csv".into(), report::findings_csv(made.evaluation)?);
     bag.insert("data/findings.parquet".into(), report::findings_parquet(made.evaluation)?);
     bag.insert("data/drift.json".into(), canonical::to_vec(made.drift)?);
@@ -49,7 +49,7 @@ pub(super) fn seal(
     job: &Job<'_>,
     coverage: &Coverage,
     evaluation: &Evaluation,
-    newest: &Newest,
+    baseline: Option<Baseline>,
     bag: Bag,
 ) -> Result<SignedBundle, RunError> {
     let facts = Facts {
@@ -60,7 +60,7 @@ pub(super) fn seal(
         failure: coverage.failure(),
         binary: job.program,
         log_key: job.keys.log.public(),
-        baseline: newest.claim.clone(),
+        baseline,
     };
     Ok(bundle::seal(bag, facts, &job.keys.signing)?)
 }

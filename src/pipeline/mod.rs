@@ -143,24 +143,25 @@ pub struct Ran {
 ///
 /// # Errors
 /// Definitions that are wrong; documents or tables that could not be made. Nothing has been stored then.
-pub fn produce(job: &Job<'_>, collected: &mut Collected, newest: &Newest) -> Result<Ran, RunError> {
-    let earlier = newest.earlier.as_ref();
+pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> Result<Ran, RunError> {
+    let warnings = warnings(collected, &newest);
+    let earlier = newest.earlier.take();
     let coverage = &collected.coverage;
     let today = coverage.finished.date_naive();
     (job.on_stage)(Stage::Snapshot);
     let snapshot = snapshot::assemble(std::mem::take(&mut collected.objects), coverage);
-    let files = attested::with_changes(job.rules.clone(), earlier.map(|earlier| &earlier.rules));
+    let files = attested::with_changes(job.rules.clone(), earlier.as_ref().map(|earlier| &earlier.rules));
     let job = &Job { rules: &files, ..*job };
     let rules = Rules::load(files.clone(), job.frameworks, &coverage.cluster).map_err(RunError::Rules)?;
     (job.on_stage)(Stage::Evaluate);
     let evaluation = judge(&snapshot, coverage, &rules, today);
     (job.on_stage)(Stage::Compare);
     let now = Side { snapshot: &snapshot, coverage, evaluation: &evaluation, rules: job.rules };
-    let drift = compare(earlier, now, &rules, today);
-
-    let head = earlier.map(|earlier| LogHead { index: earlier.index, origin: earlier.origin.clone() });
+    let drift = compare(earlier.as_ref(), now, &rules, today);
+    // The earlier side of a large cluster is as large as this one: from here on only its name is needed.
+    let head = earlier.map(|earlier| LogHead { index: earlier.index, origin: earlier.origin });
     let own = HistoryLine::of(&evaluation, coverage, head.as_ref().map(|head| head.index));
-    let history = History::carry(newest.history.clone(), own);
+    let history = History::carry(newest.history.take(), own);
     let mut bag = files::evidence(
         job,
         &files::Made { snapshot: &snapshot, coverage, evaluation: &evaluation, drift: &drift, history: &history },
@@ -192,9 +193,8 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, newest: &Newest) -> Res
     };
     files::documents(&input, &mut bag)?;
     (job.on_stage)(Stage::Sign);
-    let bundle = files::seal(job, coverage, &evaluation, newest, bag)?;
-    let warnings = warnings(collected, newest);
     let log_size = newest.claim.as_ref().map_or(0, |claim| claim.size);
+    let bundle = files::seal(job, coverage, &evaluation, newest.claim, bag)?;
     Ok(Ran { snapshot, evaluation, drift, bundle, meta, history, definitions, log_size, warnings })
 }
 

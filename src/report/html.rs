@@ -74,10 +74,13 @@ fn rows(input: &Input<'_>) -> Vec<Row> {
                 Outcome::Fail => "exception".into(),
                 other => words::outcome(other).into(),
             }),
-            check: f.check.clone(),
+            check: f.check.to_string(),
             object: f.resource.to_string(),
-            message: f.reason.as_ref().map_or_else(|| f.message.clone(), |reason| format!("{}: {reason}", f.message)),
-            owner: f.owner.clone().unwrap_or_default(),
+            message: f
+                .reason
+                .as_ref()
+                .map_or_else(|| f.message.to_string(), |reason| format!("{}: {reason}", f.message)),
+            owner: f.owner.as_deref().unwrap_or_default().to_owned(),
         }
     });
     rows.collect()

@@ -30,7 +30,7 @@ pub use assemble::assemble;
 pub use components::component_of;
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
-pub(crate) use parquet::{texts, write as write_table};
+pub(crate) use parquet::{texts, write_rows};
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
 pub use reports::{REPORTS, REPORTS_GROUP, report_scan};
 pub use scan::{

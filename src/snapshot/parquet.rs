@@ -81,14 +81,35 @@ impl TableError {
 pub(crate) fn write(table: &str, columns: Vec<Column>) -> Result<Vec<u8>, TableError> {
     let mut frame = DataFrame::new_infer_height(columns).map_err(TableError::parquet(table))?;
     let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes)
+    writer(&mut bytes).finish(&mut frame).map_err(TableError::parquet(table))?;
+    Ok(bytes)
+}
+
+fn writer(bytes: &mut Vec<u8>) -> ParquetWriter<&mut Vec<u8>> {
+    ParquetWriter::new(bytes)
         .with_compression(ParquetCompression::Zstd(None))
         .with_statistics(StatisticsOptions::empty())
         .with_row_group_size(Some(ROW_GROUP))
         .with_data_page_size(Some(1 << 20))
-        .finish(&mut frame)
-        .map_err(TableError::parquet(table))?;
-    Ok(bytes)
+}
+
+/// Writes a table of many rows, one row group at a time: `columns` makes those of some of the rows.
+pub(crate) fn write_rows<T>(
+    table: &str,
+    rows: &[T],
+    columns: impl Fn(&[T]) -> Vec<Column>,
+) -> Result<Vec<u8>, TableError> {
+    let write = || {
+        let mut bytes = Vec::new();
+        let frame = |rows: &[T]| DataFrame::new_infer_height(columns(rows));
+        let mut batches = writer(&mut bytes).batched(frame(&[])?.schema())?;
+        for rows in rows.chunks(ROW_GROUP) {
+            batches.write_batch(&frame(rows)?)?;
+        }
+        batches.finish()?;
+        Ok(bytes)
+    };
+    write().map_err(TableError::parquet(table))
 }
 
 /// A column of texts, `None` for null.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
 
@@ -24,11 +25,11 @@ impl Store {
         &self,
         cluster: &str,
         id: &Digest,
-        files: &BTreeMap<String, Vec<u8>>,
+        files: &BTreeMap<String, Bytes>,
         patience: Patience,
     ) -> Result<(), StoreError> {
         let folder = self.bundle(cluster, id)?;
-        let write = async |(name, bytes): (&String, &Vec<u8>)| {
+        let write = async |(name, bytes): (&String, &Bytes)| {
             let path = self.below(&folder, name)?;
             match self.create(&path, bytes, patience).await? {
                 Created::Ours => Ok(()),

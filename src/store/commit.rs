@@ -1,5 +1,7 @@
 //! The commit protocol: a bundle is in the log once its commit could be created, and exactly once.
 
+use bytes::Bytes;
+
 use super::{
     Patience, Store, StoreError,
     chain::{Head, Skipped, Slot, commit_path, follows, judge},
@@ -63,7 +65,7 @@ impl Store {
             let path = commit_path(&folder, slot);
             let ours =
                 next_commit(previous.as_ref(), leaf, cluster, key).map_err(|error| self.log_error(&path, &error))?;
-            match self.create(&path, ours.bytes(), patience).await? {
+            match self.create(&path, &Bytes::copy_from_slice(ours.bytes()), patience).await? {
                 Created::Ours => return Ok(self.committed(cluster, &Slot { slot, commit: ours }, skipped, false)),
                 Created::Theirs(bytes) => match judge(Some(&bytes), slot, cluster, &public) {
                     Ok(winner) if follows(&winner, previous.as_ref()) => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
 use object_store::{Error as Backend, PutMode, PutPayload, path::Path};
 
 use super::{Cause, Store, StoreError};
@@ -49,11 +50,11 @@ impl Store {
     ///
     /// An answer that leaves the outcome open (a timeout, a broken connection, S3's 409) is settled by reading back:
     /// our bytes are success, none means the same request again, others mean that somebody else was first.
-    pub(super) async fn create(&self, path: &Path, bytes: &[u8], patience: Patience) -> Result<Created, StoreError> {
+    pub(super) async fn create(&self, path: &Path, bytes: &Bytes, patience: Patience) -> Result<Created, StoreError> {
         if bytes.len() as u64 > super::LARGEST_OBJECT {
             return Err(self.too_large("write", path, bytes.len() as u64));
         }
-        let payload = PutPayload::from(bytes.to_vec());
+        let payload = PutPayload::from(bytes.clone());
         (|| self.create_once(path, payload.clone(), bytes)).retry(patience.pauses()).when(StoreError::is_unknown).await
     }
 

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Committed, Patience, Store, StoreError};
@@ -202,7 +203,7 @@ impl Pending {
 /// A bundle on its way, from memory or from the waiting room.
 struct Parcel {
     id: Digest,
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Bytes>,
     leaf: Leaf,
     since: u64,
 }
@@ -217,7 +218,7 @@ impl Parcel {
             if Digest::of(&bytes) != *digest {
                 return None;
             }
-            files.insert(name.clone(), bytes);
+            files.insert(name.clone(), Bytes::from(bytes));
         }
         let envelope = Envelope::parse(files.get(envelope::FILE)?).ok()?;
         let is_stamp = |name: &&String| name.starts_with("attest/tsa/");

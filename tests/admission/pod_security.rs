@@ -199,15 +199,15 @@ pub fn judge(rules: &Rules, version: Minor, namespaces: &[Value], cases: &[(&str
         keep_passes: false,
     });
     let rows = rules.frameworks.iter().flat_map(|selected| &selected.framework.requirements);
-    let deciding: BTreeSet<&String> = rows.flat_map(|row| &row.decides).collect();
+    let deciding: BTreeSet<&str> = rows.flat_map(|row| &row.decides).map(String::as_str).collect();
     let mut refusals = vec![Refusals::new(); cases.len()];
     let framework = &rules.frameworks[0].framework.id;
     let counted = evaluation.findings.iter().filter(|finding| finding.counts_for(framework));
-    for finding in counted.filter(|finding| deciding.contains(&finding.check)) {
+    for finding in counted.filter(|finding| deciding.contains(&*finding.check)) {
         let Some(at) = finding.resource.name.strip_prefix('p').and_then(|at| at.parse::<usize>().ok()) else {
             continue;
         };
-        let row = ROWS.iter().find(|(_, checks)| checks.contains(&finding.check.as_str()));
+        let row = ROWS.iter().find(|(_, checks)| checks.contains(&&*finding.check));
         let row = row.unwrap_or_else(|| panic!("{} is not in the table", finding.check)).0[0];
         match finding.outcome {
             Outcome::Fail => refusals[at].insert(row.into()),

@@ -66,7 +66,7 @@ pub fn counts() -> Counts {
 pub fn evidence(run: u8) -> BTreeMap<String, Vec<u8>> {
     let evaluation = json!({
         "schema": "kubeproof.dev/evaluation/v1", "engine": env!("CARGO_PKG_VERSION"), "counts": counts(),
-        "findings": [], "checks": [], "requirements": [], "frameworks": [], "declarations": [],
+        "findings": [], "resources": [], "objects": [], "checks": [], "requirements": [], "frameworks": [], "declarations": [],
     });
     let json = |value: &Value| canonical::value_to_vec(value).expect("canonical JSON");
     BTreeMap::from([
@@ -161,7 +161,7 @@ impl Draft {
         let bundle = signed(2);
         let commits = chain([signed(0).leaf, signed(1).leaf, bundle.leaf]);
         Self {
-            files: bundle.files,
+            files: bundle.files.into_iter().map(|(name, bytes)| (name, bytes.into())).collect(),
             log: commits.iter().map(|c| (log::commit_file(c.index()), c.bytes().to_vec())).collect(),
             on_disk: None,
             key: Some(keys().signing.public().to_pem().expect("PEM")),

@@ -222,7 +222,8 @@ const MANIFESTS: &[Case] = &[
         "manifest_swapped_envelope_kept",
         |d| {
             let other = signed(1).files;
-            d.files.extend(other.into_iter().filter(|(path, _)| !path.starts_with("attest/")));
+            let other = other.into_iter().filter(|(path, _)| !path.starts_with("attest/"));
+            d.files.extend(other.map(|(path, bytes)| (path, bytes.into())));
         },
         3,
         MANIFEST,

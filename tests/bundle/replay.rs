@@ -41,7 +41,7 @@ fn replay(evaluation: &Evaluation) -> Verification {
     let run = run();
     let mut files = run.files.clone();
     files.insert("data/coverage.json".to_owned(), canonical::to_vec(&run.coverage).unwrap());
-    files.insert("data/evaluation.json".to_owned(), canonical::to_vec(evaluation).unwrap());
+    files.insert("data/evaluation.json".to_owned(), evaluate::stored::write(evaluation).unwrap());
     let facts = Facts {
         coverage: &run.coverage,
         counts: evaluation.counts,
@@ -80,5 +80,5 @@ fn finding_removed_by_the_signer() {
     let gone = evaluation.findings.remove(0);
     let verification = replay(&evaluation);
     assert_eq!(verification.result, Verdict::Tampered);
-    assert!(detail(&verification).contains(&gone.check), "{}", detail(&verification));
+    assert!(detail(&verification).contains(&*gone.check), "{}", detail(&verification));
 }

@@ -48,11 +48,11 @@ fn judge(folder: &Path, rules: &Rules, version: Minor) -> (BTreeSet<String>, BTr
         keep_passes: false,
     });
     let rows = rules.frameworks.iter().flat_map(|selected| &selected.framework.requirements);
-    let deciding: BTreeSet<&String> = rows.flat_map(|row| &row.decides).collect();
-    let judged = evaluation.findings.into_iter().filter(|finding| deciding.contains(&finding.check));
+    let deciding: BTreeSet<&str> = rows.flat_map(|row| &row.decides).map(String::as_str).collect();
+    let judged = evaluation.findings.into_iter().filter(|finding| deciding.contains(&*finding.check));
     let failed = judged.inspect(|f| assert_ne!(f.outcome, Outcome::NotEvaluated, "{}: {f:?}", folder.display()));
     let failed = failed.filter(|finding| finding.outcome == Outcome::Fail);
-    (pods, failed.map(|finding| (finding.resource.name, finding.check)).collect())
+    (pods, failed.map(|finding| (finding.resource.name.clone(), finding.check.to_string())).collect())
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn the_same_bundle_gives_the_same_zip_with_every_file() {
             let (name, mut content) = (entry.name().unwrap().into_owned(), Vec::new());
             entry.read_to_end(&mut content).unwrap();
             match name.strip_prefix("bundle/") {
-                Some(name) => assert_eq!(expected.remove(name), Some(content), "{name}"),
+                Some(name) => assert_eq!(expected.remove(name), Some(content.into()), "{name}"),
                 None => assert!(name.starts_with("log/") && name.ends_with(".tlog-proof"), "{name}"),
             }
         }

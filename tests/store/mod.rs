@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use kubeproof::{
     bundle::{Facts, LogKey, SignedBundle, SigningKey, seal},
     canonical,
@@ -37,6 +38,11 @@ fn log_key() -> LogKey {
     LogKey::from_seed([2; 32])
 }
 
+/// Files as a store gives them back.
+fn plain(files: &BTreeMap<String, Bytes>) -> BTreeMap<String, Vec<u8>> {
+    files.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect()
+}
+
 /// A small signed bundle of day `number` of November 2026, at six, different for each number.
 fn bundle(number: u32) -> SignedBundle {
     bundle_at(number, &format!("2026-11-{:02}T06:00", number % 30 + 1))
@@ -54,7 +60,7 @@ fn bundle_at(number: u32, minute: &str) -> SignedBundle {
     let counts = Counts { pass: 1, fail: 2, ..Counts::default() };
     let evaluation = json!({
         "schema": "kubeproof.dev/evaluation/v1", "engine": env!("CARGO_PKG_VERSION"), "counts": counts,
-        "findings": [], "checks": [], "requirements": [], "frameworks": [], "declarations": [],
+        "findings": [], "resources": [], "objects": [], "checks": [], "requirements": [], "frameworks": [], "declarations": [],
     });
     let files = [
         ("data/coverage.json", canonical::to_vec(&coverage).unwrap()),

@@ -14,7 +14,7 @@ use crate::{
     canonical,
     collect::Coverage,
     digest::Digest,
-    evaluate::Counts,
+    evaluate::{Counts, stored},
 };
 
 /// What is needed of data/evaluation.json: additions by later versions are no defect.
@@ -25,21 +25,19 @@ struct EvaluationHead {
     counts: Counts,
 }
 
-const EVALUATION_SCHEMA: &str = "kubeproof.dev/evaluation/v1";
-
 pub(super) fn judge(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
     judge_statement(lines, predicate, steps);
     let mut documents = BTreeMap::new();
     for (path, bytes) in files.iter().filter(|(path, _)| is_own_json(path)) {
-        match strict_json(bytes) {
-            Ok(value) => {
-                documents.insert(path.as_str(), value);
+        match canonical::check(bytes) {
+            Ok(()) => {
+                documents.insert(path.as_str(), bytes.as_slice());
             }
-            Err(detail) => steps.fail(StepName::Content, Verdict::Tampered, path, detail),
+            Err(error) => steps.fail(StepName::Content, Verdict::Tampered, path, error.to_string()),
         }
     }
-    judge_coverage(&mut documents, predicate, steps);
-    judge_evaluation(&mut documents, predicate, steps);
+    judge_coverage(&documents, predicate, steps);
+    judge_evaluation(&documents, predicate, steps);
     let mut documents = 0_u32;
     for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with(bag::REPORT) && path.ends_with(".pdf")) {
         documents += 1;
@@ -68,15 +66,6 @@ fn is_own_json(path: &str) -> bool {
     path.strip_prefix(bag::DATA).is_some_and(|name| !name.contains('/') && name.ends_with(".json"))
 }
 
-fn strict_json(bytes: &[u8]) -> Result<serde_json::Value, String> {
-    let value = canonical::parse(bytes).map_err(|e| e.to_string())?;
-    match canonical::value_to_vec(&value) {
-        Ok(again) if again == bytes => Ok(value),
-        Ok(_) => Err("not in the form of RFC 8785 with integers up to 2^53-1".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 fn judge_statement(lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
     if bag::evidence_root_of(lines) != predicate.evidence_root {
         let detail = "the statement's evidence root is not that of the manifest";
@@ -88,17 +77,16 @@ fn judge_statement(lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
     }
 }
 
-fn judge_coverage(documents: &mut BTreeMap<&str, serde_json::Value>, predicate: &Predicate, steps: &mut Steps) {
-    let Some(value) = documents.remove(COVERAGE) else { return missing(COVERAGE, steps) };
-    let digest = canonical::value_to_vec(&value).map(Digest::of);
-    let coverage: Coverage = match serde_json::from_value(value) {
+fn judge_coverage(documents: &BTreeMap<&str, &[u8]>, predicate: &Predicate, steps: &mut Steps) {
+    let Some(bytes) = documents.get(COVERAGE) else { return missing(COVERAGE, steps) };
+    let coverage: Coverage = match serde_json::from_slice(bytes) {
         Ok(coverage) => coverage,
         Err(_) if !same_version(predicate) => return not_read(COVERAGE, predicate, steps),
         Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, COVERAGE, error.to_string()),
     };
-    let claim = digest.ok().map(|digest| CoverageClaim::of(&coverage, digest));
+    let claim = CoverageClaim::of(&coverage, Digest::of(bytes));
     let caller = coverage.caller.map(|c| CallerIdentity { username: c.username, groups: c.groups });
-    let agree = claim.as_ref() == Some(&predicate.coverage)
+    let agree = claim == predicate.coverage
         && caller == predicate.caller
         && coverage.cluster.folder() == predicate.cluster.folder
         && coverage.cluster.uid == predicate.cluster.uid
@@ -109,14 +97,14 @@ fn judge_coverage(documents: &mut BTreeMap<&str, serde_json::Value>, predicate: 
     }
 }
 
-fn judge_evaluation(documents: &mut BTreeMap<&str, serde_json::Value>, predicate: &Predicate, steps: &mut Steps) {
-    let Some(value) = documents.remove(EVALUATION) else { return missing(EVALUATION, steps) };
-    let head: EvaluationHead = match serde_json::from_value(value) {
+fn judge_evaluation(documents: &BTreeMap<&str, &[u8]>, predicate: &Predicate, steps: &mut Steps) {
+    let Some(bytes) = documents.get(EVALUATION) else { return missing(EVALUATION, steps) };
+    let head: EvaluationHead = match serde_json::from_slice(bytes) {
         Ok(head) => head,
         Err(_) if !same_version(predicate) => return not_read(EVALUATION, predicate, steps),
         Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, error.to_string()),
     };
-    if head.schema != EVALUATION_SCHEMA || head.counts != predicate.counts || head.engine != predicate.tool.version {
+    if head.schema != stored::SCHEMA || head.counts != predicate.counts || head.engine != predicate.tool.version {
         steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, "says otherwise than the signed statement");
     }
 }

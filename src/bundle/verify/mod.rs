@@ -196,6 +196,11 @@ impl Verified {
         &self.files
     }
 
+    /// The same buffers, to keep a part of them.
+    pub fn into_files(self) -> BTreeMap<String, Vec<u8>> {
+        self.files
+    }
+
     /// The log entry.
     pub fn commit(&self) -> &Commit {
         &self.commit

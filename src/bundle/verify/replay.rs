@@ -66,8 +66,11 @@ struct Again {
 }
 
 fn again(files: &BTreeMap<String, Vec<u8>>) -> Result<Again, ReplayError> {
-    let coverage: Coverage = stored(files, COVERAGE)?;
-    let before: Evaluation = stored(files, EVALUATION)?;
+    let coverage = files.get(COVERAGE).map(Vec::as_slice).unwrap_or_default();
+    let coverage: Coverage =
+        serde_json::from_slice(coverage).map_err(|e| ReplayError::Unreadable(COVERAGE, e.to_string()))?;
+    let before = files.get(EVALUATION).map(Vec::as_slice).unwrap_or_default();
+    let before = evaluate::stored::read(before).map_err(|e| ReplayError::Unreadable(EVALUATION, e.to_string()))?;
     let rules: RuleFiles =
         files.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(RULES)?.to_owned(), bytes.clone()))).collect();
     // The frameworks that were looked at stand in the evaluation, by version: asking for them selects the same.
@@ -77,7 +80,7 @@ fn again(files: &BTreeMap<String, Vec<u8>>) -> Result<Again, ReplayError> {
     let snapshot = snapshot::read(files, &coverage)?;
     let mut after = evaluate::run(&evaluate::Input::of_run(&snapshot, &coverage, &rules));
     place(&before, &mut after);
-    let equal = files.get(EVALUATION) == Some(&canonical::to_vec(&after)?);
+    let equal = files.get(EVALUATION) == Some(&evaluate::stored::write(&after)?);
     Ok(Again { equal, differences: differences(&before, &after) })
 }
 
@@ -91,20 +94,12 @@ fn place(before: &Evaluation, after: &mut Evaluation) {
     }
 }
 
-fn stored<T: serde::de::DeserializeOwned>(
-    files: &BTreeMap<String, Vec<u8>>,
-    path: &'static str,
-) -> Result<T, ReplayError> {
-    let bytes = files.get(path).map(Vec::as_slice).unwrap_or_default();
-    serde_json::from_slice(bytes).map_err(|error| ReplayError::Unreadable(path, error.to_string()))
-}
-
 /// What differs, as a person would name it; something always does when this is asked.
 fn differences(before: &Evaluation, after: &Evaluation) -> Vec<String> {
     let mut named = compare(
         &before.findings,
         &after.findings,
-        |finding| (finding.check.clone(), finding.resource.to_string(), finding.id.clone()),
+        |finding| (finding.check.clone(), finding.resource.to_string(), finding.id),
         |(check, resource, _)| format!("{check} on {resource}"),
     );
     named.extend(compare(&before.checks, &after.checks, |check| check.id.clone(), |id| format!("check {id}")));

@@ -7,7 +7,7 @@ use walkdir::WalkDir;
 use super::Args;
 use crate::{
     cli::Failure,
-    evaluate::{Evaluation, Finding},
+    evaluate::{Evaluation, Finding, stored},
 };
 
 fn evaluation(bundle: &Path) -> Result<Evaluation, Failure> {
@@ -16,11 +16,12 @@ fn evaluation(bundle: &Path) -> Result<Evaluation, Failure> {
         Failure::usage(format!("{}: {error}", file.display()))
             .hint("--bundle takes the folder that holds data/ and attest/")
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+    stored::read(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
 
 pub(super) fn in_bundle(bundle: &Path, prefix: &str) -> Result<Option<(Finding, PathBuf)>, Failure> {
-    let mut matching = evaluation(bundle)?.findings.into_iter().filter(|finding| finding.id.starts_with(prefix));
+    let mut matching =
+        evaluation(bundle)?.findings.into_iter().filter(|finding| finding.id.to_string().starts_with(prefix));
     let Some(first) = matching.next() else { return Ok(None) };
     match matching.next() {
         Some(second) => Err(Failure::usage(format!("'{prefix}' begins several findings: {}, {}", first.id, second.id))

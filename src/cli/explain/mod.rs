@@ -220,7 +220,7 @@ impl Known {
             if finding.place.stable.is_empty() { "the object as a whole" } else { &finding.place.stable },
         );
         page.say("Observed", &words::plain(&finding.observed));
-        page.say("Expected", &words::plain(&finding.expected));
+        page.say("Expected", &finding.expected);
         if let Some(file) = &finding.file {
             page.say("File", &format!("{}:{}", file.path, file.line));
         }
@@ -400,10 +400,9 @@ mod tests {
         let bundle = folder.path().join("clusters/c-1/bundles/ab");
         std::fs::create_dir_all(bundle.join("data")).unwrap();
         let mut finding = crate::evaluate::samples::finding("container-privileged", "Deployment", Some("shop"), "cart");
-        finding.id = "3f9c000000000000".into();
+        finding.id = "3f9c000000000000".parse().unwrap();
         finding.waiver = Some("W-7".into());
         let evaluation = Evaluation {
-            schema: "kubeproof.dev/evaluation/v1".into(),
             engine: "0".into(),
             counts: Default::default(),
             findings: vec![finding],
@@ -412,7 +411,8 @@ mod tests {
             frameworks: vec![],
             declarations: vec![],
         };
-        std::fs::write(bundle.join("data/evaluation.json"), serde_json::to_vec(&evaluation).unwrap()).unwrap();
+        std::fs::write(bundle.join("data/evaluation.json"), crate::evaluate::stored::write(&evaluation).unwrap())
+            .unwrap();
         let args =
             |name: &str, bundle: Option<PathBuf>| Args { name: name.into(), bundle, store: folder.path().into() };
         let known = known();

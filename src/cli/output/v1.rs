@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     collect::{Collected, Coverage, InputError, Source},
-    evaluate::{CheckResult, Counts, Finding, Outcome, RequirementResult, Status},
+    evaluate::{CheckResult, Counts, Finding, FindingId, Outcome, RequirementResult, Status},
     framework::RowCoverage,
     report::CheckReport,
 };
@@ -31,10 +31,10 @@ pub(crate) struct Document<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BaselineV1<'a> {
-    new: Vec<&'a str>,
-    known: &'a BTreeSet<String>,
-    resolved: &'a BTreeSet<String>,
-    unseen: &'a BTreeSet<String>,
+    new: Vec<FindingId>,
+    known: &'a BTreeSet<FindingId>,
+    resolved: &'a BTreeSet<FindingId>,
+    unseen: &'a BTreeSet<FindingId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +105,7 @@ impl<'a> Document<'a> {
             coverage: refused(coverage),
             errors: &collected.errors,
             baseline: report.comparison.map(|comparison| BaselineV1 {
-                new: report.open().into_iter().map(|finding| finding.id.as_str()).collect(),
+                new: report.open().into_iter().map(|finding| finding.id).collect(),
                 known: &comparison.known,
                 resolved: &comparison.resolved,
                 unseen: &comparison.unseen,

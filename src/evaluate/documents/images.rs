@@ -164,7 +164,7 @@ fn document(image: &Image, said: &Said, digests: &Digests<'_>) -> Document {
         uid: None,
     };
     let workload = digests.get(&(kind, namespace, name));
-    let workload = workload.map(|digest| Evidence { resource: image.workload.clone(), digest: *digest });
+    let workload = workload.map(|digest| Evidence { resource: image.workload.as_str().into(), digest: *digest });
     let of_place = [entry("container", Node::text(&image.container)), entry("workload", Node::text(&image.workload))];
     Document {
         on: On::Image,

@@ -79,7 +79,7 @@ pub(super) fn evidence<'r>(
     reports: impl IntoIterator<Item = Option<&'r Report>>,
 ) -> Vec<Evidence> {
     let own = node_object(made, name)
-        .map(|object| Evidence { resource: object.reference().to_string(), digest: object.digest });
+        .map(|object| Evidence { resource: object.reference().to_string().into(), digest: object.digest });
     own.into_iter().chain(reports.into_iter().flatten().map(|report| report.evidence.clone())).collect()
 }
 

@@ -219,5 +219,5 @@ fn spec<T: serde::de::DeserializeOwned>(object: &Object) -> Option<T> {
 }
 
 fn evidence(object: &Object) -> Evidence {
-    Evidence { resource: object.reference().to_string(), digest: object.digest }
+    Evidence { resource: object.reference().to_string().into(), digest: object.digest }
 }

@@ -29,7 +29,7 @@ pub(super) fn subjects(snapshot: &Snapshot) -> Vec<Document> {
         let known = rests_on.into_iter().filter_map(|key| {
             let (kind, namespace, name) = key;
             let path = namespace.map_or_else(|| name.to_string(), |namespace| format!("{namespace}/{name}"));
-            Some(Evidence { resource: format!("{kind}/{path}"), digest: *digests.get(&key)? })
+            Some(Evidence { resource: format!("{kind}/{path}").into(), digest: *digests.get(&key)? })
         });
         evidence.entry(subject).or_default().extend(known);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::evaluate::{Evaluation, FilePosition, Finding, Outcome};
+use crate::evaluate::{Evaluation, FilePosition, Finding, FindingId, Outcome};
 
 /// The schema that can be compared with.
 const SCHEMA: &str = "kubeproof.dev/findings/v1";
@@ -16,7 +16,7 @@ const FAMILY: &str = "kubeproof.dev/findings/";
 
 /// Open failures of an earlier check, by finding id.
 #[derive(Debug, Clone)]
-pub struct CheckBaseline(BTreeMap<String, Earlier>);
+pub struct CheckBaseline(BTreeMap<FindingId, Earlier>);
 
 /// Why a file is no baseline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,11 +42,11 @@ pub enum BaselineError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Ids of open failures that the baseline holds too.
-    pub known: BTreeSet<String>,
+    pub known: BTreeSet<FindingId>,
     /// Ids of the baseline that are no failure any more.
-    pub resolved: BTreeSet<String>,
+    pub resolved: BTreeSet<FindingId>,
     /// Ids of the baseline of which nothing is known: the file was not read, or the check was not evaluated.
-    pub unseen: BTreeSet<String>,
+    pub unseen: BTreeSet<FindingId>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +63,7 @@ struct Document {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Earlier {
-    id: String,
+    id: FindingId,
     check: String,
     outcome: Outcome,
     waiver: Option<String>,
@@ -92,32 +92,32 @@ impl CheckBaseline {
             serde_json::from_slice(bytes).map_err(|error| BaselineError::Findings(error.to_string()))?;
         // What was waived or expected then and is open now counts: whatever accepted it has ended.
         let is_open = |f: &Earlier| f.outcome == Outcome::Fail && f.waiver.is_none() && f.expected_by.is_none();
-        let open = document.findings.into_iter().filter(is_open).map(|finding| (finding.id.clone(), finding));
+        let open = document.findings.into_iter().filter(is_open).map(|finding| (finding.id, finding));
         Ok(Self(open.collect()))
     }
 
     /// Compares by finding id. `read` says whether a file was read in full this time: of others nothing is known.
     pub fn compare(&self, evaluation: &Evaluation, read: impl Fn(&str) -> bool) -> Comparison {
-        let mut now: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+        let mut now: BTreeMap<FindingId, Vec<&Finding>> = BTreeMap::new();
         for finding in &evaluation.findings {
-            now.entry(&finding.id).or_default().push(finding);
+            now.entry(finding.id).or_default().push(finding);
         }
         let answered: BTreeSet<&str> =
             evaluation.checks.iter().filter(|check| check.not_evaluated == 0).map(|check| check.id.as_str()).collect();
         let mut comparison = Comparison::default();
         for (id, earlier) in &self.0 {
             // Overlays hold one object several times, and so one id: any of them that is open keeps it.
-            let findings = now.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let findings = now.get(id).map(Vec::as_slice).unwrap_or_default();
             let has = |outcome| findings.iter().any(|finding| finding.outcome == outcome);
             let seen = || earlier.file.as_ref().is_none_or(|file| read(&file.path));
             if findings.iter().any(|finding| finding.is_open_failure()) {
-                comparison.known.insert(id.clone());
+                comparison.known.insert(*id);
             } else if has(Outcome::Fail) {
                 // Waived or expected by now, which is counted there.
             } else if has(Outcome::NotEvaluated) || !answered.contains(earlier.check.as_str()) || !seen() {
-                comparison.unseen.insert(id.clone());
+                comparison.unseen.insert(*id);
             } else {
-                comparison.resolved.insert(id.clone());
+                comparison.resolved.insert(*id);
             }
         }
         comparison

@@ -63,7 +63,7 @@ pub fn github(report: &CheckReport<'_>) -> String {
 }
 
 fn annotation(report: &CheckReport<'_>, finding: &Finding, level: Level) -> String {
-    let (file, line) = finding.file.as_ref().map_or((None, None), |f| (Some(f.path.as_str()), Some(f.line)));
+    let (file, line) = finding.file.as_ref().map_or((None, None), |f| (Some(&*f.path), Some(f.line)));
     let title = format!("{} {}", words::severity(finding.severity), finding.check);
     let fix = report.fix(&finding.check).map(|fix| format!("\nFix: {fix}")).unwrap_or_default();
     // A line break in a name would pass for one of ours.

@@ -41,7 +41,7 @@ enum Result {
 pub fn junit(report: &CheckReport<'_>) -> io::Result<String> {
     let mut suites: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for finding in report.evaluation.findings.iter().filter(|finding| finding.file.is_some()) {
-        let file = finding.file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
+        let file = finding.file.as_ref().map(|file| file.path.to_string()).unwrap_or_default();
         suites.entry(file).or_default().extend(case(report, finding));
     }
     for error in report.errors {
@@ -90,13 +90,13 @@ fn case(report: &CheckReport<'_>, finding: &Finding) -> Option<Case> {
         (Outcome::Fail, Standing::Known) => Result::Skipped("known from the baseline".into()),
         (Outcome::Fail, Standing::Open) => Result::Failed {
             severity: words::severity(finding.severity),
-            message: finding.message.clone(),
+            message: finding.message.to_string(),
             text: detail(report, finding),
         },
     };
     // Names must stay the same from run to run, so they hold the stable place and no line.
     let name = format!("{} {}", finding.resource, finding.place.stable);
-    Some(Case { name, class: finding.check.clone(), result })
+    Some(Case { name, class: finding.check.to_string(), result })
 }
 
 fn detail(report: &CheckReport<'_>, finding: &Finding) -> String {

@@ -54,7 +54,7 @@ impl<'a> CheckReport<'a> {
     fn of(&self, standing: Standing) -> Vec<&'a Finding> {
         let failures = self.evaluation.findings.iter().filter(|finding| finding.outcome == Outcome::Fail);
         let mut found: Vec<_> = failures.filter(|finding| self.standing(finding) == standing).collect();
-        let place = |f: &'a Finding| f.file.as_ref().map(|file| (file.path.as_str(), file.line));
+        let place = |f: &'a Finding| f.file.as_ref().map(|file| (&*file.path, file.line));
         found.sort_by(|a, b| {
             b.severity.cmp(&a.severity).then_with(|| (place(a), &a.check, &a.id).cmp(&(place(b), &b.check, &b.id)))
         });
@@ -121,7 +121,7 @@ impl<'a> CheckReport<'a> {
             (None, Some(id)) => ("expected of the system by", id),
             (None, None) => return None,
         };
-        let declared = self.evaluation.declarations.iter().find(|declaration| declaration.id == *id);
+        let declared = self.evaluation.declarations.iter().find(|declaration| *declaration.id == **id);
         let note = declared.map(|declaration| format!(": {}", declaration.note)).unwrap_or_default();
         Some(format!("{what} {id}{note}"))
     }

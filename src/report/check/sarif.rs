@@ -227,12 +227,12 @@ fn result(report: &CheckReport<'_>, finding: &Finding, rule_index: usize) -> Res
         first.logical_locations.push(name);
     }
     ResultRow {
-        rule_id: finding.check.clone(),
+        rule_id: finding.check.to_string(),
         rule_index,
         level: level(finding.severity),
         message: Text { text: format!("{}: {}", one_line(&finding.resource.to_string()), one_line(&finding.message)) },
         locations,
-        partial_fingerprints: BTreeMap::from([("kubeproofFinding/v1", finding.id.clone())]),
+        partial_fingerprints: BTreeMap::from([("kubeproofFinding/v1", finding.id.to_string())]),
         baseline_state: report.comparison.map(|_| if standing == Standing::Open { "new" } else { "unchanged" }),
         suppressions: suppressions.into_iter().collect(),
         properties: json!({

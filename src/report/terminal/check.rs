@@ -25,7 +25,7 @@ type Place<'a> = (&'a str, String);
 pub fn check_text(report: &CheckReport<'_>) -> Vec<Line> {
     let mut groups: BTreeMap<Place<'_>, Vec<&Finding>> = BTreeMap::new();
     for finding in report.open() {
-        let file = finding.file.as_ref().map_or("", |f| f.path.as_str());
+        let file = finding.file.as_ref().map_or("", |f| &*f.path);
         let namespace = finding.resource.path();
         groups.entry((file, format!("{} {namespace}", finding.resource.kind))).or_default().push(finding);
     }
@@ -47,7 +47,7 @@ pub fn check_text(report: &CheckReport<'_>) -> Vec<Line> {
         for finding in findings {
             lines.extend(finding_lines(finding));
             if explained.insert(&finding.check) {
-                lines.extend(fix_lines(report.checks.get(&finding.check)));
+                lines.extend(fix_lines(report.checks.get(&*finding.check)));
             }
         }
     }

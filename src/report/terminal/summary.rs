@@ -106,14 +106,14 @@ fn open(facts: &Facts<'_>) -> Line {
             let first = group.first(facts);
             entry("OPEN", Tone::Bad, counts)
                 .at(DETAIL)
-                .with(Tone::Plain, said(&first.resource.path(), &first.message, &first.owner))
+                .with(Tone::Plain, said(&first.resource.path(), &first.message, first.owner.as_deref()))
         }
         _ => entry("OPEN", Tone::Good, "no exceptions"),
     }
 }
 
-fn said(place: &str, message: &str, owner: &Option<String>) -> String {
-    let owner = owner.as_ref().map(|o| format!(" ({o})")).unwrap_or_default();
+fn said(place: &str, message: &str, owner: Option<&str>) -> String {
+    let owner = owner.map(|o| format!(" ({o})")).unwrap_or_default();
     format!("{place}: {message}{owner}")
 }
 
@@ -124,7 +124,7 @@ fn worse(facts: &Facts<'_>) -> Option<Line> {
     let count = format!("{} new {}", words::number(n), words::severity(worst.severity));
     let tone = if worst.severity >= Severity::High { Tone::Bad } else { Tone::Warn };
     let rules = if worst.cause == Cause::Rules { "rules changed: " } else { "" };
-    let text = said(&worst.resource.path(), &worst.message, &worst.owner);
+    let text = said(&worst.resource.path(), &worst.message, worst.owner.as_deref());
     Some(entry("WORSE", tone, count).at(DETAIL).with(Tone::Plain, format!("{rules}{text}")))
 }
 
@@ -204,6 +204,6 @@ fn due(facts: &Facts<'_>) -> Option<Line> {
 
 fn next(facts: &Facts<'_>) -> Option<Line> {
     let first = facts.groups.iter().find(|g| g.new > 0).or(facts.groups.first())?.first(facts);
-    let id: String = first.id.chars().take(ID).collect();
+    let id: String = first.id.to_string().chars().take(ID).collect();
     Some(Line::default().with(Tone::Next, "NEXT").at(LABEL).with(Tone::Strong, format!("kubeproof explain {id}")))
 }

@@ -181,7 +181,7 @@ fn check_as_text() {
     let mut sample = busy(false);
     for (i, finding) in sample.evaluation.findings.iter_mut().enumerate() {
         let file = crate::evaluate::FilePosition {
-            path: format!("deploy/{}.yaml", finding.resource.kind.to_lowercase()),
+            path: format!("deploy/{}.yaml", finding.resource.kind.to_lowercase()).into(),
             line: 30 + i as u32,
         };
         finding.file = Some(file);
@@ -227,7 +227,7 @@ fn tables_of_findings_hold_every_finding() {
 #[test]
 fn the_viewer_loads_nothing_and_escapes_names() {
     let mut sample = busy(true);
-    sample.evaluation.findings[0].resource.name = "<img src=x onerror=alert(1)>".into();
+    std::sync::Arc::make_mut(&mut sample.evaluation.findings[0].resource).name = "<img src=x onerror=alert(1)>".into();
     let page = html(&sample.input()).unwrap();
     assert!(page.contains("Not verified here") && page.contains("kubeproof verify . --key pub.pem"));
     assert!(!page.contains("<img") && page.contains("&lt;img"));

@@ -135,21 +135,21 @@ pub fn finding(check: usize, kind: &str, namespace: &str, name: &str, owner: Opt
     let path = "/spec/template/spec/containers/0/securityContext/privileged";
     let object = object(kind, namespace, name, None);
     Finding {
-        id: Digest::of(format!("{id}{kind}{namespace}{name}")).short(16),
+        id: Digest::of(format!("{id}{kind}{namespace}{name}")).short(16).parse().unwrap(),
         check: id.into(),
         severity,
         outcome: Outcome::Fail,
         reason: None,
-        resource: reference(kind, namespace, name),
+        resource: reference(kind, namespace, name).into(),
         place: Place {
             container: (check != 1).then(|| "app".into()),
             path: path.into(),
             stable: "spec.template.spec.containers[name=app].securityContext.privileged".into(),
         },
         observed: json!(true),
-        expected: json!("false or unset"),
+        expected: "false or unset".into(),
         message: message.into(),
-        evidence: vec![Evidence { resource: object.reference().to_string(), digest: object.digest }],
+        evidence: [Evidence { resource: object.reference().to_string().into(), digest: object.digest }].into(),
         file: None,
         requirements: serves(check),
         owner: owner.map(Into::into),
@@ -449,7 +449,6 @@ pub fn empty() -> Sample {
         components: vec![],
     };
     let evaluation = Evaluation {
-        schema: "kubeproof.dev/evaluation/v1".into(),
         engine: "0.1.0".into(),
         counts: Counts::default(),
         findings: vec![],

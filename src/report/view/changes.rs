@@ -95,8 +95,11 @@ fn rows(facts: &Facts<'_>) -> Vec<Vec<Text>> {
         rows.push(vec![sign(mark, look), text, cause_text(permission.cause, &role)]);
     }
     rows.extend(by_check(of(FindingChangeKind::Resolved)).into_iter().map(|(c, n)| {
-        let text =
-            if n == 1 { named(c) } else { Text::from(format!("{n} exceptions of ")).code(&c.check).plain(" are gone") };
+        let text = if n == 1 {
+            named(c)
+        } else {
+            Text::from(format!("{n} exceptions of ")).code(&*c.check).plain(" are gone")
+        };
         vec![sign("−", Look::Good), text, cause(facts, c)]
     }));
     rows.extend(drift.rules.iter().map(|r| {
@@ -105,7 +108,7 @@ fn rows(facts: &Facts<'_>) -> Vec<Vec<Text>> {
     }));
     rows.extend(by_check(of(FindingChangeKind::LostSight)).into_iter().map(|(c, n)| {
         let what = words::count(n, "exception", "exceptions");
-        let text = Text::from(format!("{what} of ")).code(&c.check).plain(" could not be looked at again");
+        let text = Text::from(format!("{what} of ")).code(&*c.check).plain(" could not be looked at again");
         vec![sign("?", Look::Unseen), text, cause_text(Cause::Sight, "")]
     }));
     rows.extend(drift.sight.iter().map(|s| {
@@ -120,14 +123,14 @@ fn by_check<'a>(changes: impl Iterator<Item = &'a FindingChange>) -> Vec<(&'a Fi
     let mut groups: BTreeMap<(std::cmp::Reverse<crate::framework::Severity>, &str, Cause), (&FindingChange, u64)> =
         BTreeMap::new();
     for change in changes {
-        let key = (std::cmp::Reverse(change.severity), change.check.as_str(), change.cause);
+        let key = (std::cmp::Reverse(change.severity), &*change.check, change.cause);
         groups.entry(key).or_insert((change, 0)).1 += 1;
     }
     groups.into_values().collect()
 }
 
 fn named(change: &FindingChange) -> Text {
-    Text::new().strong(change.resource.path()).plain(format!(" {}", change.message)).note(change.check.clone())
+    Text::new().strong(change.resource.path()).plain(format!(" {}", change.message)).note(&*change.check)
 }
 
 fn cause(facts: &Facts<'_>, change: &FindingChange) -> Text {

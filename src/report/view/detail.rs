@@ -59,10 +59,10 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
 }
 
 fn detail(facts: &Facts<'_>, finding: &Finding) -> Detail {
-    let text = facts.input.definitions.checks.get(&finding.check).cloned().unwrap_or_default();
+    let text = facts.input.definitions.checks.get(&*finding.check).cloned().unwrap_or_default();
     let mut subject = Text::from(format!("{} ", finding.resource.kind)).strong(finding.resource.path());
     if let Some(container) = &finding.place.container {
-        subject = subject.plain(", container ").strong(container);
+        subject = subject.plain(", container ").strong(&**container);
     }
     subject = subject.plain(match &finding.owner {
         Some(owner) => format!(", owner {owner}"),
@@ -76,7 +76,7 @@ fn detail(facts: &Facts<'_>, finding: &Finding) -> Detail {
     Detail {
         tag: words::severity(finding.severity).to_uppercase(),
         look: finding.severity.into(),
-        check: finding.check.clone(),
+        check: finding.check.to_string(),
         about: format!("{}, finding {}{age}", facts.reference(finding), finding.id),
         subject: subject.note(words::sentence_case(&finding.message)),
         pairs: pairs(facts, finding),
@@ -88,15 +88,15 @@ fn detail(facts: &Facts<'_>, finding: &Finding) -> Detail {
 fn pairs(facts: &Facts<'_>, finding: &Finding) -> Vec<(String, Text)> {
     let mut pairs = Vec::new();
     if !finding.place.path.is_empty() {
-        pairs.push(("Field".to_owned(), Text::new().code(&finding.place.path)));
+        pairs.push(("Field".to_owned(), Text::new().code(&*finding.place.path)));
     }
     pairs.push(("Observed".to_owned(), Text::new().code(observed(&finding.observed))));
-    pairs.push(("Expected".to_owned(), in_words(&finding.expected).into()));
-    for evidence in &finding.evidence {
+    pairs.push(("Expected".to_owned(), (*finding.expected).into()));
+    for evidence in &*finding.evidence {
         let mut text = Text::new().code(evidence.digest.to_string());
         text = match facts.row(&evidence.digest) {
             Some(row) => text.note(format!("{}, row {} of objects.parquet", evidence.resource, words::number(row))),
-            None => text.note(&evidence.resource),
+            None => text.note(&*evidence.resource),
         };
         pairs.push(("Object".to_owned(), text));
     }
@@ -115,12 +115,5 @@ pub(super) fn observed(value: &Value) -> String {
     match value {
         Value::Null => "unset".into(),
         other => words::clip(&other.to_string(), VALUE),
-    }
-}
-
-fn in_words(value: &Value) -> String {
-    match value {
-        Value::String(words) => words.clone(),
-        other => observed(other),
     }
 }

@@ -9,7 +9,7 @@ use super::words;
 use crate::{
     digest::Digest,
     drift::{FindingChangeKind, ObjectChange},
-    evaluate::{Finding, Outcome, RequirementResult},
+    evaluate::{Finding, FindingId, Outcome, RequirementResult},
     framework::{Framework, Severity},
     report::Input,
     snapshot::Object,
@@ -29,13 +29,13 @@ pub struct Facts<'a> {
     /// Failures nobody accepted, worst first.
     pub open: Vec<&'a Finding>,
     /// Ids of findings that are new since the baseline.
-    pub new: BTreeSet<&'a str>,
+    pub new: BTreeSet<FindingId>,
     /// Exceptions of one check and one owner, the first to act on first.
     pub groups: Vec<Group<'a>>,
     /// Workloads by the object that a person wrote, and pods below them.
     pub workloads: Workloads,
     rows: BTreeMap<Digest, u64>,
-    references: BTreeMap<&'a str, String>,
+    references: BTreeMap<FindingId, String>,
     changed: BTreeMap<String, &'a ObjectChange>,
 }
 
@@ -76,13 +76,12 @@ impl<'a> Facts<'a> {
     pub fn of(input: &'a Input<'a>) -> Self {
         let findings = &input.evaluation.findings;
         let open: Vec<&Finding> = findings.iter().filter(|f| f.is_open_failure()).collect();
-        let new =
-            input.drift.findings.iter().filter(|c| c.change == FindingChangeKind::New).map(|c| c.id.as_str()).collect();
+        let new = input.drift.findings.iter().filter(|c| c.change == FindingChangeKind::New).map(|c| c.id).collect();
         let references = findings
             .iter()
             .filter(|f| f.outcome == Outcome::Fail)
             .zip(1..)
-            .map(|(f, nth)| (f.id.as_str(), words::reference(nth)))
+            .map(|(f, nth)| (f.id, words::reference(nth)))
             .collect();
         let rows = input.snapshot.objects.iter().zip(1..).map(|(o, row)| (o.digest, row)).collect();
         let changed = input.drift.objects.iter().map(|c| (c.resource.to_string(), c)).collect();
@@ -110,12 +109,12 @@ impl<'a> Facts<'a> {
 
     /// New since the baseline.
     pub fn is_new(&self, finding: &Finding) -> bool {
-        self.new.contains(finding.id.as_str())
+        self.new.contains(&finding.id)
     }
 
     /// `E-0001`: short ids of failures, in the order of `findings.csv`.
     pub fn reference(&self, finding: &Finding) -> &str {
-        self.references.get(finding.id.as_str()).map_or("–", String::as_str)
+        self.references.get(&finding.id).map_or("–", String::as_str)
     }
 
     /// 1-based row of `objects.parquet`.
@@ -156,15 +155,19 @@ impl<'a> Facts<'a> {
 
     /// Checks that could not be evaluated because `resource` was not seen.
     pub fn checks_without(&self, resource: &str) -> BTreeSet<&'a str> {
-        let names = |reason: &Option<String>| reason.as_deref().is_some_and(|r| mentions(r, resource));
+        let names = |reason: Option<&str>| reason.is_some_and(|r| mentions(r, resource));
         let evaluation = self.input.evaluation;
-        let whole = evaluation.checks.iter().filter(|c| c.not_evaluated > 0 && names(&c.reason)).map(|c| c.id.as_str());
+        let whole = evaluation
+            .checks
+            .iter()
+            .filter(|c| c.not_evaluated > 0 && names(c.reason.as_deref()))
+            .map(|c| c.id.as_str());
         let places = evaluation
             .findings
             .iter()
             .filter(|f| f.outcome == Outcome::NotEvaluated)
-            .filter(|f| (f.resource.kind == "List" && f.resource.name == resource) || names(&f.reason))
-            .map(|f| f.check.as_str());
+            .filter(|f| (f.resource.kind == "List" && f.resource.name == resource) || names(f.reason.as_deref()))
+            .map(|f| &*f.check);
         whole.chain(places).collect()
     }
 }

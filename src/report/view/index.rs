@@ -26,7 +26,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         });
         vec![
             Text::new().code(facts.reference(f)),
-            Text::new().code(&f.check).note(format!("finding {}", f.id)),
+            Text::new().code(&*f.check).note(format!("finding {}", f.id)),
             Text::from(f.resource.to_string()).note(marks.join(", ")),
             object,
         ]

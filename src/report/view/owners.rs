@@ -98,7 +98,7 @@ pub(super) fn action(facts: &Facts<'_>, group: &Group<'_>, rank: Option<u64>) ->
         };
     }
     text = text.plain(age(facts, group));
-    let fix = facts.input.definitions.checks.get(&first.check).map(|c| words::first_sentence(&c.remediation));
+    let fix = facts.input.definitions.checks.get(&*first.check).map(|c| words::first_sentence(&c.remediation));
     text = text.note(fix.unwrap_or_default());
     let rank = rank.map_or_else(Text::new, |rank| Text::new().run(first.severity.into(), rank.to_string()));
     vec![rank, text, name(group.owner), serves(first)]

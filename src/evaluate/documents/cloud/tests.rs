@@ -101,7 +101,7 @@ impl Judged {
     }
 
     fn of(&self, check: &str) -> Vec<&Finding> {
-        self.evaluation.findings.iter().filter(|finding| finding.check == check).collect()
+        self.evaluation.findings.iter().filter(|finding| finding.check.as_ref() == check).collect()
     }
 
     fn described(&self) -> &Object {
@@ -143,7 +143,7 @@ fn a_described_cluster_gets_its_statuses() {
         ]
     );
     let [finding] = judged.of("eks-endpoint-public-cidrs")[..] else { panic!() };
-    assert_eq!(finding.place.path, "/cluster/resourcesVpcConfig/publicAccessCidrs");
+    assert_eq!(&*finding.place.path, "/cluster/resourcesVpcConfig/publicAccessCidrs");
     let stored = judged.described();
     assert_eq!(stored.value().pointer(&finding.place.path), Some(&json!(["0.0.0.0/0"])));
     assert_eq!(finding.evidence[0].digest, stored.digest);

@@ -120,7 +120,7 @@ fn first(document: &Document) -> Json {
 }
 
 fn rests_on(document: &Document) -> Vec<&str> {
-    document.evidence.iter().map(|evidence| evidence.resource.as_str()).collect()
+    document.evidence.iter().map(|evidence| &*evidence.resource).collect()
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn judge(objects: Vec<Object>, lists: Vec<ListRecord>) -> Judgement {
 }
 
 fn of<'a>(judgement: &'a Judgement, check: &str) -> Vec<&'a Finding> {
-    judgement.findings.iter().filter(|finding| finding.check == check).collect()
+    judgement.findings.iter().filter(|finding| finding.check.as_ref() == check).collect()
 }
 
 #[test]
@@ -379,8 +379,8 @@ fn findings_name_workload_scan_and_vex_and_tell_containers_apart() {
         assert_eq!(finding.outcome, Outcome::Fail);
         assert_eq!(finding.resource.to_string(), "Pod/shop/cart");
         assert_eq!(finding.place.container.as_deref(), Some(container));
-        assert_eq!(finding.place.stable, format!("containers[name={container}].scan.vulnerabilities"));
-        let rests_on: Vec<&str> = finding.evidence.iter().map(|evidence| evidence.resource.as_str()).collect();
+        assert_eq!(*finding.place.stable, format!("containers[name={container}].scan.vulnerabilities"));
+        let rests_on: Vec<&str> = finding.evidence.iter().map(|evidence| &*evidence.resource).collect();
         assert_eq!(rests_on, ["Pod/shop/cart", "ImageScan/s"]);
         assert_eq!(finding.observed["open"], json!(["CVE-2026-31001 libssl3t64 3.5.1-1 -> 3.5.1-2"]));
     }
@@ -391,10 +391,10 @@ fn an_old_scan_says_nothing_and_a_missing_one_less() {
     let old = judge(vec![pod(CART, None), scan("s", CART, &[], "2026-11-11T06:00:00Z")], seen());
     let (scanned, critical) = (of(&old, "image-vuln-scan"), of(&old, "image-vuln-critical"));
     assert_eq!((scanned[0].outcome, critical[0].outcome), (Outcome::Fail, Outcome::NotEvaluated));
-    assert_eq!(scanned[0].message, format!("image {CART}: scan is 12 days old"));
+    assert_eq!(*scanned[0].message, format!("image {CART}: scan is 12 days old"));
     assert_eq!(critical[0].reason.as_deref(), Some("scan is 12 days old"));
     let missing = judge(vec![pod(CART, None)], seen());
-    assert_eq!(of(&missing, "image-vuln-scan")[0].message, format!("image {CART}: not scanned"));
+    assert_eq!(*of(&missing, "image-vuln-scan")[0].message, format!("image {CART}: not scanned"));
     assert_eq!(of(&missing, "image-vuln-high")[0].reason.as_deref(), Some("not scanned"));
     assert_eq!(of(&missing, "image-age")[0].reason.as_deref(), Some("not scanned"));
     assert_eq!(of(&missing, "image-vuln-high")[0].observed, Json::Null, "of nothing, nothing was observed");
@@ -414,7 +414,7 @@ fn without_any_scanner_one_sentence_says_so() {
     let refused = ListOutcome::Refused { status: 403, reason: "Forbidden".into() };
     let judgement = judge(vec![pod(CART, None)], vec![list(SCANS[1], refused, 0)]);
     let reason = of(&judgement, "image-vuln-scan")[0].reason.clone().unwrap();
-    assert_eq!(reason, "vulnerabilityreports.aquasecurity.github.io refused: 403 Forbidden");
+    assert_eq!(&*reason, "vulnerabilityreports.aquasecurity.github.io refused: 403 Forbidden");
 }
 
 #[test]
