@@ -1,6 +1,6 @@
 //! SHA-256 digests.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +13,23 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes.as_ref()).into())
+    }
+
+    /// The digest of all that `source` gives, read piece by piece.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of_reader(mut source: impl io::Read) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            match source.read(&mut piece) {
+                Ok(0) => return Ok(Self(hasher.finalize().into())),
+                Ok(read) => hasher.update(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The 64 hex digits without the algorithm's name, as manifests write it.

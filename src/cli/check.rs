@@ -153,7 +153,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if !collected.errors.is_empty() {
         return Ok(Exit::Usage);
     }
-    Ok(if args.fail_on.is_reached_by(report.open().into_iter()) { Exit::Reached } else { Exit::Done })
+    Ok(if args.fail_on.is_reached_by(report.open()) { Exit::Reached } else { Exit::Done })
 }
 
 /// Files are read in full or have an error; files that nobody named were not looked at.

@@ -304,5 +304,5 @@ fn scheduled() -> Option<DateTime<Utc>> {
 
 /// The running program's own bytes: a claim of the statement, not a proof.
 fn program_digest() -> Option<Digest> {
-    std::fs::read(std::env::current_exe().ok()?).ok().map(Digest::of)
+    Digest::of_reader(std::fs::File::open(std::env::current_exe().ok()?).ok()?).ok()
 }

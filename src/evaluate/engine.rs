@@ -29,6 +29,9 @@ use crate::{
     snapshot::{Object, Snapshot},
 };
 
+/// Kind of the resource that a finding names where a check waits for a parameter.
+const PARAMETERS: &str = "Parameters";
+
 /// Objects judged in one go by one thread.
 const BATCH: usize = 256;
 
@@ -91,6 +94,7 @@ pub fn judge(input: &Input<'_>, ready: Vec<Ready<'_>>, documents: &[Document]) -
         total.add(batch);
     }
     total.findings.extend(engine.unseen());
+    total.findings.extend(engine.waiting(&total.lack_parameters));
     engine.result(total)
 }
 
@@ -120,12 +124,15 @@ struct Batch {
     adopted: Vec<Finding>,
     /// Places where the question does not arise, where they are counted and not kept.
     not_applicable: u64,
+    /// Checks whose passes wait for a parameter.
+    lack_parameters: BTreeSet<usize>,
 }
 
 impl Batch {
     fn add(&mut self, other: Self) {
         self.findings.extend(other.findings);
         self.not_applicable += other.not_applicable;
+        self.lack_parameters.extend(other.lack_parameters);
         self.adopted.extend(other.adopted);
         for (total, more) in self.passes.iter_mut().zip(other.passes) {
             *total += more;
@@ -145,6 +152,9 @@ impl Batch {
     fn count(&mut self, at: usize, said: &Said) {
         self.passes[at] += said.passes;
         self.not_applicable += said.not_applicable;
+        if said.lacks_parameter {
+            self.lack_parameters.insert(at);
+        }
     }
 }
 
@@ -192,7 +202,13 @@ impl<'a> Engine<'a> {
     }
 
     fn batch(&self) -> Batch {
-        Batch { findings: Vec::new(), passes: vec![0; self.ready.len()], adopted: Vec::new(), not_applicable: 0 }
+        Batch {
+            findings: Vec::new(),
+            passes: vec![0; self.ready.len()],
+            adopted: Vec::new(),
+            not_applicable: 0,
+            lack_parameters: BTreeSet::new(),
+        }
     }
 
     fn objects(&self, objects: &[Object]) -> Batch {
@@ -301,6 +317,12 @@ impl<'a> Engine<'a> {
         each.flat_map(|(ready, unseen)| unseen.iter().map(|unseen| not_seen(ready.check, unseen))).collect()
     }
 
+    /// One finding per check that waits for a parameter.
+    fn waiting(&self, checks: &BTreeSet<usize>) -> Vec<Finding> {
+        let each = checks.iter().map(|at| &self.ready[*at]);
+        each.filter_map(|ready| Some(not_set(ready.check, ready.unset()?))).collect()
+    }
+
     fn result(&self, total: Batch) -> Judgement {
         let mut passes: BTreeMap<&str, u64> =
             self.ready.iter().zip(&total.passes).map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
@@ -358,7 +380,22 @@ fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
         }
     };
     let resource = ResourceRef { api_version, kind: kind.into(), namespace: None, name: name.clone(), uid: None };
-    let reason = format!("{} {}", unseen.what, unseen.why);
+    not_evaluated(check, resource, format!("{} {}", unseen.what, unseen.why))
+}
+
+fn not_set(check: &Check, why: &str) -> Finding {
+    let resource = ResourceRef {
+        api_version: crate::config::API_VERSION.into(),
+        kind: PARAMETERS.into(),
+        namespace: None,
+        name: check.id.clone(),
+        uid: None,
+    };
+    not_evaluated(check, resource, why.to_owned())
+}
+
+/// What a check cannot say of anything.
+fn not_evaluated(check: &Check, resource: ResourceRef, reason: String) -> Finding {
     Finding {
         id: FindingId::of(&check.id, &resource, ""),
         check: check.id.as_str().into(),

@@ -23,7 +23,8 @@ pub struct Finding {
     /// Why it was not evaluated or not applicable.
     pub reason: Option<Arc<str>>,
     /// The object; for a question about a whole list that was not seen, the list itself (kind `List`); for one about
-    /// the provider's side, the platform (kind `Provider`).
+    /// the provider's side, the platform (kind `Provider`); for a check that waits for a parameter, the check (kind
+    /// `Parameters`).
     pub resource: Arc<ResourceRef>,
     /// Where in it.
     pub place: Place,

@@ -39,6 +39,8 @@ pub struct Ready<'a> {
     when_once: bool,
     /// Names of related objects that only `requires` asks for.
     passes_alone: Vec<&'a str>,
+    /// Why no place passes, whatever stands there: a parameter that `requires` asks for is not set.
+    unset: Option<String>,
 }
 
 /// Who is judged, and what findings say of it.
@@ -95,6 +97,8 @@ pub struct Said {
     pub passes: u64,
     /// Places where the question does not arise, that are not kept.
     pub not_applicable: u64,
+    /// There are places that would pass, were a parameter set: said once for all of them.
+    pub lacks_parameter: bool,
 }
 
 impl Said {
@@ -142,7 +146,22 @@ impl<'a> Ready<'a> {
         let asked = |name: &str| judged_by.into_iter().flatten().any(|expression| expression.mentions(name));
         let names = check.related.keys().map(String::as_str).filter(|_| check.requires.is_some());
         let passes_alone = names.filter(|name| !asked(name)).collect();
-        Self { check, id: check.id.as_str().into(), policy, now: Node::text(now), by_value, when_once, passes_alone }
+        let unset = unset(check, &policy);
+        Self {
+            check,
+            id: check.id.as_str().into(),
+            policy,
+            now: Node::text(now),
+            by_value,
+            when_once,
+            passes_alone,
+            unset,
+        }
+    }
+
+    /// Why its passes are not evaluated, when [`Said::lacks_parameter`].
+    pub fn unset(&self) -> Option<&str> {
+        self.unset.as_deref()
     }
 
     /// The same check, at the same moment, by the policy of another Kubernetes version.
@@ -177,6 +196,14 @@ impl<'a> Ready<'a> {
         run.items(&mut scope);
         run.said
     }
+}
+
+fn unset(check: &Check, policy: &Policy<'_>) -> Option<String> {
+    let requires = check.requires.as_ref().filter(|requires| requires.holds.only_mentions(&["params"]))?;
+    let mut scope = Scope::default();
+    scope.bind("params", &policy.params);
+    let holds = requires.holds.test(&scope);
+    (holds == Ok(false)).then(|| requires.unseen.fill(|name| scope.get(name)))
 }
 
 struct Run<'r, 'a> {
@@ -339,6 +366,11 @@ impl<'r> Run<'r, '_> {
     }
 
     fn say(&mut self, scope: &Scope<'_>, verdict: Verdict<'_>) {
+        let unset = self.ready.unset.is_some() && verdict.reason == self.ready.unset;
+        if verdict.outcome == Outcome::NotEvaluated && unset {
+            self.said.lacks_parameter = true;
+            return;
+        }
         if !self.keep.keeps(verdict.outcome) {
             self.said.count(verdict.outcome);
             return;

@@ -145,11 +145,14 @@ pub struct Ran {
 /// Definitions that are wrong; documents or tables that could not be made. Nothing has been stored then.
 pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> Result<Ran, RunError> {
     let warnings = warnings(collected, &newest);
-    let earlier = newest.earlier.take();
+    let mut earlier = newest.earlier.take();
     let coverage = &collected.coverage;
     let today = coverage.finished.date_naive();
     (job.on_stage)(Stage::Snapshot);
     let snapshot = snapshot::assemble(std::mem::take(&mut collected.objects), coverage);
+    if let Some(earlier) = &mut earlier {
+        earlier.snapshot.share(&snapshot);
+    }
     let files = attested::with_changes(job.rules.clone(), earlier.as_ref().map(|earlier| &earlier.rules));
     let job = &Job { rules: &files, ..*job };
     let rules = Rules::load(files.clone(), job.frameworks, &coverage.cluster).map_err(RunError::Rules)?;
@@ -160,6 +163,8 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> 
     let drift = compare(earlier.as_ref(), now, &rules, today);
     // The earlier side of a large cluster is as large as this one: from here on only its name is needed.
     let head = earlier.map(|earlier| LogHead { index: earlier.index, origin: earlier.origin });
+    let definitions = definitions(&rules);
+    drop(rules);
     let own = HistoryLine::of(&evaluation, coverage, head.as_ref().map(|head| head.index));
     let history = History::carry(newest.history.take(), own);
     let mut bag = files::evidence(
@@ -180,7 +185,6 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> 
         full: job.full,
         gaps: gaps(coverage, job.expected_gaps, today),
     };
-    let definitions = definitions(&rules);
     (job.on_stage)(Stage::Report);
     let input = report::Input {
         meta: &meta,

@@ -9,7 +9,7 @@ use super::{
     Input,
     view::{Facts, view, words},
 };
-use crate::evaluate::Outcome;
+use crate::evaluate::{Finding, Outcome};
 
 /// Rows of the findings table; browsers slow down beyond.
 const ROWS: usize = 2_000;
@@ -42,11 +42,12 @@ struct Row {
 pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
     let mut environment = Environment::new();
     environment.add_template("index.html", PAGE)?;
-    let rows = rows(input);
-    let left = rows.len().saturating_sub(ROWS);
+    let shown = || input.evaluation.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
+    let rows = rows(input, shown().take(ROWS));
+    let left = shown().count().saturating_sub(ROWS);
     let page = environment.get_template("index.html")?.render(context! {
         view => Value::from(Serde(view(input))),
-        rows => Value::from(Serde(rows.get(..ROWS).unwrap_or(&rows))),
+        rows => Value::from(Serde(&rows)),
         left => (left > 0).then(|| words::number(left as u64)),
         style => Value::from_safe_string(STYLE.into()),
         script => Value::from_safe_string(SCRIPT.into()),
@@ -61,14 +62,13 @@ fn source_hash(source: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(source)))
 }
 
-fn rows(input: &Input<'_>) -> Vec<Row> {
+fn rows<'a>(input: &'a Input<'a>, shown: impl Iterator<Item = &'a Finding>) -> Vec<Row> {
     let facts = Facts::of(input);
-    let shown = input.evaluation.findings.iter().filter(|f| f.outcome != Outcome::Pass);
     let rows = shown.map(|f| {
         let accepted = f.waiver.as_ref().map(|w| format!("waived by {w}"));
         let accepted = accepted.or_else(|| f.expected_by.as_ref().map(|e| format!("expected by {e}")));
         Row {
-            reference: facts.reference(f).to_owned(),
+            reference: facts.reference(f),
             severity: words::severity(f.severity),
             outcome: accepted.unwrap_or_else(|| match f.outcome {
                 Outcome::Fail => "exception".into(),

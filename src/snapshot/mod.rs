@@ -14,7 +14,7 @@ mod seal;
 mod status;
 mod stored;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,18 @@ pub struct Snapshot {
     pub nodes: Vec<NodeRow>,
     /// Control-plane components and kubelets with their settings, sorted.
     pub components: Vec<Component>,
+}
+
+impl Snapshot {
+    /// Holds the text of each object that `other` has as well only once: most of a cluster stays as it was.
+    pub fn share(&mut self, other: &Self) {
+        let texts: HashMap<Digest, &Arc<str>> = other.objects.iter().map(|o| (o.digest, &o.json)).collect();
+        for object in &mut self.objects {
+            if let Some(text) = texts.get(&object.digest) {
+                object.json = Arc::clone(text);
+            }
+        }
+    }
 }
 
 /// One object: redacted, canonical, digested.

@@ -105,7 +105,7 @@ impl<'a> Document<'a> {
             coverage: refused(coverage),
             errors: &collected.errors,
             baseline: report.comparison.map(|comparison| BaselineV1 {
-                new: report.open().into_iter().map(|finding| finding.id).collect(),
+                new: report.open_by_place().into_iter().map(|finding| finding.id).collect(),
                 known: &comparison.known,
                 resolved: &comparison.resolved,
                 unseen: &comparison.unseen,

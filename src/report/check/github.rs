@@ -46,7 +46,7 @@ pub fn github(report: &CheckReport<'_>) -> String {
         let title = "kubeproof: not read";
         (Level::Error, command(Level::Error, Some(&error.file), error.line, title, &error.message))
     });
-    let findings = report.open().into_iter().map(|finding| {
+    let findings = report.open_by_place().into_iter().map(|finding| {
         let level = Level::of(finding.severity);
         (level, annotation(report, finding, level))
     });

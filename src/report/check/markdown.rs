@@ -24,7 +24,7 @@ const MARK: &str = "<!-- kubeproof check -->";
 /// The whole comment.
 pub fn markdown(report: &CheckReport<'_>) -> String {
     let mut page = Page { text: format!("{MARK}\n### kubeproof: {}\n", report.headline()), room: ROOM - TAIL };
-    let open = report.open();
+    let open = report.open_by_place();
     for severity in [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info] {
         let group: Vec<&Finding> = open.iter().copied().filter(|finding| finding.severity == severity).collect();
         if !group.is_empty() {

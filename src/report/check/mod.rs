@@ -6,7 +6,7 @@ mod junit;
 mod markdown;
 mod sarif;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(crate) use baseline::is_within;
 pub use baseline::{BaselineError, CheckBaseline, Comparison};
@@ -46,14 +46,23 @@ enum Standing {
 }
 
 impl<'a> CheckReport<'a> {
-    /// Failures that count: neither waived, nor expected, nor in the baseline. Worst first, then by file and line.
-    pub fn open(&self) -> Vec<&'a Finding> {
+    /// Failures that count: neither waived, nor expected, nor in the baseline. In the order of the evaluation.
+    pub fn open(&self) -> impl Iterator<Item = &'a Finding> {
         self.of(Standing::Open)
     }
 
-    fn of(&self, standing: Standing) -> Vec<&'a Finding> {
+    fn of(&self, standing: Standing) -> impl Iterator<Item = &'a Finding> {
         let failures = self.evaluation.findings.iter().filter(|finding| finding.outcome == Outcome::Fail);
-        let mut found: Vec<_> = failures.filter(|finding| self.standing(finding) == standing).collect();
+        failures.filter(move |finding| self.standing(finding) == standing)
+    }
+
+    /// The same, worst first, then by file and line.
+    pub fn open_by_place(&self) -> Vec<&'a Finding> {
+        self.by_place(Standing::Open)
+    }
+
+    fn by_place(&self, standing: Standing) -> Vec<&'a Finding> {
+        let mut found: Vec<_> = self.of(standing).collect();
         let place = |f: &'a Finding| f.file.as_ref().map(|file| (&*file.path, file.line));
         found.sort_by(|a, b| {
             b.severity.cmp(&a.severity).then_with(|| (place(a), &a.check, &a.id).cmp(&(place(b), &b.check, &b.id)))
@@ -71,15 +80,16 @@ impl<'a> CheckReport<'a> {
 
     /// `1 critical, 4 high in 1 object`; `no exceptions`.
     pub(super) fn headline(&self) -> String {
-        let open = self.open();
-        if open.is_empty() {
+        let (mut counts, mut objects) = (BySeverity::default(), HashSet::new());
+        for finding in self.open() {
+            counts.add(finding.severity);
+            objects.insert(&finding.resource);
+        }
+        if objects.is_empty() {
             return if self.comparison.is_some() { "nothing new" } else { "no exceptions" }.into();
         }
-        let mut counts = BySeverity::default();
-        open.iter().for_each(|finding| counts.add(finding.severity));
         let parts = counts.worst_first().into_iter().filter(|(_, n)| *n > 0);
         let parts: Vec<String> = parts.map(|(s, n)| format!("{} {}", words::number(n), words::severity(s))).collect();
-        let objects: BTreeSet<_> = open.iter().map(|finding| &finding.resource).collect();
         let new = if self.comparison.is_some() { "new: " } else { "" };
         format!("{new}{} in {}", parts.join(", "), words::count(objects.len() as u64, "object", "objects"))
     }
@@ -88,7 +98,7 @@ impl<'a> CheckReport<'a> {
     pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if let Some(comparison) = self.comparison {
-            let known = self.of(Standing::Known).len() as u64;
+            let known = self.of(Standing::Known).count() as u64;
             let resolved = words::number(comparison.resolved.len() as u64);
             remarks.push(format!("{} known from the baseline, {resolved} resolved", words::number(known)));
             if !comparison.unseen.is_empty() {
@@ -96,7 +106,7 @@ impl<'a> CheckReport<'a> {
                 remarks.push(format!("{unseen} of the baseline not looked at this time"));
             }
         }
-        let accepted = self.of(Standing::Accepted).len() as u64;
+        let accepted = self.of(Standing::Accepted).count() as u64;
         if accepted > 0 {
             remarks.push(format!("{} waived or expected of the system, not counted", words::number(accepted)));
         }

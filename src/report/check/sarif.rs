@@ -146,7 +146,7 @@ struct LogicalLocation {
 /// notification: it is neither a failure nor in order.
 pub fn sarif(report: &CheckReport<'_>) -> Sarif {
     let failures: Vec<&Finding> =
-        [Standing::Open, Standing::Known, Standing::Accepted].into_iter().flat_map(|s| report.of(s)).collect();
+        [Standing::Open, Standing::Known, Standing::Accepted].into_iter().flat_map(|s| report.by_place(s)).collect();
     let mut severities: BTreeMap<&str, Severity> = BTreeMap::new();
     for finding in &failures {
         severities.insert(&finding.check, finding.severity);

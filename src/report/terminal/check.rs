@@ -19,20 +19,20 @@ const REASONS: usize = 3;
 /// Where the place of what could not be read begins.
 const UNREAD: usize = 9;
 
-type Place<'a> = (&'a str, String);
+/// File, kind, namespace and name.
+type Place<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
 
 /// Findings grouped by file and object, then errors and counts; every line fits 80 columns.
 pub fn check_text(report: &CheckReport<'_>) -> Vec<Line> {
     let mut groups: BTreeMap<Place<'_>, Vec<&Finding>> = BTreeMap::new();
     for finding in report.open() {
-        let file = finding.file.as_ref().map_or("", |f| &*f.path);
-        let namespace = finding.resource.path();
-        groups.entry((file, format!("{} {namespace}", finding.resource.kind))).or_default().push(finding);
+        let (file, of) = (finding.file.as_ref().map_or("", |f| &*f.path), &finding.resource);
+        groups.entry((file, &of.kind, of.namespace.as_deref(), &of.name)).or_default().push(finding);
     }
     let mut lines = Vec::new();
     let mut explained = BTreeSet::new();
     let mut file = None;
-    for ((path, object), mut findings) in groups {
+    for ((path, kind, ..), mut findings) in groups {
         if file != Some(path) {
             if file.is_some() {
                 lines.push(Line::default());
@@ -42,7 +42,7 @@ pub fn check_text(report: &CheckReport<'_>) -> Vec<Line> {
             }
             file = Some(path);
         }
-        lines.push(Line::default().with(Tone::Plain, "  ").with(Tone::Plain, object));
+        lines.push(Line::default().with(Tone::Plain, format!("  {kind} {}", findings[0].resource.path())));
         findings.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.file.as_ref().map(|p| p.line), &f.check));
         for finding in findings {
             lines.extend(finding_lines(finding));
@@ -123,7 +123,7 @@ fn totals(report: &CheckReport<'_>) -> Vec<Line> {
         words::count(evaluation.counts.pass, "place", "places"),
         words::count(ran, "check", "checks")
     );
-    let tone = if report.open().is_empty() { Tone::Good } else { Tone::Strong };
+    let tone = if report.open().next().is_none() { Tone::Good } else { Tone::Strong };
     let mut lines = vec![Line::default().with(tone, report.headline()), Line::default().with(Tone::Plain, order)];
     lines.extend(report.remarks().into_iter().map(|remark| Line::default().with(Tone::Soft, remark)));
     lines.extend(not_evaluated(report));

@@ -35,7 +35,7 @@ pub struct Facts<'a> {
     /// Workloads by the object that a person wrote, and pods below them.
     pub workloads: Workloads,
     rows: BTreeMap<Digest, u64>,
-    references: BTreeMap<FindingId, String>,
+    references: BTreeMap<FindingId, u64>,
     changed: BTreeMap<String, &'a ObjectChange>,
 }
 
@@ -77,12 +77,8 @@ impl<'a> Facts<'a> {
         let findings = &input.evaluation.findings;
         let open: Vec<&Finding> = findings.iter().filter(|f| f.is_open_failure()).collect();
         let new = input.drift.findings.iter().filter(|c| c.change == FindingChangeKind::New).map(|c| c.id).collect();
-        let references = findings
-            .iter()
-            .filter(|f| f.outcome == Outcome::Fail)
-            .zip(1..)
-            .map(|(f, nth)| (f.id, words::reference(nth)))
-            .collect();
+        let references =
+            findings.iter().filter(|f| f.outcome == Outcome::Fail).zip(1..).map(|(f, nth)| (f.id, nth)).collect();
         let rows = input.snapshot.objects.iter().zip(1..).map(|(o, row)| (o.digest, row)).collect();
         let changed = input.drift.objects.iter().map(|c| (c.resource.to_string(), c)).collect();
         let workloads = Workloads::of(&input.snapshot.objects);
@@ -113,8 +109,8 @@ impl<'a> Facts<'a> {
     }
 
     /// `E-0001`: short ids of failures, in the order of `findings.csv`.
-    pub fn reference(&self, finding: &Finding) -> &str {
-        self.references.get(&finding.id).map_or("–", String::as_str)
+    pub fn reference(&self, finding: &Finding) -> String {
+        self.references.get(&finding.id).map_or_else(|| "–".into(), |nth| words::reference(*nth))
     }
 
     /// 1-based row of `objects.parquet`.

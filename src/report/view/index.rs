@@ -13,8 +13,8 @@ const REFERENCES: usize = 400;
 const DIGITS: usize = 16;
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
-    let failures = facts.input.evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail);
-    let rows = failures.map(|f| {
+    let failures = || facts.input.evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail);
+    let rows = failures().take(REFERENCES).map(|f| {
         let marks = [
             f.waiver.as_ref().map(|w| format!("waived by {w}")),
             f.expected_by.as_ref().map(|e| format!("expected by {e}")),
@@ -31,6 +31,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
             object,
         ]
     });
+    let left = failures().count().saturating_sub(REFERENCES);
     let table = Table {
         shape: Shape::Index,
         about: "Evidence references with finding, object and digest".into(),
@@ -43,7 +44,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         Block::paragraph(
             "The references of this report, in the order of findings.csv, where the digests stand in full.",
         ),
-        Block::Table(table.capped(REFERENCES, "findings.csv has the same references.")),
+        Block::Table(table.leaving_out(left, "findings.csv has the same references.")),
     ];
     Section { title: "Evidence index".into(), new_page: false, blocks }
 }

@@ -168,11 +168,15 @@ pub struct Table {
 impl Table {
     /// A table that stops after `cap` rows and then says where the rest is.
     pub fn capped(mut self, cap: usize, rest: &str) -> Self {
-        if self.rows.len() > cap {
-            let left = self.rows.len() - cap;
-            self.rows.truncate(cap);
-            self.more = Some(format!("{} more rows are not printed here: {rest}", super::words::number(left as u64)));
-        }
+        let left = self.rows.len().saturating_sub(cap);
+        self.rows.truncate(cap);
+        self.leaving_out(left, rest)
+    }
+
+    /// Says how many rows were left out, if any, and where they are.
+    pub fn leaving_out(mut self, left: usize, rest: &str) -> Self {
+        let more = || format!("{} more rows are not printed here: {rest}", super::words::number(left as u64));
+        self.more = (left > 0).then(more);
         self
     }
 }
