@@ -7,13 +7,13 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use kubeproof::evaluate::{Finding, Outcome, stored};
 use regex::{Captures, Regex};
-use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
     least_privilege::{base, token},
-    workspace::{Ended, Workspace, files, json},
+    workspace::{Ended, Workspace, files},
 };
 use crate::harness::{cluster::Cluster, judges};
 
@@ -45,18 +45,15 @@ fn the_first_command_shows_what_happened_in_four_weeks() {
     assert_eq!(bundles.len(), 2);
     let drifted = |bundle: &&PathBuf| fs::read_to_string(bundle.join("data/drift.json")).unwrap().contains("ci-debug");
     let november = bundles.iter().find(drifted).expect("one bundle compares with the other");
-    let evaluation = json(&november.join("data/evaluation.json"));
-    let findings = evaluation["findings"].as_array().unwrap();
-    let find = |check: &str, name: &str| -> Vec<&Value> {
-        findings
-            .iter()
-            .filter(|f| f["check"] == check && f["resource"]["name"] == name && f["outcome"] == "fail")
-            .collect()
+    let evaluation = stored::read(&fs::read(november.join("data/evaluation.json")).unwrap()).unwrap();
+    let find = |check: &str, name: &str| -> Vec<&Finding> {
+        let failures = evaluation.findings.iter().filter(|finding| finding.outcome == Outcome::Fail);
+        failures.filter(|finding| &*finding.check == check && finding.resource.name == name).collect()
     };
     let [privileged] = find("container-privileged", "cart")[..] else { panic!("cart runs privileged once") };
-    assert_eq!((&privileged["owner"], &privileged["waiver"]), (&"team-shop".into(), &Value::Null));
+    assert_eq!((privileged.owner.as_deref(), privileged.waiver.as_deref()), (Some("team-shop"), None));
     let [host_path] = find("pod-host-path", "cart")[..] else { panic!("cart mounts the host once") };
-    assert_eq!(host_path["waiver"], "W-9");
+    assert_eq!(host_path.waiver.as_deref(), Some("W-9"));
     assert!(find("container-privileged", "opensearch").is_empty(), "repaired in November");
 
     let pdf = files(november).into_keys().find(|name| name.ends_with(".pdf")).expect("a report");

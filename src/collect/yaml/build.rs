@@ -10,7 +10,7 @@ use granit_parser::{Event, ScalarStyle, Tag};
 use serde_json::{Map, Value};
 
 use super::{
-    Document, FNV_OFFSET, MAX_DEPTH, child_hash,
+    Document, FNV_OFFSET, MAX_DEPTH, YamlError, child_hash,
     resolve::{self, Scalar},
     too_deep,
 };
@@ -25,7 +25,7 @@ const MERGE_NEEDS_MAP: &str = "<< needs a mapping or a list of mappings";
 #[derive(Default)]
 pub(super) struct Builder {
     stack: Vec<Frame>,
-    root: Option<Value>,
+    root: Option<Built>,
     line: Option<u32>,
     lines: Vec<(u64, u32)>,
     anchors: BTreeMap<usize, Anchored>,
@@ -33,7 +33,7 @@ pub(super) struct Builder {
 }
 
 struct Anchored {
-    value: Value,
+    built: Built,
     cost: usize,
     depth: usize,
 }
@@ -45,7 +45,7 @@ struct Frame {
 }
 
 enum Node {
-    Sequence(Vec<Value>),
+    Sequence(Vec<Value>, Wrong),
     Mapping(Mapping),
 }
 
@@ -55,11 +55,63 @@ struct Mapping {
     key: Option<Key>,
     /// Keys that came from `<<` and may be given again.
     merged: BTreeSet<String>,
+    /// Keys that have no form in JSON, as written.
+    odd: BTreeSet<String>,
+    wrong: Wrong,
 }
 
 enum Key {
     Text(String, u32),
     Merge(u32),
+    /// It has no form in JSON: its text, and why.
+    Odd(String, Reason),
+}
+
+/// A value, and what of it has no form in JSON.
+#[derive(Clone)]
+struct Built {
+    value: Value,
+    wrong: Option<Box<Wrong>>,
+}
+
+/// What has no form in JSON. kubectl converts a document when it has read all of it: what a merge replaced by then is
+/// no error.
+#[derive(Clone, Default)]
+struct Wrong {
+    /// The value itself, or a key of it.
+    own: Option<Reason>,
+    /// Values below it, by key or index.
+    below: BTreeMap<String, Wrong>,
+}
+
+#[derive(Clone)]
+struct Reason {
+    line: u32,
+    message: String,
+}
+
+impl Wrong {
+    fn first(&self) -> Option<&Reason> {
+        // Nesting is bounded by [`MAX_DEPTH`].
+        self.own.as_ref().or_else(|| self.below.values().find_map(Self::first))
+    }
+
+    fn put(&mut self, key: &str, wrong: Option<Box<Self>>) {
+        match wrong {
+            Some(wrong) => drop(self.below.insert(key.to_owned(), *wrong)),
+            None => drop(self.below.remove(key)),
+        }
+    }
+
+    fn boxed(self) -> Option<Box<Self>> {
+        self.first().is_some().then(|| Box::new(self))
+    }
+}
+
+impl From<Value> for Built {
+    fn from(value: Value) -> Self {
+        Self { value, wrong: None }
+    }
 }
 
 impl Builder {
@@ -67,7 +119,7 @@ impl Builder {
     pub(super) fn event(&mut self, event: Event<'_>, line: u32) -> Result<(), String> {
         match event {
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag.as_deref(), line),
-            Event::SequenceStart(_, anchor, _) => self.open(Node::Sequence(Vec::new()), anchor, line),
+            Event::SequenceStart(_, anchor, _) => self.open(Node::Sequence(Vec::new(), Wrong::default()), anchor, line),
             Event::MappingStart(_, anchor, _) => self.open(Node::Mapping(Mapping::default()), anchor, line),
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, line),
@@ -76,12 +128,16 @@ impl Builder {
     }
 
     /// The document; an empty one is null.
-    pub(super) fn finish(mut self) -> Document {
+    pub(super) fn finish(mut self) -> Result<Document, YamlError> {
+        let root = self.root.unwrap_or_else(|| Value::Null.into());
+        if let Some(Reason { line, message }) = root.wrong.as_deref().and_then(Wrong::first) {
+            return Err(YamlError { line: *line, message: message.clone() });
+        }
         // Of a key given again beside a merge, the place that was written last is the one that counts.
         self.lines.reverse();
         self.lines.sort_by_key(|(hash, _)| *hash);
         self.lines.dedup_by_key(|(hash, _)| *hash);
-        Document { value: self.root.unwrap_or(Value::Null), line: self.line.unwrap_or(1), lines: self.lines }
+        Ok(Document { value: root.value, line: self.line.unwrap_or(1), lines: self.lines })
     }
 
     fn scalar(
@@ -95,16 +151,23 @@ impl Builder {
         let plain = style == ScalarStyle::Plain;
         if self.awaits_key() {
             let merge = text == "<<" && (tag.is_none() && plain || tag.is_some_and(|tag| is_yaml(tag, "merge")));
-            let scalar = scalar(text, plain, tag)?;
-            let key = scalar.into_key()?;
+            let written = text.clone();
+            let key = match scalar(text, plain, tag)?.into_key() {
+                Ok(_) if merge => Key::Merge(line),
+                Ok(key) => Key::Text(key, line),
+                Err(message) => Key::Odd(written.clone().into_owned(), Reason { line, message }),
+            };
             if anchor > 0 {
-                self.remember(anchor, &Value::String(key.clone()))?;
+                self.remember(anchor, &key.built(&written))?;
             }
-            return self.set_key(if merge { Key::Merge(line) } else { Key::Text(key, line) });
+            return self.set_key(key);
         }
         self.begin(line);
-        let value = scalar(text, plain, tag)?.into_value()?;
-        self.put(value, anchor)
+        let built = match scalar(text, plain, tag)?.into_value() {
+            Ok(value) => value.into(),
+            Err(message) => Built::wrong(Reason { line, message }),
+        };
+        self.put(built, anchor)
     }
 
     /// The innermost open collection is a mapping between two entries.
@@ -125,6 +188,12 @@ impl Builder {
             {
                 return Err(format!("key '{name}' is given twice"));
             }
+            if let Key::Odd(text, reason) = &key {
+                if !mapping.odd.insert(text.clone()) {
+                    return Err(format!("key '{text}' is given twice"));
+                }
+                mapping.wrong.own.get_or_insert_with(|| reason.clone());
+            }
             mapping.key = Some(key);
         }
         Ok(())
@@ -137,13 +206,13 @@ impl Builder {
                 self.line = Some(line);
                 (FNV_OFFSET, line)
             }
-            Some(Frame { node: Node::Sequence(items), hash, .. }) => {
+            Some(Frame { node: Node::Sequence(items, _), hash, .. }) => {
                 (child_hash(*hash, items.len().to_string().as_str()), line)
             }
             Some(Frame { node: Node::Mapping(mapping), hash, .. }) => match &mapping.key {
                 Some(Key::Text(key, line)) => (child_hash(*hash, key), *line),
-                // Merged content has no pointer of its own.
-                Some(Key::Merge(_)) | None => return child_hash(*hash, "<<"),
+                // Merged content has no pointer of its own, and what stands behind a wrong key has none at all.
+                Some(Key::Merge(_) | Key::Odd(..)) | None => return child_hash(*hash, "<<"),
             },
         };
         self.lines.push((hash, line));
@@ -164,11 +233,11 @@ impl Builder {
 
     fn close(&mut self) -> Result<(), String> {
         let Some(frame) = self.stack.pop() else { return Ok(()) };
-        let value = match frame.node {
-            Node::Sequence(items) => Value::Array(items),
-            Node::Mapping(mapping) => Value::Object(mapping.map),
+        let built = match frame.node {
+            Node::Sequence(items, wrong) => Built { value: Value::Array(items), wrong: wrong.boxed() },
+            Node::Mapping(mapping) => Built { value: Value::Object(mapping.map), wrong: mapping.wrong.boxed() },
         };
-        self.put(value, frame.anchor)
+        self.put(built, frame.anchor)
     }
 
     fn alias(&mut self, anchor: usize, line: u32) -> Result<(), String> {
@@ -180,33 +249,39 @@ impl Builder {
         if self.stack.len() + found.depth > MAX_DEPTH {
             return Err(too_deep());
         }
-        let value = found.value.clone();
+        let built = found.built.clone();
         // A list stands for its mappings where it is written out, and not where an alias stands for it.
-        if self.awaits_merge() && !value.is_object() {
+        if self.awaits_merge() && !built.value.is_object() {
             return Err(MERGE_NEEDS_MAP.into());
         }
         if self.awaits_key() {
-            return self.set_key(Key::Text(key_of(value)?, line));
+            return self.set_key(Key::Text(key_of(built.value)?, line));
         }
         self.begin(line);
-        self.put(value, 0)
+        self.put(built, 0)
     }
 
-    fn put(&mut self, value: Value, anchor: usize) -> Result<(), String> {
+    fn put(&mut self, built: Built, anchor: usize) -> Result<(), String> {
         if anchor > 0 {
-            self.remember(anchor, &value)?;
+            self.remember(anchor, &built)?;
         }
         let Some(Frame { node, hash, .. }) = self.stack.last_mut() else {
-            self.root = Some(value);
+            self.root = Some(built);
             return Ok(());
         };
         match node {
-            Node::Sequence(items) => items.push(value),
+            Node::Sequence(items, wrong) => {
+                if built.wrong.is_some() {
+                    wrong.put(&items.len().to_string(), built.wrong);
+                }
+                items.push(built.value);
+            }
             Node::Mapping(mapping) => match mapping.key.take() {
-                Some(Key::Text(key, _)) => drop(mapping.map.insert(key, value)),
+                Some(Key::Text(key, _)) => mapping.insert(key, built),
+                Some(Key::Odd(..)) => {}
                 Some(Key::Merge(line)) => {
                     // What is merged stands where it is merged: that is the line to change.
-                    let lines = mapping.merge(value)?.into_iter().map(|key| (child_hash(*hash, &key), line));
+                    let lines = mapping.merge(built)?.into_iter().map(|key| (child_hash(*hash, &key), line));
                     self.lines.extend(lines);
                 }
                 None => return Err(COMPLEX_KEY.into()),
@@ -215,34 +290,66 @@ impl Builder {
         Ok(())
     }
 
-    fn remember(&mut self, anchor: usize, value: &Value) -> Result<(), String> {
-        let (cost, depth) = measure(value);
+    fn remember(&mut self, anchor: usize, built: &Built) -> Result<(), String> {
+        let (cost, depth) = measure(&built.value);
         // The copy counts too: nested anchors would otherwise store a deep document once for each level.
         self.aliased = self.aliased.saturating_add(cost);
         if self.aliased > MAX_ALIASED {
             return Err("anchors hold more than this document may".into());
         }
-        self.anchors.insert(anchor, Anchored { value: value.clone(), cost, depth });
+        self.anchors.insert(anchor, Anchored { built: built.clone(), cost, depth });
         Ok(())
     }
 }
 
+impl Built {
+    fn wrong(reason: Reason) -> Self {
+        let wrong = Wrong { own: Some(reason), below: BTreeMap::new() };
+        Self { value: Value::Null, wrong: Some(Box::new(wrong)) }
+    }
+}
+
+impl Key {
+    /// What an anchor on this key stands for.
+    fn built(&self, written: &str) -> Built {
+        match self {
+            Self::Text(key, _) => Value::String(key.clone()).into(),
+            Self::Merge(_) => Value::String(written.to_owned()).into(),
+            Self::Odd(_, reason) => Built::wrong(reason.clone()),
+        }
+    }
+}
+
 impl Mapping {
+    fn insert(&mut self, key: String, built: Built) {
+        self.wrong.put(&key, built.wrong);
+        self.map.insert(key, built.value);
+    }
+
     /// `<<`: in a list the first mapping wins; against keys of our own the later one does. Returns the keys it gave.
-    fn merge(&mut self, value: Value) -> Result<BTreeSet<String>, String> {
+    fn merge(&mut self, Built { value, wrong }: Built) -> Result<BTreeSet<String>, String> {
         let mut given = BTreeSet::new();
+        let mut wrong = wrong.map(|wrong| *wrong).unwrap_or_default();
         let sources = match value {
-            Value::Object(map) => vec![Value::Object(map)],
-            Value::Array(items) => items,
+            Value::Object(map) => vec![(Value::Object(map), wrong)],
+            Value::Array(items) => {
+                let numbered = items.into_iter().enumerate();
+                numbered.map(|(at, item)| (item, wrong.below.remove(&at.to_string()).unwrap_or_default())).collect()
+            }
             _ => return Err(MERGE_NEEDS_MAP.into()),
         };
-        for source in sources.into_iter().rev() {
+        for (source, mut wrong) in sources.into_iter().rev() {
             let Value::Object(source) = source else { return Err(MERGE_NEEDS_MAP.into()) };
             for (key, value) in source {
-                if self.map.insert(key.clone(), value).is_none() {
+                if !self.map.contains_key(&key) {
                     self.merged.insert(key.clone());
                 }
+                let wrong = wrong.below.remove(&key).map(Box::new);
+                self.insert(key.clone(), Built { value, wrong });
                 given.insert(key);
+            }
+            if let Some(reason) = wrong.own {
+                self.wrong.own.get_or_insert(reason);
             }
         }
         Ok(given)

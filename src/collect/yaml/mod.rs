@@ -79,7 +79,7 @@ impl Documents<'_> {
             };
             match event {
                 Event::StreamEnd => return None,
-                Event::DocumentEnd => return Some(Ok(builder.finish())),
+                Event::DocumentEnd => return Some(builder.finish()),
                 event => {
                     let line = line_number(span.start.line());
                     if self.begins_with_tab(&event, span.start.line()) {
