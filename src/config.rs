@@ -176,6 +176,8 @@ pub struct Config {
     pub providers: Option<String>,
     /// expected.yaml, added to the built-in list.
     pub expected: Option<String>,
+    /// parameters.yaml: what is set in checks that have parameters.
+    pub parameters: Option<String>,
     /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.
     pub inputs: Option<String>,
     /// What kubelets are asked.

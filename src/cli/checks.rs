@@ -10,12 +10,13 @@ use serde::Serialize;
 
 use super::{
     Exit, Failure, Outcome, load_failure,
+    settings::{self, DefinitionArgs},
     text::{plural, wrap},
 };
 use crate::{
     config::LoadError,
     evaluate::fixtures::{self, Report},
-    framework::{self, Check, Library, RuleFiles, Severity},
+    framework::{self, Check, Library, RuleFiles, Severity, parameters},
 };
 
 /// Lists checks, runs their tests and renders them as admission policies
@@ -51,17 +52,22 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
-        Command::List { folder, format } => list(&load(folder.as_deref())?, *format),
-        Command::Test { folder } => test(&load(folder.as_deref())?, folder.as_deref()),
+        Command::List { folder, format } => list(&load(folder.as_deref(), None)?, *format),
+        Command::Test { folder } => test(&load(folder.as_deref(), None)?, folder.as_deref()),
         Command::Policy(args) => policy::run(args),
     }
 }
 
-fn load(folder: Option<&Path>) -> Result<Library, Failure> {
-    let files = match folder {
+/// The built-in checks or those of a folder, with the parameters that a configuration sets.
+fn load(folder: Option<&Path>, config: Option<&Path>) -> Result<Library, Failure> {
+    let mut files = match folder {
         None => framework::embedded(),
         Some(folder) => checks_in(folder).map_err(|error| load_failure(&[error]))?,
     };
+    if let Some(config) = config {
+        let definitions = DefinitionArgs { config: Some(config.into()), ..DefinitionArgs::default() };
+        files.extend(settings::load(&definitions)?.rules.remove_entry(parameters::FILE));
+    }
     let library = Library::load(&files).map_err(|errors| {
         let shown: Vec<LoadError> =
             errors.into_iter().map(|error| LoadError { file: shown(folder, &error.file), ..error }).collect();

@@ -11,7 +11,7 @@ use crate::{
     canonical,
     config::{self, AttestationsFile, Config, LoadError, Located, ProvidersFile, WaiversFile},
     digest::Digest,
-    framework::{self, RuleFiles},
+    framework::{self, RuleFiles, parameters},
 };
 
 /// Flags that name definitions; shared by the commands that evaluate.
@@ -74,6 +74,7 @@ pub(super) fn load(args: &DefinitionArgs) -> Result<Settings, Failure> {
         ("attestations.yaml", &config.attestations),
         ("providers.yaml", &config.providers),
         ("user-expected.yaml", &config.expected),
+        (parameters::FILE, &config.parameters),
     ];
     for (name, path) in named {
         if let Some(path) = path {

@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 use super::{
     RuleFiles, Severity,
     check::{By, CheckFile, Minor, On, Related, Test},
+    parameters::{self, Set},
     path::Path,
     position::position,
     template::Template,
@@ -80,6 +81,8 @@ pub struct Check {
     pass: Expression,
     params: BTreeMap<String, Node>,
     variants: Vec<Variant>,
+    /// What the user sets in it.
+    pub set: Option<Set>,
 }
 
 /// What a pass rests on beside `pass` itself: a network policy shows nothing where no plugin enforces it.
@@ -148,7 +151,22 @@ impl Library {
                 Err(wrong) => errors.extend(wrong),
             }
         }
-        if errors.is_empty() { Ok(library) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        library.set_parameters(files)?;
+        Ok(library)
+    }
+
+    fn set_parameters(&mut self, files: &RuleFiles) -> Result<(), Vec<LoadError>> {
+        let declared = |id: &str| self.check(id).map(Check::declared_params);
+        let set = parameters::load(files, self.checks.keys().map(String::as_str), declared)?;
+        for (id, set) in set {
+            if let Some(check) = self.checks.get_mut(&id) {
+                Arc::make_mut(check).set = Some(set);
+            }
+        }
+        Ok(())
     }
 
     /// The check with this id.
@@ -193,9 +211,16 @@ impl Check {
         let variant = self.variant(kubernetes);
         let mut params = self.params.clone();
         params.extend(variant.iter().flat_map(|variant| variant.params.clone()));
+        params.extend(self.set.iter().flat_map(|set| set.values.clone()));
         params.extend(overrides.clone());
         let pass = variant.and_then(|variant| variant.pass.as_ref()).unwrap_or(&self.pass);
         Policy { pass, params: Node::map(params) }
+    }
+
+    /// Its parameters as its file has them, with those of the newest variant.
+    pub fn declared_params(&self) -> BTreeMap<String, Node> {
+        let newest = self.variants.iter().flat_map(|variant| variant.params.clone());
+        self.params.clone().into_iter().chain(newest).collect()
     }
 
     /// The version from which on the policy for this Kubernetes version decides; `None` is from the first.
@@ -266,6 +291,7 @@ impl Compiler<'_> {
             pass,
             params: file.params.clone(),
             variants,
+            set: None,
         })
     }
 

@@ -5,6 +5,7 @@ pub mod defaults;
 pub mod embedded;
 pub mod library;
 pub mod load;
+pub mod parameters;
 pub mod path;
 pub mod policy;
 pub mod position;

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::{batch::v1::CronJob, core::v1::Pod};
 use kube::{Api, api::PostParams};
+use serde_json::Value;
 
 use super::{least_privilege::base, workspace::Workspace};
 use crate::harness::{cluster, cluster::read_yaml};
@@ -48,4 +49,47 @@ fn a_bundle_of_manifests_is_judged_again_to_the_same_bytes() {
     let evaluation = kubeproof::evaluate::stored::read(&evaluation).unwrap();
     let placed = evaluation.findings.iter().filter(|finding| finding.file.is_some());
     assert!(placed.count() > 4, "findings keep their file and line");
+}
+
+#[test]
+fn parameters_decide_travel_with_the_bundle_and_change_as_rules() {
+    let user = Workspace::new();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: cart, namespace: shop}\nspec: {containers: [{name: app, image: \"registry.example.com/cart:1\"}]}\n";
+    user.write("deploy/pod.yaml", pod);
+    user.write("kubeproof.yaml", "apiVersion: kubeproof.dev/v1\nparameters: parameters.yaml\n");
+    let failures = |registry: &str| {
+        let set = format!("parameters:\n  - check: image-registry-allowlist\n    set: {{registries: [{registry}]}}\n");
+        user.write("parameters.yaml", &set);
+        user.run(&["run", "--from", "deploy", "--store", "evidence", "--config", "kubeproof.yaml"]).expect(0);
+        let key = user.public_key();
+        user.run(&["verify", "evidence", "--replay", "--key", key.to_str().unwrap()]).expect(0);
+    };
+    failures("registry.example.com");
+    failures("other.example.com");
+    let found = |bundle: &std::path::PathBuf| {
+        let evaluation = std::fs::read(bundle.join("data/evaluation.json")).unwrap();
+        let evaluation = kubeproof::evaluate::stored::read(&evaluation).unwrap();
+        let check = evaluation.checks.into_iter().find(|check| check.id == "image-registry-allowlist").unwrap();
+        let drift: Value = serde_json::from_slice(&std::fs::read(bundle.join("data/drift.json")).unwrap()).unwrap();
+        let rules = drift["rules"].as_array().unwrap().iter().map(|rule| rule["file"].clone()).collect::<Vec<_>>();
+        let causes = drift["findings"].as_array().unwrap().iter().map(|change| change["cause"].clone());
+        (check.failed, check.not_evaluated, rules, causes.collect::<Vec<_>>())
+    };
+    let mut runs: Vec<_> = user.bundles().iter().map(found).collect();
+    runs.sort_by_key(|run| run.0);
+    assert_eq!(runs, [(0, 0, vec![], vec![]), (1, 0, vec!["parameters.yaml".into()], vec!["rules".into()])]);
+
+    let explained = user.run(&["explain", "image-registry-allowlist", "--config", "kubeproof.yaml"]).expect(0).stdout;
+    assert!(explained.contains("registries: [\"other.example.com\"] (parameters.yaml:2)"), "{explained}");
+    let policy =
+        user.run(&["checks", "policy", "image-registry-allowlist", "--config", "kubeproof.yaml"]).expect(0).stdout;
+    assert!(policy.contains("other.example.com"), "{policy}");
+    let unset = user.run(&["check", "deploy", "--format", "json"]);
+    let unset: Value = serde_json::from_str(&unset.stdout).unwrap();
+    let of_check = |f: &&Value| f["check"] == "image-registry-allowlist";
+    let said: Vec<&Value> = unset["findings"].as_array().unwrap().iter().filter(of_check).collect();
+    assert_eq!(
+        (said.len(), &said[0]["outcome"], &said[0]["resource"]["kind"]),
+        (1, &"not-evaluated".into(), &"Parameters".into())
+    );
 }

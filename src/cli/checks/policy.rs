@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// Folder of check files of your own, instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     checks: Option<PathBuf>,
+    /// Configuration file: the parameters that it sets are part of the policies
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What happens to an object that fails
     #[arg(long, value_enum, value_delimiter = ',', default_value = "Deny")]
     action: Vec<Action>,
@@ -67,7 +70,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         return Err(Failure::usage("Deny and Warn cannot stand together: who is refused needs no warning")
             .hint("--action Deny, or --action Audit,Warn"));
     }
-    let library = load(args.checks.as_deref())?;
+    let library = load(args.checks.as_deref(), args.config.as_deref())?;
     let wanted = wanted(args, &library)?;
     let exempt = match args.exempt.is_empty() {
         true => EXEMPT.iter().map(|name| (*name).to_string()).collect(),

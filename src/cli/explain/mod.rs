@@ -9,6 +9,7 @@ use super::{
     Exit, Failure, Outcome,
     frameworks::coverage_word,
     load_failure,
+    settings::{self, DefinitionArgs},
     text::{Page, plural},
 };
 use crate::{
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// Local store in which the newest bundle with the finding is looked for
     #[arg(long, value_name = "DIR", default_value = "evidence")]
     store: PathBuf,
+    /// Configuration file: its parameters are shown where they are set
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Shortest beginning of a finding's id that is looked for.
@@ -45,7 +49,8 @@ const SHOWN_CHECKS: usize = 3;
 const SHOWN_OUTSIDE: usize = 5;
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let files = framework::embedded();
+    let definitions = DefinitionArgs { config: args.config.clone(), ..DefinitionArgs::default() };
+    let files = settings::load(&definitions)?.rules;
     let library = Library::load(&files).map_err(|errors| load_failure(&errors))?;
     let frameworks = load_frameworks(&files, &library).map_err(|errors| load_failure(&errors))?;
     let known = Known { library, frameworks };
@@ -98,6 +103,7 @@ impl Known {
         page.say("Fix", &check.remediation);
         page.gap();
         page.say("Decides by", &format!("{} (CEL, the newest Kubernetes)", words::policy(check)));
+        page.items("Parameters", &words::parameters(check));
         if let Some(when) = &check.when {
             page.say("Only when", when.text());
         }
@@ -413,8 +419,12 @@ mod tests {
         };
         std::fs::write(bundle.join("data/evaluation.json"), crate::evaluate::stored::write(&evaluation).unwrap())
             .unwrap();
-        let args =
-            |name: &str, bundle: Option<PathBuf>| Args { name: name.into(), bundle, store: folder.path().into() };
+        let args = |name: &str, bundle: Option<PathBuf>| Args {
+            name: name.into(),
+            bundle,
+            store: folder.path().into(),
+            config: None,
+        };
         let known = known();
         for args in [args("3f9c", None), args("3f9c", Some(bundle.clone()))] {
             let page = text(&known.finding(&args).unwrap());

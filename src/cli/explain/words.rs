@@ -38,6 +38,17 @@ pub(super) fn expected(check: &Check) -> String {
     check.expected.fill(|name| (name == "params").then_some(&params))
 }
 
+/// `registries: ["registry.example.com"] (parameters.yaml:3)`; what nobody set stays without a place.
+pub(super) fn parameters(check: &Check) -> Vec<String> {
+    let params = check.policy(None, &BTreeMap::new()).params;
+    let set = |name: &str| check.set.as_ref().filter(|set| set.values.contains_key(name));
+    let line = |(name, value): &crate::evaluate::value::Entry| {
+        let place = set(name.inner()).map_or_else(String::new, |set| format!(" ({})", set.at));
+        format!("{}: {}{place}", name.inner(), value.json())
+    };
+    params.entries().iter().map(line).collect()
+}
+
 pub(super) fn policy(check: &Check) -> String {
     check.policy(None, &BTreeMap::new()).pass.text().split_whitespace().collect::<Vec<_>>().join(" ")
 }
