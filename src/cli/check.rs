@@ -102,15 +102,19 @@ impl FailOn {
     }
 
     fn is_reached_by<'a>(self, mut failures: impl Iterator<Item = &'a Finding>) -> bool {
-        let from = match self {
-            Self::Off => return false,
-            Self::Critical => Severity::Critical,
-            Self::High => Severity::High,
-            Self::Medium => Severity::Medium,
-            Self::Low => Severity::Low,
-            Self::Info => Severity::Info,
-        };
-        failures.any(|finding| finding.severity >= from)
+        self.severity().is_some_and(|from| failures.any(|finding| finding.severity >= from))
+    }
+
+    /// The severity meant; `None` for off.
+    pub(super) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Off => None,
+            Self::Critical => Some(Severity::Critical),
+            Self::High => Some(Severity::High),
+            Self::Medium => Some(Severity::Medium),
+            Self::Low => Some(Severity::Low),
+            Self::Info => Some(Severity::Info),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod check;
 mod checks;
 mod completions;
 mod daemon;
+mod diff;
 mod explain;
 mod frameworks;
 mod get;
@@ -152,6 +153,8 @@ enum Command {
     Keys(keys::Args),
     /// Prove a bundle, or every bundle of a store, offline
     Verify(verify::Args),
+    /// Compare two bundles, recorded clusters or folders of manifests
+    Diff(diff::Args),
     /// List the bundles in a store
     List(list::Args),
     /// Fetch one bundle and the log that proves it
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::List(args) => list::run(&args),
         Command::Get(args) => get::run(&args),
         Command::Status(args) => status::run(&args),

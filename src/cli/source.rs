@@ -33,6 +33,11 @@ pub(super) struct Request<'a> {
     pub settings: &'a Settings,
 }
 
+/// A bundle, or what `get` wrote of one.
+pub(super) fn is_bundle(path: &Path) -> bool {
+    path.join("attest").is_dir() || path.join("bundle").join("attest").is_dir()
+}
+
 /// Reads the source, and the inputs beside it.
 pub(super) async fn collect(
     request: &Request<'_>,
@@ -98,7 +103,7 @@ async fn source(
     if recorded::is_recorded(path) {
         return recorded::read(path, named.name.as_deref()).map_err(Failure::usage);
     }
-    if path.join("attest").is_dir() || path.join("bundle").join("attest").is_dir() {
+    if is_bundle(path) {
         let keys = keys.ok_or_else(|| Failure::usage("a bundle is read with the key that verifies it"))?;
         return pipeline::from_bundle(path, &keys.signing.public(), clock.now()).map_err(|reason| {
             Failure::usage(format!("{}: {reason}", path.display()))

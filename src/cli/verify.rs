@@ -88,7 +88,7 @@ pub fn run(args: &Args) -> Outcome {
     Ok(exit)
 }
 
-fn exit_of(verdict: Verdict) -> Exit {
+pub(super) fn exit_of(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::Verified => Exit::Done,
         Verdict::Stale => Exit::Stale,

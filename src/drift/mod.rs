@@ -4,6 +4,7 @@ mod fields;
 mod findings;
 mod objects;
 mod permissions;
+mod selection;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use selection::{Part, Selection};
 
 use crate::{
     collect::Coverage,

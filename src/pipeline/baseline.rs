@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use chrono::{DateTime, Utc};
 
+use super::Unproved;
 use crate::{
     bundle::{
         self, KeySet, VerifyingKey,
@@ -62,6 +63,16 @@ impl Earlier {
     /// How drift names it.
     pub fn baseline(&self) -> drift::Baseline {
         drift::Baseline { bundle: self.id.clone(), index: Some(self.index), finished: self.coverage.finished }
+    }
+
+    /// What drift compares.
+    pub fn side(&self) -> drift::Side<'_> {
+        drift::Side {
+            snapshot: &self.snapshot,
+            coverage: &self.coverage,
+            evaluation: &self.evaluation,
+            rules: &self.rules,
+        }
     }
 
     /// Reads what was verified: hashed buffers only.
@@ -137,7 +148,9 @@ async fn open(store: &Store, cluster: &str, slot: &Slot, keys: &KeySet, now: Dat
     let files = store.bundle_files(cluster, &entry.pae).await.map_err(|error| error.to_string())?;
     let log = LogFiles::of([(slot.slot, slot.commit.bytes().to_vec())]);
     let trust = Trust::Key(keys.signing.public());
-    verified(&entry.pae.hex(), files.into(), &log, &trust, &Options::at(now)).and_then(Earlier::read)
+    verified(&entry.pae.hex(), files.into(), &log, &trust, &Options::at(now))
+        .map_err(|unproved| unproved.reason)
+        .and_then(Earlier::read)
 }
 
 fn verified(
@@ -146,24 +159,33 @@ fn verified(
     log: &LogFiles,
     trust: &Trust,
     options: &Options,
-) -> Result<Verified, String> {
+) -> Result<Verified, Unproved> {
     let (verification, verified) = bundle::verify::bundle(name, files, log, trust, options);
     verified.ok_or_else(|| {
         let failed = verification.steps.iter().find(|step| !step.ok);
-        failed.map_or_else(|| "it does not verify".into(), |step| format!("{}: {}", step.subject, step.detail))
+        let reason =
+            failed.map_or_else(|| "it does not verify".into(), |step| format!("{}: {}", step.subject, step.detail));
+        Unproved { verdict: Some(verification.result), reason }
     })
 }
 
-/// What a bundle on disk holds, to be evaluated again; nothing of it is read before it is proved.
+/// A bundle on disk; nothing of it is read before it is proved.
+pub(super) fn on_disk(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Earlier, Unproved> {
+    let unread = |reason: String| Unproved { verdict: None, reason };
+    let found = read::open(path).map_err(|error| unread(error.to_string()))?;
+    let read::Found::Bundle { name, files, log } = found else {
+        return Err(unread("it is a store; name one bundle of it".into()));
+    };
+    let verified = verified(&name, files, &log, &Trust::Key(key.clone()), &Options::at(now))?;
+    Earlier::read(verified).map_err(unread)
+}
+
+/// What a bundle on disk holds, to be evaluated again.
 ///
 /// # Errors
 /// It cannot be read, or does not verify with `key`.
-pub fn from_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Collected, String> {
-    let read::Found::Bundle { name, files, log } = read::open(path).map_err(|error| error.to_string())? else {
-        return Err("it is a store; name one bundle of it".into());
-    };
-    let verified = verified(&name, files, &log, &Trust::Key(key.clone()), &Options::at(now))?;
-    let earlier = Earlier::read(verified)?;
+pub fn from_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Collected, Unproved> {
+    let earlier = on_disk(path, key, now)?;
     let source = Source { kind: SourceKind::Bundle, name: path.display().to_string() };
     Ok(Collected { source, coverage: earlier.coverage, objects: earlier.snapshot.objects, errors: Vec::new() })
 }

@@ -2,6 +2,7 @@
 
 mod attested;
 mod baseline;
+mod diff;
 mod files;
 mod gaps;
 
@@ -10,6 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 use chrono::{DateTime, Utc};
 
 pub use baseline::{Earlier, Newest, from_bundle};
+pub use diff::{Moment, Unproved, diff};
 pub use gaps::{gaps, undeclared};
 
 use crate::{
@@ -160,7 +162,8 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> 
     let evaluation = judge(&snapshot, coverage, &rules, today);
     (job.on_stage)(Stage::Compare);
     let now = Side { snapshot: &snapshot, coverage, evaluation: &evaluation, rules: job.rules };
-    let drift = compare(earlier.as_ref(), now, &rules, today);
+    let before = earlier.as_ref().map(|earlier| (earlier.baseline(), earlier.side()));
+    let drift = compare(before, now, &rules, today);
     // The earlier side of a large cluster is as large as this one: from here on only its name is needed.
     let head = earlier.map(|earlier| LogHead { index: earlier.index, origin: earlier.origin });
     let definitions = definitions(&rules);
@@ -254,19 +257,18 @@ fn judge(
     evaluate::run(&evaluate::Input { today, ..evaluate::Input::of_run(snapshot, coverage, rules) })
 }
 
-fn compare(earlier: Option<&Earlier>, now: Side<'_>, rules: &Rules, today: chrono::NaiveDate) -> Drift {
-    let Some(earlier) = earlier else { return Drift::default() };
+fn compare(
+    before: Option<(drift::Baseline, Side<'_>)>,
+    now: Side<'_>,
+    rules: &Rules,
+    today: chrono::NaiveDate,
+) -> Drift {
+    let Some((baseline, side)) = before else { return Drift::default() };
     // The same rules in the same engine would say the same again.
-    let same = earlier.rules == *now.rules && earlier.evaluation.engine == env!("CARGO_PKG_VERSION");
-    let again = (!same).then(|| judge(&earlier.snapshot, &earlier.coverage, rules, today));
-    let by_new_rules = again.as_ref().unwrap_or(&earlier.evaluation);
-    let side = Side {
-        snapshot: &earlier.snapshot,
-        coverage: &earlier.coverage,
-        evaluation: &earlier.evaluation,
-        rules: &earlier.rules,
-    };
-    drift::compare(Some(&Before { side, baseline: earlier.baseline(), by_new_rules }), now)
+    let same = side.rules == now.rules && side.evaluation.engine == env!("CARGO_PKG_VERSION");
+    let again = (!same).then(|| judge(side.snapshot, side.coverage, rules, today));
+    let by_new_rules = again.as_ref().unwrap_or(side.evaluation);
+    drift::compare(Some(&Before { side, baseline, by_new_rules }), now)
 }
 
 /// Texts of checks, frameworks and scopes, for documents.

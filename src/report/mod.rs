@@ -29,7 +29,7 @@ pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, j
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
 pub use tables::{ExportError, findings_csv, findings_parquet};
-pub use terminal::{Line, Span, Stored, Tone, check_text, summary};
+pub use terminal::{Line, Span, Stored, Tone, check_text, drift_markdown, drift_text, summary};
 pub use typst_world::PdfError;
 pub use view::{View, view};
 

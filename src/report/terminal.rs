@@ -1,12 +1,14 @@
 //! What a terminal and a log say: the run in ten lines, and the findings of `kubeproof check`.
 
 mod check;
+mod drift;
 mod summary;
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub use check::check_text;
+pub use drift::{drift_markdown, drift_text};
 pub use summary::{Stored, summary};
 
 /// Columns that every line fits in.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod clouds;
 mod determinism;
+mod diff;
 mod end_to_end;
 mod examples;
 mod kubelets;

@@ -103,7 +103,7 @@ impl Known {
         page.say("Fix", &check.remediation);
         page.gap();
         page.say("Decides by", &format!("{} (CEL, the newest Kubernetes)", words::policy(check)));
-        page.items("Parameters", &words::parameters(check));
+        page.items("Parameters", words::parameters(check));
         if let Some(when) = &check.when {
             page.say("Only when", when.text());
         }

@@ -661,7 +661,7 @@ fn declarations() -> Vec<Declaration> {
 
 fn change(finding: &Finding, change: FindingChangeKind, cause: Cause) -> FindingChange {
     FindingChange {
-        id: finding.id.clone(),
+        id: finding.id,
         check: finding.check.clone(),
         severity: finding.severity,
         resource: finding.resource.clone(),

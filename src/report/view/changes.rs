@@ -157,7 +157,7 @@ fn cause_text(cause: Cause, detail: &str) -> Text {
 }
 
 /// `helm, 22 Nov 14:12`.
-pub(super) fn by_whom(change: Option<&ObjectChange>) -> String {
+pub(in crate::report) fn by_whom(change: Option<&ObjectChange>) -> String {
     match change.and_then(|c| c.by.as_ref()) {
         Some(by) => match by.time {
             Some(at) => format!("{}, {}", by.manager, words::short_time(at)),

@@ -19,6 +19,7 @@ pub(super) mod words;
 
 use serde::Serialize;
 
+pub(in crate::report) use changes::by_whom;
 pub(super) use changes::is_resolved;
 pub use chart::{Chart, Column};
 pub use detail::Detail;

@@ -1,0 +1,201 @@
+//! `kubeproof diff`: what changed between two moments, and why.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{
+    Exit, Failure, Outcome,
+    check::FailOn,
+    clock, key_source, load_failure, output,
+    progress::Progress,
+    settings::{self, DefinitionArgs, Settings},
+    source,
+    stores::runtime,
+    verify,
+};
+use crate::{
+    bundle::keys::{KeyError, KeySet, VerifyingKey},
+    clock::Clock,
+    collect::cluster::Configz,
+    drift::{Drift, Part, Selection},
+    pipeline::{self, Moment},
+    report,
+};
+
+/// What changed between two bundles, recorded clusters or folders of manifests, and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each change has one cause: the cluster, the rules, what could be seen, or a declaration. The old side is judged
+again by the rules of the new one, so that new checks are not taken for a worse cluster. A bundle is verified before
+anything is read from it, and brings its own rules.
+
+Exit codes: 0 done, 1 something new reached --fail-on-new, 2 usage or I/O, 3 a bundle is tampered with, 4 its key is
+not trusted.
+
+Examples:
+  kubeproof diff october/ november/
+  kubeproof diff evidence/clusters/prod-0a1b2c3d/bundles/OLD evidence/clusters/prod-0a1b2c3d/bundles/NEW --key signing.pub
+  kubeproof diff main/ branch/ --only findings --fail-on-new high --format markdown")]
+pub(super) struct Args {
+    /// Bundle, recorded cluster, or manifests, before
+    old: PathBuf,
+    /// Bundle, recorded cluster, or manifests, after
+    new: PathBuf,
+    /// Form of the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Kind of change to show; may be repeated [default: all]
+    #[arg(long, value_enum)]
+    only: Vec<Only>,
+    /// Findings from this severity on; off shows all
+    #[arg(long, value_enum, default_value_t = FailOn::Off)]
+    severity: FailOn,
+    /// Changes in this namespace alone
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Severity from which a new failure makes the exit code 1; it counts what is shown
+    #[arg(long, value_enum, default_value_t = FailOn::Off)]
+    fail_on_new: FailOn,
+    /// Public key that bundles must verify with [default: the user's own]
+    #[arg(long, value_name = "PUB")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    definitions: DefinitionArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// kubeproof.dev/diff/v1
+    Json,
+    /// For a comment or a ticket
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    Findings,
+    Permissions,
+    Objects,
+    Rules,
+}
+
+/// What `--format json` prints.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    old: Side<'a>,
+    new: Side<'a>,
+    drift: &'a Drift,
+}
+
+#[derive(Debug, Serialize)]
+struct Side<'a> {
+    name: &'a str,
+    cluster: &'a str,
+    index: Option<u64>,
+    finished: DateTime<Utc>,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let settings = settings::load(&args.definitions)?;
+    let clock = clock()?;
+    let keys = key_source::find(&settings, None, true)?.keys;
+    let key = match args.key.as_deref().map(VerifyingKey::load).transpose() {
+        Ok(key) => key.unwrap_or_else(|| keys.signing.public()),
+        Err(error @ KeyError::Weak(_)) => return Err(Failure::usage(error).exit(Exit::Untrusted)),
+        Err(error) => return Err(Failure::usage(error)),
+    };
+    let reader = Reader { settings: &settings, keys: &keys, key, clock: clock.as_ref() };
+    let (old, new) = (reader.moment(&args.old)?, reader.moment(&args.new)?);
+    let mut drift = pipeline::diff(&old, &new).map_err(|errors| load_failure(&errors))?;
+    args.selection().apply(&mut drift);
+    print(args.format, &old, &new, &drift)?;
+    let reached = args.fail_on_new.severity().is_some_and(|least| drift.has_new(least));
+    Ok(if reached { Exit::Reached } else { Exit::Done })
+}
+
+impl Args {
+    fn selection(&self) -> Selection {
+        let part = |only: &Only| match only {
+            Only::Findings => Part::Findings,
+            Only::Permissions => Part::Permissions,
+            Only::Objects => Part::Objects,
+            Only::Rules => Part::Rules,
+        };
+        Selection {
+            parts: self.only.iter().map(part).collect(),
+            severity: self.severity.severity(),
+            namespace: self.namespace.clone(),
+        }
+    }
+}
+
+struct Reader<'a> {
+    settings: &'a Settings,
+    keys: &'a KeySet,
+    key: VerifyingKey,
+    clock: &'a dyn Clock,
+}
+
+impl Reader<'_> {
+    fn moment(&self, path: &Path) -> Result<Moment, Failure> {
+        if source::is_bundle(path) {
+            return Moment::of_bundle(path, &self.key, self.clock.now()).map_err(|unproved| {
+                let exit = unproved.verdict.map_or(Exit::Usage, verify::exit_of);
+                Failure::usage(format!("{}: {unproved}", path.display()))
+                    .exit(exit)
+                    .hint(format!("kubeproof verify {} --key PUBLIC_KEY says more", path.display()))
+            });
+        }
+        let request = source::Request {
+            from: Some(path),
+            kubeconfig: None,
+            context: None,
+            inputs: None,
+            node_reports: None,
+            configz: Configz::NotAsked,
+            settings: self.settings,
+        };
+        let progress = Progress::new();
+        let collected = runtime()?.block_on(source::collect(&request, Some(self.keys), self.clock, &progress))?;
+        progress.clear();
+        for error in &collected.errors {
+            let line = error.line.map_or_else(String::new, |line| format!(":{line}"));
+            output::note(&format!("warning: {}{line}: {}", error.file, error.message));
+        }
+        Moment::of_source(collected, self.settings.rules.clone(), &self.settings.frameworks)
+            .map_err(|errors| load_failure(&errors))
+    }
+}
+
+fn print(format: Format, old: &Moment, new: &Moment, drift: &Drift) -> Result<(), Failure> {
+    match format {
+        Format::Json => {
+            output::json(&Document { schema: "kubeproof.dev/diff/v1", old: side(old), new: side(new), drift })
+        }
+        Format::Text => {
+            output::text(&format!("{}\n", title(old, new)))?;
+            output::lines(&report::drift_text(drift))
+        }
+        Format::Markdown => output::text(&format!("## {}\n\n{}", title(old, new), report::drift_markdown(drift))),
+    }
+}
+
+fn side(moment: &Moment) -> Side<'_> {
+    Side { name: &moment.name, cluster: moment.cluster(), index: moment.index, finished: moment.finished() }
+}
+
+/// `shop-prod, 26 Oct 06:00 UTC to 23 Nov 06:00 UTC`.
+fn title(old: &Moment, new: &Moment) -> String {
+    let at = |moment: &Moment| moment.finished().format("%-d %b %Y %H:%M UTC");
+    let clusters = match old.cluster() == new.cluster() {
+        true => new.cluster().to_owned(),
+        false => format!("{} and {}", old.cluster(), new.cluster()),
+    };
+    format!("{clusters}, {} to {}", at(old), at(new))
+}

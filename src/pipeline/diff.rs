@@ -1,0 +1,105 @@
+//! Two moments compared: what `kubeproof diff` asks, outside of any run.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::{baseline, compare, judge};
+use crate::{
+    bundle::{VerifyingKey, verify::Verdict},
+    collect::{Collected, Coverage},
+    config::LoadError,
+    drift::{Baseline, Drift, Side},
+    evaluate::{Evaluation, Rules},
+    framework::RuleFiles,
+    snapshot::{self, Snapshot},
+};
+
+/// A cluster at one moment, judged.
+#[derive(Debug)]
+pub struct Moment {
+    /// Bundle id, or the path it was read from.
+    pub name: String,
+    /// Leaf index, of a bundle.
+    pub index: Option<u64>,
+    coverage: Coverage,
+    snapshot: Snapshot,
+    evaluation: Evaluation,
+    rules: RuleFiles,
+}
+
+/// A bundle that nothing may be read from.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unproved {
+    /// What verification says; `None` when there was nothing to verify.
+    pub verdict: Option<Verdict>,
+    /// The first thing that is wrong.
+    pub reason: String,
+}
+
+impl Moment {
+    /// A recorded cluster or manifests, judged by `rules`.
+    ///
+    /// # Errors
+    /// Definitions that are wrong.
+    pub fn of_source(collected: Collected, rules: RuleFiles, frameworks: &[String]) -> Result<Self, Vec<LoadError>> {
+        let Collected { source, coverage, objects, .. } = collected;
+        let loaded = Rules::load(rules, frameworks, &coverage.cluster)?;
+        let snapshot = snapshot::assemble(objects, &coverage);
+        let evaluation = judge(&snapshot, &coverage, &loaded, coverage.finished.date_naive());
+        Ok(Self { name: source.name, index: None, coverage, snapshot, evaluation, rules: loaded.files })
+    }
+
+    /// A bundle on disk, with the rules and the judgement of its own time; nothing is read before it is proved.
+    ///
+    /// # Errors
+    /// It cannot be read, or does not verify with `key`.
+    pub fn of_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Self, Unproved> {
+        let earlier = baseline::on_disk(path, key, now)?;
+        Ok(Self {
+            name: earlier.id,
+            index: Some(earlier.index),
+            coverage: earlier.coverage,
+            snapshot: earlier.snapshot,
+            evaluation: earlier.evaluation,
+            rules: earlier.rules,
+        })
+    }
+
+    /// When its collection ended.
+    pub fn finished(&self) -> DateTime<Utc> {
+        self.coverage.finished
+    }
+
+    /// Name of the cluster.
+    pub fn cluster(&self) -> &str {
+        &self.coverage.cluster.name
+    }
+
+    fn side(&self) -> Side<'_> {
+        Side { snapshot: &self.snapshot, coverage: &self.coverage, evaluation: &self.evaluation, rules: &self.rules }
+    }
+
+    fn baseline(&self) -> Baseline {
+        Baseline { bundle: self.name.clone(), index: self.index, finished: self.coverage.finished }
+    }
+}
+
+/// What changed from `old` to `new`, each change with its cause: the old moment is judged again by the rules of the new.
+///
+/// # Errors
+/// The new moment's rules do not load.
+pub fn diff(old: &Moment, new: &Moment) -> Result<Drift, Vec<LoadError>> {
+    // The frameworks that were looked at stand in the evaluation, by version: asking for them selects the same.
+    let asked: Vec<String> = new.evaluation.frameworks.iter().map(|f| format!("{}@{}", f.id, f.version)).collect();
+    let rules = Rules::load(new.rules.clone(), &asked, &new.coverage.cluster)?;
+    let mut drift = compare(Some((old.baseline(), old.side())), new.side(), &rules, new.finished().date_naive());
+    let uids = (&old.coverage.cluster.uid, &new.coverage.cluster.uid);
+    if let (Some(before), Some(after)) = uids
+        && before != after
+    {
+        drift.cannot_compare.push(format!("these are two clusters: their uids are {before} and {after}"));
+    }
+    Ok(drift)
+}

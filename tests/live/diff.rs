@@ -1,0 +1,78 @@
+//! `kubeproof diff`: two moments compared outside of any run.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::workspace::Workspace;
+
+const PLAIN: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: cart, namespace: shop}\nspec:\n  template:\n    \
+                     spec:\n      containers:\n        - name: app\n          image: registry.example.com/cart:1\n";
+
+fn privileged() -> String {
+    format!("{PLAIN}          securityContext: {{privileged: true}}\n")
+}
+
+fn examples(day: &str) -> String {
+    format!("{}/examples/shop-2026-{day}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_example_says_what_got_worse_first() {
+    let user = Workspace::new();
+    let config = format!("{}/examples/kubeproof.yaml", env!("CARGO_MANIFEST_DIR"));
+    let (old, new) = (examples("10-26"), examples("11-23"));
+    let diff = |more: &[&str]| user.run(&[&["diff", &old, &new, "--config", &config], more].concat());
+    let text = diff(&[]).expect(0).stdout;
+    assert!(text.starts_with("shop-prod, 26 Oct 2026 06:00 UTC to 23 Nov 2026 06:00 UTC\n\nWorse ("), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("no '{needle}' in:\n{text}"));
+    assert!(at("CRITICAL Deployment/shop/cart: container app runs privileged") < at("Better ("));
+    assert!(at("Better (") < at("Objects (") && at("added Deployment/shop/recommendations") > at("Objects ("));
+    assert!(text.contains("ci-bot") && text.contains("by helm"), "{text}");
+
+    let json: Value =
+        serde_json::from_str(&diff(&["--format", "json", "--fail-on-new", "critical"]).expect(1).stdout).unwrap();
+    assert_eq!((&json["schema"], &json["old"]["index"]), (&"kubeproof.dev/diff/v1".into(), &Value::Null));
+    let changes = json["drift"]["findings"].as_array().unwrap();
+    assert!(changes.iter().all(|change| change["cause"] != "rules"), "the same rules on both sides");
+    // Policies came where flannel ignores them: whether they hold cannot be seen, so nothing is resolved.
+    let lost =
+        changes.iter().filter(|change| change["change"] == "lost-sight").all(|change| change["cause"] == "sight");
+    assert!(lost && changes.iter().any(|change| change["change"] == "lost-sight"));
+    let narrow = diff(&["--only", "findings", "--severity", "critical", "--namespace", "shop"]).expect(0).stdout;
+    assert!(narrow.contains("Worse (1)") && !narrow.contains("Objects"), "{narrow}");
+    let markdown = diff(&["--format", "markdown", "--only", "rules"]).expect(0).stdout;
+    assert!(markdown.starts_with("## shop-prod, ") && markdown.ends_with("\nNothing changed.\n"), "{markdown}");
+}
+
+#[test]
+fn bundles_are_proved_before_they_are_compared() {
+    let user = Workspace::new();
+    user.write("deploy/cart.yaml", PLAIN);
+    user.run(&["run", "--from", "deploy", "--store", "evidence"]).expect(0);
+    let old = user.bundle();
+    user.write("deploy/cart.yaml", &privileged());
+    user.run(&["run", "--from", "deploy", "--store", "evidence"]).expect(0);
+    let new = user.bundles().into_iter().find(|bundle| *bundle != old).unwrap();
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    let said = user.run(&["diff", old, new]).expect(0).stdout;
+    assert!(said.contains("container app runs privileged") && said.contains("the cluster changed"), "{said}");
+    assert!(user.run(&["diff", new, new]).expect(0).stdout.ends_with("Nothing changed.\n"));
+    user.run(&["diff", old, "deploy", "--fail-on-new", "critical"]).expect(1);
+
+    user.run(&["keys", "generate", "--out", "others"]).expect(0);
+    user.run(&["diff", old, new, "--key", "others/signing.pub"]).expect(4).says(old);
+    fs::write(std::path::Path::new(new).join("data/drift.json"), "{}").unwrap();
+    user.run(&["diff", old, new]).expect(3).says("data/drift.json");
+}
+
+#[test]
+fn what_cannot_be_compared_is_one_sentence() {
+    let user = Workspace::new();
+    user.write("deploy/cart.yaml", PLAIN);
+    user.write("empty/README", "nothing");
+    user.run(&["diff", "deploy", "nowhere"]).expect(2).says("nowhere: no such file or folder");
+    user.run(&["diff", "deploy", "empty"]).expect(2).says("no Kubernetes object in empty");
+    user.run(&["diff", "deploy", "deploy", "--key", "nokey.pub"]).expect(2).says("nokey.pub");
+}
