@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::{
     progress::Progress,
     settings::{self, DefinitionArgs, Settings},
     source,
-    stores::runtime,
+    stores::{self, StoreArgs, runtime},
     verify,
 };
 use crate::{
@@ -38,12 +38,19 @@ not trusted.
 Examples:
   kubeproof diff october/ november/
   kubeproof diff evidence/clusters/prod-0a1b2c3d/bundles/OLD evidence/clusters/prod-0a1b2c3d/bundles/NEW --key signing.pub
+  kubeproof diff --store s3://evidence/prod 2026-07-01 2026-09-30 --key signing.pub
   kubeproof diff main/ branch/ --only findings --fail-on-new high --format markdown")]
 pub(super) struct Args {
-    /// Bundle, recorded cluster, or manifests, before
+    /// Bundle, recorded cluster, or manifests, before; with --store a day (2026-07-01)
     old: PathBuf,
-    /// Bundle, recorded cluster, or manifests, after
+    /// Bundle, recorded cluster, or manifests, after; with --store a day
     new: PathBuf,
+    /// Store from which the last run on each day or before is taken
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Cluster in the store: its name, or its folder
+    #[arg(long, value_name = "NAME", requires = "store")]
+    cluster: Option<String>,
     /// Form of the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -111,7 +118,10 @@ pub(super) fn run(args: &Args) -> Outcome {
         Err(error) => return Err(Failure::usage(error)),
     };
     let reader = Reader { settings: &settings, keys: &keys, key, clock: clock.as_ref() };
-    let (old, new) = (reader.moment(&args.old)?, reader.moment(&args.new)?);
+    let (old, new) = match &args.store {
+        None => (reader.moment(&args.old)?, reader.moment(&args.new)?),
+        Some(url) => reader.days(&StoreArgs::of(url.clone(), args.cluster.clone()), [&args.old, &args.new])?,
+    };
     let mut drift = pipeline::diff(&old, &new).map_err(|errors| load_failure(&errors))?;
     args.selection().apply(&mut drift);
     print(args.format, &old, &new, &drift)?;
@@ -143,6 +153,30 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn days(&self, place: &StoreArgs, [old, new]: [&Path; 2]) -> Result<(Moment, Moment), Failure> {
+        let (old, new) = (day(old)?, day(new)?);
+        if old > new {
+            return Err(Failure::usage(format!("{old} is after {new}")).hint("the earlier day comes first"));
+        }
+        let (store, runtime) = (place.open()?, runtime()?);
+        let cluster = runtime.block_on(place.one_cluster(&store))?;
+        let at = |day: NaiveDate| {
+            let (mut passed_over, now) = (Vec::new(), self.clock.now());
+            let found = Moment::of_day(&store, &cluster, day, &self.key, now, &mut passed_over);
+            let found = runtime.block_on(found).map_err(stores::failure)?;
+            passed_over.iter().for_each(|sentence| output::note(&format!("warning: {sentence}")));
+            let moment = found.ok_or_else(|| {
+                Failure::usage(format!("{}: no run of {cluster} on {day} or before verifies", store.url()))
+                    .hint("kubeproof list shows what the store holds; --key names the key that signed it")
+            })?;
+            let index = moment.index.map_or_else(String::new, |index| format!(", log entry {index}"));
+            let ended = moment.finished().format("%-d %b %Y %H:%M UTC");
+            output::note(&format!("{day}: bundle {}{index}, ended {ended}", &moment.name[..12]));
+            Ok(moment)
+        };
+        Ok((at(old)?, at(new)?))
+    }
+
     fn moment(&self, path: &Path) -> Result<Moment, Failure> {
         if source::is_bundle(path) {
             return Moment::of_bundle(path, &self.key, self.clock.now()).map_err(|unproved| {
@@ -188,6 +222,11 @@ fn print(format: Format, old: &Moment, new: &Moment, drift: &Drift) -> Result<()
 
 fn side(moment: &Moment) -> Side<'_> {
     Side { name: &moment.name, cluster: moment.cluster(), index: moment.index, finished: moment.finished() }
+}
+
+fn day(text: &Path) -> Result<NaiveDate, Failure> {
+    let text = text.to_string_lossy();
+    text.parse().map_err(|_| Failure::usage(format!("'{text}' is no day")).hint("with --store write days: 2026-09-30"))
 }
 
 /// `shop-prod, 26 Oct 06:00 UTC to 23 Nov 06:00 UTC`.

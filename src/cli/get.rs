@@ -104,15 +104,7 @@ fn not_verified(store: &Store, id: &Digest, verification: &Verification) -> Fail
 }
 
 async fn fetch(args: &Args, store: &Store) -> Result<Fetched, Failure> {
-    let clusters = args.place.clusters(store).await?;
-    let [cluster] = clusters.as_slice() else {
-        let failure = Failure::usage(format!("{} holds {} clusters", store.url(), clusters.len()));
-        return Err(if clusters.is_empty() {
-            failure
-        } else {
-            failure.hint(format!("name one with --cluster: {}", clusters.join(", ")))
-        });
-    };
+    let cluster = &args.place.one_cluster(store).await?;
     let id = choose(args, store, cluster).await?;
     let files = store.bundle_files(cluster, &id).await.map_err(failure)?;
     let commits = store.commit_files(cluster).await.map_err(failure)?;

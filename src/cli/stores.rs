@@ -38,6 +38,25 @@ pub(super) enum Format {
 }
 
 impl StoreArgs {
+    /// The store and the cluster that another command's own flags name.
+    pub(super) fn of(store: String, cluster: Option<String>) -> Self {
+        Self { store: Some(store), config: None, cluster, key: None }
+    }
+
+    /// The one cluster meant.
+    pub(super) async fn one_cluster(&self, store: &Store) -> Result<String, Failure> {
+        let mut clusters = self.clusters(store).await?;
+        match (clusters.pop(), clusters.is_empty()) {
+            (Some(cluster), true) => Ok(cluster),
+            (None, _) => Err(Failure::usage(format!("{} holds no cluster", store.url()))),
+            (Some(last), false) => {
+                let names = [clusters, vec![last]].concat();
+                Err(Failure::usage(format!("{} holds {} clusters", store.url(), names.len()))
+                    .hint(format!("name one with --cluster: {}", names.join(", "))))
+            }
+        }
+    }
+
     /// Opens the store for reading.
     pub(super) fn open(&self) -> Result<Store, Failure> {
         let url = match (&self.store, &self.config) {

@@ -176,8 +176,19 @@ pub(super) fn on_disk(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Re
     let read::Found::Bundle { name, files, log } = found else {
         return Err(unread("it is a store; name one bundle of it".into()));
     };
-    let verified = verified(&name, files, &log, &Trust::Key(key.clone()), &Options::at(now))?;
-    Earlier::read(verified).map_err(unread)
+    of_files(&name, files, &log, key, now)
+}
+
+/// A bundle's files and its log; nothing of them is read before they are proved.
+pub(super) fn of_files(
+    name: &str,
+    files: verify::BundleFiles,
+    log: &LogFiles,
+    key: &VerifyingKey,
+    now: DateTime<Utc>,
+) -> Result<Earlier, Unproved> {
+    let verified = verified(name, files, log, &Trust::Key(key.clone()), &Options::at(now))?;
+    Earlier::read(verified).map_err(|reason| Unproved { verdict: None, reason })
 }
 
 /// What a bundle on disk holds, to be evaluated again.

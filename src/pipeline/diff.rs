@@ -1,18 +1,27 @@
 //! Two moments compared: what `kubeproof diff` asks, outside of any run.
 
-use std::path::Path;
+use std::{cmp::Reverse, path::Path};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{baseline, compare, judge};
+use super::{Earlier, baseline, compare, judge};
 use crate::{
-    bundle::{VerifyingKey, verify::Verdict},
+    bundle::{
+        VerifyingKey,
+        statement::RunResult,
+        verify::{LogFiles, Verdict},
+    },
     collect::{Collected, Coverage},
     config::LoadError,
+    digest::Digest,
     drift::{Baseline, Drift, Side},
     evaluate::{Evaluation, Rules},
     framework::RuleFiles,
     snapshot::{self, Snapshot},
+    store::{
+        Store, StoreError,
+        inventory::{Entry, Standing},
+    },
 };
 
 /// A cluster at one moment, judged.
@@ -56,15 +65,43 @@ impl Moment {
     /// # Errors
     /// It cannot be read, or does not verify with `key`.
     pub fn of_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Self, Unproved> {
-        let earlier = baseline::on_disk(path, key, now)?;
-        Ok(Self {
-            name: earlier.id,
-            index: Some(earlier.index),
-            coverage: earlier.coverage,
-            snapshot: earlier.snapshot,
-            evaluation: earlier.evaluation,
-            rules: earlier.rules,
-        })
+        baseline::on_disk(path, key, now).map(Self::from)
+    }
+
+    /// The last run that saw the cluster and ended on `day` (UTC) or before, as far as `key` proves it. What does not
+    /// verify is passed over, with a sentence in `passed_over`. `None` when there is none.
+    ///
+    /// # Errors
+    /// A store that does not answer or refuses.
+    pub async fn of_day(
+        store: &Store,
+        cluster: &str,
+        day: NaiveDate,
+        key: &VerifyingKey,
+        now: DateTime<Utc>,
+        passed_over: &mut Vec<String>,
+    ) -> Result<Option<Self>, StoreError> {
+        let inventory = store.inventory(cluster, Some(key), usize::MAX).await?;
+        let in_time = |entry: &Entry| {
+            let run = &entry.predicate.as_ref()?.run;
+            let signed = matches!(entry.standing, Standing::Signed { .. });
+            let taken = signed && run.result != RunResult::Failed && run.finished.date_naive() <= day;
+            taken.then_some((run.finished, entry.id))
+        };
+        let mut entries: Vec<(DateTime<Utc>, Digest)> = inventory.entries.iter().filter_map(in_time).collect();
+        entries.sort_by_key(|entry| Reverse(*entry));
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let log = LogFiles::of(store.commit_files(cluster).await?);
+        for (_, id) in entries {
+            let files = store.bundle_files(cluster, &id).await?;
+            match baseline::of_files(&id.hex(), files.into(), &log, key, now) {
+                Ok(earlier) => return Ok(Some(earlier.into())),
+                Err(unproved) => passed_over.push(format!("bundle {} is passed over: {unproved}", id.short(12))),
+            }
+        }
+        Ok(None)
     }
 
     /// When its collection ended.
@@ -83,6 +120,19 @@ impl Moment {
 
     fn baseline(&self) -> Baseline {
         Baseline { bundle: self.name.clone(), index: self.index, finished: self.coverage.finished }
+    }
+}
+
+impl From<Earlier> for Moment {
+    fn from(earlier: Earlier) -> Self {
+        Self {
+            name: earlier.id,
+            index: Some(earlier.index),
+            coverage: earlier.coverage,
+            snapshot: earlier.snapshot,
+            evaluation: earlier.evaluation,
+            rules: earlier.rules,
+        }
     }
 }
 

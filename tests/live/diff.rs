@@ -76,3 +76,33 @@ fn what_cannot_be_compared_is_one_sentence() {
     user.run(&["diff", "deploy", "empty"]).expect(2).says("no Kubernetes object in empty");
     user.run(&["diff", "deploy", "deploy", "--key", "nokey.pub"]).expect(2).says("nokey.pub");
 }
+
+#[test]
+fn days_of_a_store_name_the_last_run_that_verifies() {
+    let user = Workspace::new();
+    let config = format!("{}/examples/kubeproof.yaml", env!("CARGO_MANIFEST_DIR"));
+    let runs =
+        ["run", "--config", &config, "--from", &examples("10-26"), "--from", &examples("11-23"), "--store", "evidence"];
+    user.run(&runs).expect(0);
+    let diff = |days: &[&str]| user.run(&[&["diff", "--store", "evidence"], days].concat());
+    let ended = diff(&["2026-10-30", "2026-11-23"]).expect(0);
+    assert!(ended.stdout.starts_with("shop-prod, 26 Oct 2026 06:00 UTC to 23 Nov 2026"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("container app runs privileged"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("2026-10-30: bundle ") && ended.stderr.contains("log entry 0, ended 26 Oct 2026"));
+    assert!(diff(&["2026-10-26", "2026-11-22"]).expect(0).stdout.ends_with("Nothing changed.\n"), "one run, both days");
+
+    diff(&["2026-10-25", "2026-11-23"]).expect(2).says("on 2026-10-25 or before verifies");
+    diff(&["2026-11-23", "2026-10-26"]).expect(2).says("2026-11-23 is after 2026-10-26");
+    diff(&["October", "2026-10-26"]).expect(2).says("'October' is no day");
+    diff(&["2026-10-26", "2026-11-23", "--cluster", "shop-test"]).expect(2).says("no cluster 'shop-test'");
+    user.run(&["diff", "--store", "nowhere", "2026-10-26", "2026-11-23"]).expect(2).says("nowhere");
+
+    let newest = user
+        .bundles()
+        .into_iter()
+        .find(|bundle| fs::read_to_string(bundle.join("data/coverage.json")).unwrap().contains("2026-11-23"));
+    fs::write(newest.unwrap().join("data/findings.csv"), "x").unwrap();
+    let passed = diff(&["2026-10-26", "2026-11-23"]).expect(0);
+    assert!(passed.stderr.contains("is passed over: data/findings.csv"), "{}", passed.stderr);
+    assert!(passed.stdout.ends_with("Nothing changed.\n"), "the older one is all that verifies: {}", passed.stdout);
+}
