@@ -48,7 +48,8 @@ impl StoreArgs {
         let mut clusters = self.clusters(store).await?;
         match (clusters.pop(), clusters.is_empty()) {
             (Some(cluster), true) => Ok(cluster),
-            (None, _) => Err(Failure::usage(format!("{} holds no cluster", store.url()))),
+            (None, _) => Err(Failure::usage(format!("{} holds 0 clusters", store.url()))
+                .hint("kubeproof run --store writes the first bundle into it")),
             (Some(last), false) => {
                 let names = [clusters, vec![last]].concat();
                 Err(Failure::usage(format!("{} holds {} clusters", store.url(), names.len()))
