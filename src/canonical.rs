@@ -64,11 +64,12 @@ pub fn object<const N: usize>(mut members: [(&str, Vec<Vec<u8>>); N]) -> Vec<u8>
 
 /// An array of values that are canonical already, in pieces.
 pub fn array(items: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut pieces = items;
-    for (at, piece) in pieces.iter_mut().enumerate() {
-        piece.insert(0, if at == 0 { b'[' } else { b',' });
+    let mut pieces = vec![b"[".to_vec()];
+    for (at, item) in items.into_iter().enumerate() {
+        pieces.extend((at > 0).then(|| b",".to_vec()));
+        pieces.push(item);
     }
-    pieces.push(if pieces.is_empty() { b"[]".to_vec() } else { b"]".to_vec() });
+    pieces.push(b"]".to_vec());
     pieces
 }
 

@@ -114,6 +114,13 @@ impl<T: Serialize> Serialize for At<T> {
     }
 }
 
+/// An `apiVersion` that this program does not read.
+pub fn unknown_version(file: &str, version: Option<&str>) -> Option<LoadError> {
+    let version = version.filter(|version| *version != API_VERSION)?;
+    let error = LoadError::file(file, format!("apiVersion '{version}' is not known"));
+    Some(error.hint(format!("this program reads {API_VERSION}")))
+}
+
 /// Reads one YAML document strictly: unknown and duplicate keys are errors with their place and the nearest key.
 ///
 /// # Errors

@@ -49,13 +49,15 @@ impl Digest {
     /// # Errors
     /// Anything but exactly 64 lower-case hex digits.
     pub fn from_hex(hex: &str) -> Result<Self, InvalidDigest> {
-        let lower = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let mut out = [0; 32];
-        if !lower || hex::decode_to_slice(hex, &mut out).is_err() {
-            return Err(InvalidDigest(hex.chars().take(80).collect()));
-        }
-        Ok(Self(out))
+        lower_hex(hex).map(Self).ok_or_else(|| InvalidDigest(hex.chars().take(80).collect()))
     }
+}
+
+/// `N` bytes from exactly twice as many lower-case hex digits.
+pub(crate) fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let lower = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let mut bytes = [0; N];
+    (lower && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
 }
 
 /// A text that is not a SHA-256 digest.

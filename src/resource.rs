@@ -50,6 +50,12 @@ impl ResourceRef {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
+    /// The namespace that it is in; of a namespace itself, its own name: who means a namespace means both.
+    pub fn within(&self) -> Option<&str> {
+        let own = || (self.kind == "Namespace").then_some(self.name.as_str());
+        self.namespace.as_deref().or_else(own)
+    }
+
     /// `shop/cart`, or `cart` for a cluster-scoped object.
     pub fn path(&self) -> String {
         match &self.namespace {

@@ -65,7 +65,7 @@ fn load(folder: Option<&Path>, config: Option<&Path>) -> Result<Library, Failure
         Some(folder) => checks_in(folder).map_err(|error| load_failure(&[error]))?,
     };
     if let Some(config) = config {
-        let definitions = DefinitionArgs { config: Some(config.into()), ..DefinitionArgs::default() };
+        let definitions = DefinitionArgs::of(Some(config.into()));
         files.extend(settings::load(&definitions)?.rules.remove_entry(parameters::FILE));
     }
     let library = Library::load(&files).map_err(|errors| {

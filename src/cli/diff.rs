@@ -13,11 +13,11 @@ use super::{
     progress::Progress,
     settings::{self, DefinitionArgs, Settings},
     source,
-    stores::{self, StoreArgs, runtime},
+    stores::{self, StoreArgs, runtime, trusted_key},
     verify,
 };
 use crate::{
-    bundle::keys::{KeyError, KeySet, VerifyingKey},
+    bundle::keys::{KeySet, VerifyingKey},
     clock::Clock,
     collect::cluster::Configz,
     drift::{Drift, Part, Selection},
@@ -112,11 +112,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let settings = settings::load(&args.definitions)?;
     let clock = clock()?;
     let keys = key_source::find(&settings, None, true)?.keys;
-    let key = match args.key.as_deref().map(VerifyingKey::load).transpose() {
-        Ok(key) => key.unwrap_or_else(|| keys.signing.public()),
-        Err(error @ KeyError::Weak(_)) => return Err(Failure::usage(error).exit(Exit::Untrusted)),
-        Err(error) => return Err(Failure::usage(error)),
-    };
+    let key = trusted_key(args.key.as_deref())?.unwrap_or_else(|| keys.signing.public());
     let reader = Reader { settings: &settings, keys: &keys, key, clock: clock.as_ref() };
     let (old, new) = match &args.store {
         None => (reader.moment(&args.old)?, reader.moment(&args.new)?),
@@ -170,8 +166,7 @@ impl Reader<'_> {
                     .hint("kubeproof list shows what the store holds; --key names the key that signed it")
             })?;
             let index = moment.index.map_or_else(String::new, |index| format!(", log entry {index}"));
-            let ended = moment.finished().format("%-d %b %Y %H:%M UTC");
-            output::note(&format!("{day}: bundle {}{index}, ended {ended}", &moment.name[..12]));
+            output::note(&format!("{day}: bundle {}{index}, ended {}", &moment.name[..12], ended(&moment)));
             Ok(moment)
         };
         Ok((at(old)?, at(new)?))
@@ -198,10 +193,7 @@ impl Reader<'_> {
         let progress = Progress::new();
         let collected = runtime()?.block_on(source::collect(&request, Some(self.keys), self.clock, &progress))?;
         progress.clear();
-        for error in &collected.errors {
-            let line = error.line.map_or_else(String::new, |line| format!(":{line}"));
-            output::note(&format!("warning: {}{line}: {}", error.file, error.message));
-        }
+        collected.errors.iter().for_each(|error| output::note(&format!("warning: {error}")));
         Moment::of_source(collected, self.settings.rules.clone(), &self.settings.frameworks)
             .map_err(|errors| load_failure(&errors))
     }
@@ -224,17 +216,21 @@ fn side(moment: &Moment) -> Side<'_> {
     Side { name: &moment.name, cluster: moment.cluster(), index: moment.index, finished: moment.finished() }
 }
 
+/// `26 Oct 2026 06:00 UTC`.
+fn ended(moment: &Moment) -> impl std::fmt::Display {
+    moment.finished().format("%-d %b %Y %H:%M UTC")
+}
+
 fn day(text: &Path) -> Result<NaiveDate, Failure> {
     let text = text.to_string_lossy();
     text.parse().map_err(|_| Failure::usage(format!("'{text}' is no day")).hint("with --store write days: 2026-09-30"))
 }
 
-/// `shop-prod, 26 Oct 06:00 UTC to 23 Nov 06:00 UTC`.
+/// `shop-prod, 26 Oct 2026 06:00 UTC to 23 Nov 2026 06:00 UTC`.
 fn title(old: &Moment, new: &Moment) -> String {
-    let at = |moment: &Moment| moment.finished().format("%-d %b %Y %H:%M UTC");
     let clusters = match old.cluster() == new.cluster() {
         true => new.cluster().to_owned(),
         false => format!("{} and {}", old.cluster(), new.cluster()),
     };
-    format!("{clusters}, {} to {}", at(old), at(new))
+    format!("{clusters}, {} to {}", ended(old), ended(new))
 }

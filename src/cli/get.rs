@@ -88,19 +88,14 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn not_verified(store: &Store, id: &Digest, verification: &Verification) -> Failure {
     let first = verification.steps.iter().find(|step| !step.ok);
     let why = first.map_or_else(String::new, |step| format!(": {}: {}", step.subject, step.detail));
-    let exit = match verification.result {
-        Verdict::Verified => Exit::Done,
-        Verdict::Stale => Exit::Stale,
-        Verdict::Incomplete => Exit::Incomplete,
-        Verdict::Untrusted => Exit::Untrusted,
-        Verdict::Tampered => Exit::Tampered,
-    };
     let failure = Failure::usage(format!(
         "bundle {} of {} is not verified, and nothing was written{why}",
         id.short(12),
         store.url()
     ));
-    failure.exit(exit).hint("without --key it is written as it is, for a closer look")
+    failure
+        .exit(super::verify::exit_of(verification.result))
+        .hint("without --key it is written as it is, for a closer look")
 }
 
 async fn fetch(args: &Args, store: &Store) -> Result<Fetched, Failure> {

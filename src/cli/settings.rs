@@ -31,6 +31,13 @@ pub(super) struct DefinitionArgs {
     pub framework_dirs: Vec<PathBuf>,
 }
 
+impl DefinitionArgs {
+    /// A configuration file, and no flag that wins over it.
+    pub(super) fn of(config: Option<PathBuf>) -> Self {
+        Self { config, ..Self::default() }
+    }
+}
+
 /// The configuration in force, with every file it names.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {

@@ -45,16 +45,12 @@ impl StoreArgs {
 
     /// The one cluster meant.
     pub(super) async fn one_cluster(&self, store: &Store) -> Result<String, Failure> {
-        let mut clusters = self.clusters(store).await?;
-        match (clusters.pop(), clusters.is_empty()) {
-            (Some(cluster), true) => Ok(cluster),
-            (None, _) => Err(Failure::usage(format!("{} holds 0 clusters", store.url()))
-                .hint("kubeproof run --store writes the first bundle into it")),
-            (Some(last), false) => {
-                let names = [clusters, vec![last]].concat();
-                Err(Failure::usage(format!("{} holds {} clusters", store.url(), names.len()))
-                    .hint(format!("name one with --cluster: {}", names.join(", "))))
-            }
+        let clusters = self.clusters(store).await?;
+        let failure = || Failure::usage(format!("{} holds {} clusters", store.url(), clusters.len()));
+        match clusters.as_slice() {
+            [cluster] => Ok(cluster.clone()),
+            [] => Err(failure().hint("kubeproof run --store writes the first bundle into it")),
+            several => Err(failure().hint(format!("name one with --cluster: {}", several.join(", ")))),
         }
     }
 
@@ -70,11 +66,7 @@ impl StoreArgs {
 
     /// The key to trust, if any was named.
     pub(super) fn key(&self) -> Result<Option<VerifyingKey>, Failure> {
-        match self.key.as_deref().map(VerifyingKey::load).transpose() {
-            Ok(key) => Ok(key),
-            Err(error @ KeyError::Weak(_)) => Err(Failure::usage(error).exit(Exit::Untrusted)),
-            Err(error) => Err(Failure::usage(error)),
-        }
+        trusted_key(self.key.as_deref())
     }
 
     /// The clusters meant: the one named, else all.
@@ -91,6 +83,14 @@ impl StoreArgs {
         }
         Ok(chosen)
     }
+}
+
+/// The key in a file that somebody trusts; a weak one is no key to trust.
+pub(super) fn trusted_key(file: Option<&Path>) -> Result<Option<VerifyingKey>, Failure> {
+    file.map(VerifyingKey::load).transpose().map_err(|error| match error {
+        KeyError::Weak(_) => Failure::usage(error).exit(Exit::Untrusted),
+        _ => Failure::usage(error),
+    })
 }
 
 /// The store's sentence and what to do.

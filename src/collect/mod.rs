@@ -11,6 +11,8 @@ pub mod recorded;
 pub mod resources;
 pub mod yaml;
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +68,15 @@ pub struct InputError {
     pub line: Option<u32>,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.message),
+            None => write!(f, "{}: {}", self.file, self.message),
+        }
+    }
 }
 
 /// `data/coverage.json`: every request, who asked, and what was answered. "Information produced by the entity".

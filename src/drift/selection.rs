@@ -49,18 +49,14 @@ impl Selection {
             drift.rules.clear();
         }
         drift.findings.retain(|change| self.severity.is_none_or(|least| change.severity >= least));
-        let Some(namespace) = &self.namespace else { return };
-        drift.objects.retain(|change| is_in(&change.resource, namespace));
-        drift.findings.retain(|change| is_in(&change.resource, namespace));
+        let Some(namespace) = self.namespace.as_deref() else { return };
+        let is_in = |resource: &ResourceRef| resource.within() == Some(namespace);
+        drift.objects.retain(|change| is_in(&change.resource));
+        drift.findings.retain(|change| is_in(&change.resource));
         drift.permissions.retain(|change| {
-            change.gained.iter().chain(&change.lost).any(|grant| grant.namespace.as_ref() == Some(namespace))
+            change.gained.iter().chain(&change.lost).any(|grant| grant.namespace.as_deref() == Some(namespace))
         });
     }
-}
-
-fn is_in(resource: &ResourceRef, namespace: &str) -> bool {
-    resource.namespace.as_deref() == Some(namespace)
-        || (resource.kind == "Namespace" && resource.namespace.is_none() && resource.name == namespace)
 }
 
 impl Drift {
@@ -78,22 +74,16 @@ mod tests {
     use super::*;
     use crate::{
         drift::{Cause, FindingChange},
-        evaluate::FindingId,
+        evaluate::samples,
     };
 
     fn change(severity: Severity, kind: &str, namespace: Option<&str>, name: &str) -> FindingChange {
-        let resource = ResourceRef {
-            api_version: "v1".into(),
-            kind: kind.into(),
-            namespace: namespace.map(Into::into),
-            name: name.into(),
-            uid: None,
-        };
+        let finding = samples::finding("c", kind, namespace, name);
         FindingChange {
-            id: FindingId::of("c", &resource, ""),
-            check: "c".into(),
+            id: finding.id,
+            check: finding.check,
             severity,
-            resource: Arc::new(resource),
+            resource: finding.resource,
             place: Arc::default(),
             change: FindingChangeKind::New,
             cause: Cause::Cluster,

@@ -6,7 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Outcome, PolicyOf};
-use crate::{digest::Digest, framework::Severity, resource::ResourceRef};
+use crate::{
+    digest::{Digest, lower_hex},
+    framework::Severity,
+    resource::ResourceRef,
+    snapshot::Object,
+};
 
 /// One check at one place (`--format json`, `findings`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,12 +99,7 @@ impl FromStr for FindingId {
     type Err = InvalidFindingId;
 
     fn from_str(text: &str) -> Result<Self, InvalidFindingId> {
-        let mut bytes = [0; 8];
-        let lower = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !lower || hex::decode_to_slice(text, &mut bytes).is_err() {
-            return Err(InvalidFindingId(text.chars().take(40).collect()));
-        }
-        Ok(Self(bytes))
+        lower_hex(text).map(Self).ok_or_else(|| InvalidFindingId(text.chars().take(40).collect()))
     }
 }
 
@@ -139,6 +139,13 @@ pub struct Evidence {
     pub resource: Arc<str>,
     /// Digest of the stored object.
     pub digest: Digest,
+}
+
+impl Evidence {
+    /// An object as the snapshot holds it.
+    pub fn of(object: &Object) -> Self {
+        Self { resource: object.reference().to_string().into(), digest: object.digest }
+    }
 }
 
 /// A place in a manifest.

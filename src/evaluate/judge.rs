@@ -446,10 +446,7 @@ impl<'r> Run<'r, '_> {
         if entries.peek().is_none() {
             return Arc::clone(&self.subject.evidence);
         }
-        let related = entries.map(|entry| Evidence {
-            resource: entry.object.reference().to_string().into(),
-            digest: entry.object.digest,
-        });
+        let related = entries.map(|entry| Evidence::of(entry.object));
         let mut evidence: Vec<Evidence> = self.subject.evidence.iter().cloned().chain(related).collect();
         // The judged object stands first; the rest is sorted, each once.
         let own = self.subject.evidence.len().min(evidence.len());

@@ -6,6 +6,7 @@ pub mod documents;
 pub mod engine;
 pub mod finding;
 pub mod fixtures;
+mod gather;
 pub mod judge;
 pub mod kinds;
 pub mod owners;

@@ -40,9 +40,7 @@ impl<'a> Owners<'a> {
 
     /// The team that owns a resource; a namespace belongs to its own team.
     pub fn of(&self, resource: &ResourceRef) -> Option<Arc<str>> {
-        let own = (resource.kind == "Namespace").then_some(resource.name.as_str());
-        let namespace = resource.namespace.as_deref().or(own)?;
-        self.teams.get(namespace).cloned()
+        self.teams.get(resource.within()?).cloned()
     }
 
     /// The company's own control id, and the owner of a requirement (`pci-dss/1.3.1`).

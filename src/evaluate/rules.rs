@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     collect::{ClusterIdentity, cluster::platform},
     config::{
-        API_VERSION, AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ProvidersFile, ScopeFile,
-        Selector, WaiversFile, parse_yaml,
+        AttestationsFile, ExpectedFile, LoadError, Located, OwnersFile, ProvidersFile, ScopeFile, Selector,
+        WaiversFile, parse_yaml, unknown_version,
     },
     digest::Digest,
     evaluate::FrameworkResult,
@@ -146,7 +146,7 @@ impl<'a> Known<'a> {
 
     fn scope(&self, file: Option<&Located<ScopeFile>>) -> Vec<LoadError> {
         let Some(Located { file, value }) = file else { return Vec::new() };
-        let mut errors = version(file, value.api_version.as_ref());
+        let mut errors = version(file, value.api_version.as_deref());
         errors.extend(repeated(file, "scope", value.scopes.iter().map(|scope| (scope.id.as_str(), scope.line))));
         let mut labelled = BTreeSet::new();
         for scope in &value.scopes {
@@ -172,7 +172,7 @@ impl<'a> Known<'a> {
 
     fn owners(&self, owners: &Located<OwnersFile>) -> Vec<LoadError> {
         let Located { file, value } = owners;
-        let mut errors = version(file, value.api_version.as_ref());
+        let mut errors = version(file, value.api_version.as_deref());
         for owner in &value.requirements {
             errors.extend(self.requirement(file, 0, "owner", &owner.id));
         }
@@ -181,7 +181,7 @@ impl<'a> Known<'a> {
 
     fn waivers(&self, waivers: &Located<WaiversFile>) -> Vec<LoadError> {
         let Located { file, value } = waivers;
-        let mut errors = version(file, value.api_version.as_ref());
+        let mut errors = version(file, value.api_version.as_deref());
         errors.extend(repeated(file, "waiver", value.waivers.iter().map(|waiver| (waiver.id.as_str(), waiver.line))));
         for waiver in &value.waivers {
             let mut wrong = |message: String, hint: &str| {
@@ -213,7 +213,7 @@ impl<'a> Known<'a> {
 
     fn attestations(&self, attestations: &Located<AttestationsFile>) -> Vec<LoadError> {
         let Located { file, value } = attestations;
-        let mut errors = version(file, value.api_version.as_ref());
+        let mut errors = version(file, value.api_version.as_deref());
         let ids = value.attestations.iter().map(|attestation| (attestation.id.as_str(), attestation.line));
         errors.extend(repeated(file, "attestation", ids));
         for attestation in &value.attestations {
@@ -229,7 +229,7 @@ impl<'a> Known<'a> {
 
     fn providers(&self, providers: &Located<ProvidersFile>) -> Vec<LoadError> {
         let Located { file, value } = providers;
-        let mut errors = version(file, value.api_version.as_ref());
+        let mut errors = version(file, value.api_version.as_deref());
         errors.extend(repeated(file, "document", value.documents.iter().map(|one| (one.id.as_str(), one.line))));
         for document in &value.documents {
             let what = format!("document '{}'", document.id);
@@ -272,7 +272,7 @@ impl<'a> Known<'a> {
 
     fn expected(&self, expected: &Located<ExpectedFile>) -> Vec<LoadError> {
         let Located { file, value } = expected;
-        let mut errors = version(file, value.api_version.as_ref());
+        let mut errors = version(file, value.api_version.as_deref());
         errors.extend(repeated(file, "expected item", value.expected.iter().map(|item| (item.id.as_str(), item.line))));
         for item in &value.expected {
             let checks: Vec<&String> = item.check.iter().chain(&item.checks).collect();
@@ -305,13 +305,9 @@ impl<'a> Known<'a> {
     }
 }
 
-fn version(file: &str, version: Option<&String>) -> Vec<LoadError> {
-    let unknown = version.filter(|version| !version.is_empty() && *version != API_VERSION);
-    let error = |version: &String| {
-        LoadError::file(file, format!("apiVersion '{version}' is not known"))
-            .hint(format!("this program reads {API_VERSION}"))
-    };
-    unknown.map(error).into_iter().collect()
+/// Files of the user's own may leave the version empty.
+fn version(file: &str, version: Option<&str>) -> Vec<LoadError> {
+    unknown_version(file, version.filter(|version| !version.is_empty())).into_iter().collect()
 }
 
 fn repeated<'a>(file: &str, what: &str, ids: impl Iterator<Item = (&'a str, u32)>) -> Vec<LoadError> {

@@ -145,11 +145,8 @@ impl<'a> Matcher<'a> {
             (Some(pattern), Some(text)) => glob(pattern, text),
             (Some(_), None) => false,
         };
-        // A namespace is selected together with what is in it.
-        let namespace = resource.namespace.as_deref();
-        let namespace = namespace.or((resource.kind == "Namespace").then_some(resource.name.as_str()));
         is(&selector.kind, Some(&resource.kind))
-            && is(&selector.namespace, namespace)
+            && is(&selector.namespace, resource.within())
             && is(&selector.name, Some(&resource.name))
             && is(&selector.container, finding.place.container.as_deref())
             && is(&selector.place, Some(&finding.place.stable))

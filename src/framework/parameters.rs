@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::RuleFiles;
 use crate::{
-    config::{API_VERSION, At, LoadError, Located, parse_yaml},
+    config::{At, LoadError, Located, parse_yaml, unknown_version},
     evaluate::value::Node,
 };
 
@@ -57,9 +57,8 @@ pub fn load<'a>(
 ) -> Result<BTreeMap<String, Set>, Vec<LoadError>> {
     let Some(bytes) = files.get(FILE) else { return Ok(BTreeMap::new()) };
     let Located { file, value } = parse_yaml::<ParametersFile>(FILE, bytes).map_err(|error| vec![error])?;
-    if let Some(version) = value.api_version.filter(|version| version != API_VERSION) {
-        let error = LoadError::file(&file, format!("apiVersion '{version}' is not known"));
-        return Err(vec![error.hint(format!("this program reads {API_VERSION}"))]);
+    if let Some(error) = unknown_version(&file, value.api_version.as_deref()) {
+        return Err(vec![error]);
     }
     let (mut set, mut errors) = (BTreeMap::new(), Vec::new());
     for entry in &value.parameters {

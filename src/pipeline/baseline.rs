@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use chrono::{DateTime, Utc};
 
-use super::Unproved;
+use super::{Moment, Unproved};
 use crate::{
     bundle::{
         self, KeySet, VerifyingKey,
@@ -14,11 +14,10 @@ use crate::{
     },
     canonical,
     collect::{Collected, Coverage, Source, SourceKind},
-    drift,
     evaluate::{self, Evaluation},
     framework::RuleFiles,
-    report::History,
-    snapshot::{self, Snapshot},
+    report::{History, LogHead},
+    snapshot,
     store::{Slot, Store, StoreError},
 };
 
@@ -28,20 +27,10 @@ const TRIES: usize = 8;
 /// A verified bundle, read.
 #[derive(Debug)]
 pub struct Earlier {
-    /// Leaf index.
-    pub index: u64,
-    /// Origin of its log.
-    pub origin: String,
-    /// Bundle id in hex.
-    pub id: String,
-    /// What was asked and answered.
-    pub coverage: Coverage,
-    /// The state.
-    pub snapshot: Snapshot,
-    /// The judgement of that time.
-    pub evaluation: Evaluation,
-    /// What decided at that time.
-    pub rules: RuleFiles,
+    /// Its entry in the log.
+    pub log: LogHead,
+    /// The cluster at that time, and what was said of it.
+    pub moment: Moment,
     /// Counts of every run up to then.
     history: Option<History>,
 }
@@ -60,25 +49,10 @@ pub struct Newest {
 }
 
 impl Earlier {
-    /// How drift names it.
-    pub fn baseline(&self) -> drift::Baseline {
-        drift::Baseline { bundle: self.id.clone(), index: Some(self.index), finished: self.coverage.finished }
-    }
-
-    /// What drift compares.
-    pub fn side(&self) -> drift::Side<'_> {
-        drift::Side {
-            snapshot: &self.snapshot,
-            coverage: &self.coverage,
-            evaluation: &self.evaluation,
-            rules: &self.rules,
-        }
-    }
-
     /// Reads what was verified: hashed buffers only.
     fn read(verified: Verified) -> Result<Self, String> {
-        let (index, origin) = (verified.commit().index(), verified.commit().origin().to_owned());
-        let id = verified.id().hex();
+        let log = LogHead { index: verified.commit().index(), origin: verified.commit().origin().to_owned() };
+        let name = verified.id().hex();
         let mut files = verified.into_files();
         // Documents and exports are the greater part of a bundle, and nothing is read from them.
         files.retain(|name, _| !name.starts_with("data/report/") && !name.starts_with("data/findings."));
@@ -87,7 +61,9 @@ impl Earlier {
         let snapshot = snapshot::read(files, &coverage).map_err(|error| error.to_string())?;
         let history =
             if files.contains_key("data/history.json") { Some(json(files, "data/history.json")?) } else { None };
-        Ok(Self { index, origin, id, snapshot, evaluation: evaluation(files)?, rules: rules(files), history, coverage })
+        let (evaluation, rules) = (evaluation(files)?, rules(files));
+        let moment = Moment { name, index: Some(log.index), coverage, snapshot, evaluation, rules };
+        Ok(Self { log, moment, history })
     }
 }
 
@@ -126,7 +102,7 @@ pub(super) async fn newest(
             Ok(mut earlier) => {
                 let history = earlier.history.take();
                 found.history = found.history.take().or(history);
-                if earlier.coverage.failure().is_some() {
+                if earlier.moment.coverage.failure().is_some() {
                     continue;
                 }
                 if let (Some(claim), Some(entry)) = (&mut found.claim, slot.commit.leaf().as_bundle()) {
@@ -147,26 +123,7 @@ async fn open(store: &Store, cluster: &str, slot: &Slot, keys: &KeySet, now: Dat
     let entry = slot.commit.leaf().as_bundle().ok_or("it is no bundle")?;
     let files = store.bundle_files(cluster, &entry.pae).await.map_err(|error| error.to_string())?;
     let log = LogFiles::of([(slot.slot, slot.commit.bytes().to_vec())]);
-    let trust = Trust::Key(keys.signing.public());
-    verified(&entry.pae.hex(), files.into(), &log, &trust, &Options::at(now))
-        .map_err(|unproved| unproved.reason)
-        .and_then(Earlier::read)
-}
-
-fn verified(
-    name: &str,
-    files: verify::BundleFiles,
-    log: &LogFiles,
-    trust: &Trust,
-    options: &Options,
-) -> Result<Verified, Unproved> {
-    let (verification, verified) = bundle::verify::bundle(name, files, log, trust, options);
-    verified.ok_or_else(|| {
-        let failed = verification.steps.iter().find(|step| !step.ok);
-        let reason =
-            failed.map_or_else(|| "it does not verify".into(), |step| format!("{}: {}", step.subject, step.detail));
-        Unproved { verdict: Some(verification.result), reason }
-    })
+    of_files(&entry.pae.hex(), files.into(), &log, &keys.signing.public(), now).map_err(|unproved| unproved.reason)
 }
 
 /// A bundle on disk; nothing of it is read before it is proved.
@@ -187,7 +144,14 @@ pub(super) fn of_files(
     key: &VerifyingKey,
     now: DateTime<Utc>,
 ) -> Result<Earlier, Unproved> {
-    let verified = verified(name, files, log, &Trust::Key(key.clone()), &Options::at(now))?;
+    let (verification, verified) =
+        bundle::verify::bundle(name, files, log, &Trust::Key(key.clone()), &Options::at(now));
+    let Some(verified) = verified else {
+        let failed = verification.steps.iter().find(|step| !step.ok);
+        let reason =
+            failed.map_or_else(|| "it does not verify".into(), |step| format!("{}: {}", step.subject, step.detail));
+        return Err(Unproved { verdict: Some(verification.result), reason });
+    };
     Earlier::read(verified).map_err(|reason| Unproved { verdict: None, reason })
 }
 
@@ -196,7 +160,7 @@ pub(super) fn of_files(
 /// # Errors
 /// It cannot be read, or does not verify with `key`.
 pub fn from_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Collected, Unproved> {
-    let earlier = on_disk(path, key, now)?;
+    let Moment { coverage, snapshot, .. } = on_disk(path, key, now)?.moment;
     let source = Source { kind: SourceKind::Bundle, name: path.display().to_string() };
-    Ok(Collected { source, coverage: earlier.coverage, objects: earlier.snapshot.objects, errors: Vec::new() })
+    Ok(Collected { source, coverage, objects: snapshot.objects, errors: Vec::new() })
 }

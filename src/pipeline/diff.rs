@@ -4,7 +4,7 @@ use std::{cmp::Reverse, path::Path};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Earlier, baseline, compare, judge};
+use super::{baseline, compare, judge};
 use crate::{
     bundle::{
         VerifyingKey,
@@ -31,10 +31,14 @@ pub struct Moment {
     pub name: String,
     /// Leaf index, of a bundle.
     pub index: Option<u64>,
-    coverage: Coverage,
-    snapshot: Snapshot,
-    evaluation: Evaluation,
-    rules: RuleFiles,
+    /// What was asked and answered.
+    pub coverage: Coverage,
+    /// The state.
+    pub snapshot: Snapshot,
+    /// What was said of it.
+    pub evaluation: Evaluation,
+    /// What decided.
+    pub rules: RuleFiles,
 }
 
 /// A bundle that nothing may be read from.
@@ -65,7 +69,7 @@ impl Moment {
     /// # Errors
     /// It cannot be read, or does not verify with `key`.
     pub fn of_bundle(path: &Path, key: &VerifyingKey, now: DateTime<Utc>) -> Result<Self, Unproved> {
-        baseline::on_disk(path, key, now).map(Self::from)
+        baseline::on_disk(path, key, now).map(|bundle| bundle.moment)
     }
 
     /// The last run that saw the cluster and ended on `day` (UTC) or before, as far as `key` proves it. What does not
@@ -97,7 +101,7 @@ impl Moment {
         for (_, id) in entries {
             let files = store.bundle_files(cluster, &id).await?;
             match baseline::of_files(&id.hex(), files.into(), &log, key, now) {
-                Ok(earlier) => return Ok(Some(earlier.into())),
+                Ok(bundle) => return Ok(Some(bundle.moment)),
                 Err(unproved) => passed_over.push(format!("bundle {} is passed over: {unproved}", id.short(12))),
             }
         }
@@ -114,25 +118,12 @@ impl Moment {
         &self.coverage.cluster.name
     }
 
-    fn side(&self) -> Side<'_> {
+    pub(super) fn side(&self) -> Side<'_> {
         Side { snapshot: &self.snapshot, coverage: &self.coverage, evaluation: &self.evaluation, rules: &self.rules }
     }
 
-    fn baseline(&self) -> Baseline {
+    pub(super) fn baseline(&self) -> Baseline {
         Baseline { bundle: self.name.clone(), index: self.index, finished: self.coverage.finished }
-    }
-}
-
-impl From<Earlier> for Moment {
-    fn from(earlier: Earlier) -> Self {
-        Self {
-            name: earlier.id,
-            index: Some(earlier.index),
-            coverage: earlier.coverage,
-            snapshot: earlier.snapshot,
-            evaluation: earlier.evaluation,
-            rules: earlier.rules,
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     drift::{self, Before, Drift, Side},
     evaluate::{self, Evaluation, Rules},
     framework::RuleFiles,
-    report::{self, CheckText, Definitions, History, HistoryLine, LogHead, Meta},
+    report::{self, CheckText, Definitions, History, HistoryLine, Meta},
     snapshot::{self, Snapshot},
     store::{
         Patience, Store, StoreError,
@@ -153,19 +153,19 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> 
     (job.on_stage)(Stage::Snapshot);
     let snapshot = snapshot::assemble(std::mem::take(&mut collected.objects), coverage);
     if let Some(earlier) = &mut earlier {
-        earlier.snapshot.share(&snapshot);
+        earlier.moment.snapshot.share(&snapshot);
     }
-    let files = attested::with_changes(job.rules.clone(), earlier.as_ref().map(|earlier| &earlier.rules));
+    let files = attested::with_changes(job.rules.clone(), earlier.as_ref().map(|earlier| &earlier.moment.rules));
     let job = &Job { rules: &files, ..*job };
     let rules = Rules::load(files.clone(), job.frameworks, &coverage.cluster).map_err(RunError::Rules)?;
     (job.on_stage)(Stage::Evaluate);
     let evaluation = judge(&snapshot, coverage, &rules, today);
     (job.on_stage)(Stage::Compare);
     let now = Side { snapshot: &snapshot, coverage, evaluation: &evaluation, rules: job.rules };
-    let before = earlier.as_ref().map(|earlier| (earlier.baseline(), earlier.side()));
+    let before = earlier.as_ref().map(|earlier| (earlier.moment.baseline(), earlier.moment.side()));
     let drift = compare(before, now, &rules, today);
     // The earlier side of a large cluster is as large as this one: from here on only its name is needed.
-    let head = earlier.map(|earlier| LogHead { index: earlier.index, origin: earlier.origin });
+    let head = earlier.map(|earlier| earlier.log);
     let definitions = definitions(&rules);
     drop(rules);
     let own = HistoryLine::of(&evaluation, coverage, head.as_ref().map(|head| head.index));
@@ -292,19 +292,15 @@ pub fn definitions(rules: &Rules) -> Definitions {
 fn warnings(collected: &Collected, newest: &Newest) -> Vec<String> {
     let mut warnings = newest.warnings.clone();
     warnings.extend(collected.coverage.failure().map(|failure| format!("the run failed: {failure}")));
-    let unread = collected.errors.iter().map(|error| match error.line {
-        Some(line) => format!("{}:{line}: {}", error.file, error.message),
-        None => format!("{}: {}", error.file, error.message),
-    });
-    warnings.extend(unread);
+    warnings.extend(collected.errors.iter().map(ToString::to_string));
     if let Some(earlier) =
-        newest.earlier.as_ref().filter(|earlier| earlier.coverage.finished > collected.coverage.finished)
+        newest.earlier.as_ref().filter(|earlier| earlier.moment.coverage.finished > collected.coverage.finished)
     {
         warnings.push(format!(
             "the clock stands before the last bundle: this collection ended {}, entry {} of the log claims {}",
             collected.coverage.finished.format("%Y-%m-%d %H:%M UTC"),
-            earlier.index,
-            earlier.coverage.finished.format("%Y-%m-%d %H:%M UTC"),
+            earlier.log.index,
+            earlier.moment.coverage.finished.format("%Y-%m-%d %H:%M UTC"),
         ));
     }
     warnings

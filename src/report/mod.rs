@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod check;
+mod drift;
 mod glyphs;
 mod history;
 mod html;
@@ -26,10 +27,11 @@ mod tests;
 
 pub(crate) use check::is_within;
 pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, junit, markdown, sarif};
+pub use drift::drift_markdown;
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
 pub use tables::{ExportError, findings_csv, findings_parquet};
-pub use terminal::{Line, Span, Stored, Tone, check_text, drift_markdown, drift_text, summary};
+pub use terminal::{Line, Span, Stored, Tone, check_text, drift_text, summary};
 pub use typst_world::PdfError;
 pub use view::{View, view};
 

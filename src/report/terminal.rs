@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub use check::check_text;
-pub use drift::{drift_markdown, drift_text};
+pub use drift::drift_text;
 pub use summary::{Stored, summary};
 
 /// Columns that every line fits in.

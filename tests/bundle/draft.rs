@@ -24,6 +24,8 @@ use lopdf::{Document, Object, Stream, dictionary};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::plain;
+
 pub const PDF: &str = "data/report/report.pdf";
 pub const ORIGIN: &str = "kubeproof.dev/log/shop-0f3a9c1e";
 
@@ -161,7 +163,7 @@ impl Draft {
         let bundle = signed(2);
         let commits = chain([signed(0).leaf, signed(1).leaf, bundle.leaf]);
         Self {
-            files: bundle.files.into_iter().map(|(name, bytes)| (name, bytes.into())).collect(),
+            files: plain(&bundle.files),
             log: commits.iter().map(|c| (log::commit_file(c.index()), c.bytes().to_vec())).collect(),
             on_disk: None,
             key: Some(keys().signing.public().to_pem().expect("PEM")),

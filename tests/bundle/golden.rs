@@ -9,6 +9,7 @@ use kubeproof::{
 };
 
 use super::draft::{Draft, keys, signed, verify as run_verify};
+use crate::harness::plain;
 
 #[test]
 fn the_same_inputs_give_the_same_bundle() {
@@ -122,7 +123,8 @@ fn the_verified_type_needs_inclusion() {
     let bundle = signed(0);
     let options = Options::at("2026-11-23T07:00:00Z".parse().unwrap());
     let trust = Trust::Key(keys().signing.public());
-    let (verification, verified) = verify::bundle("b", bundle.files.into(), &LogFiles::default(), &trust, &options);
+    let (verification, verified) =
+        verify::bundle("b", plain(&bundle.files).into(), &LogFiles::default(), &trust, &options);
     assert_eq!(verification.result, Verdict::Incomplete);
     assert!(verified.is_none(), "a bundle outside the log is never a baseline");
 }

@@ -11,6 +11,7 @@ use kubeproof::bundle::{
 use serde_json::{Value, json};
 
 use super::draft::{Draft, ORIGIN, PDF, chain, evidence, keys, pdf, signed};
+use crate::harness::plain;
 
 /// Name of the defect, how it comes about, the exit code, and the file or thing that is named.
 type Case = (&'static str, fn(&mut Draft), i32, &'static str);
@@ -221,9 +222,8 @@ const MANIFESTS: &[Case] = &[
     (
         "manifest_swapped_envelope_kept",
         |d| {
-            let other = signed(1).files;
-            let other = other.into_iter().filter(|(path, _)| !path.starts_with("attest/"));
-            d.files.extend(other.map(|(path, bytes)| (path, bytes.into())));
+            let other = plain(&signed(1).files);
+            d.files.extend(other.into_iter().filter(|(path, _)| !path.starts_with("attest/")));
         },
         3,
         MANIFEST,

@@ -14,6 +14,7 @@ use kubeproof::{
 };
 
 use super::draft::{chain_of, keys};
+use crate::harness::plain;
 
 struct Run {
     coverage: Coverage,
@@ -57,7 +58,7 @@ fn replay(evaluation: &Evaluation) -> Verification {
     let log = LogFiles::of(commits.iter().map(|commit| (commit.index(), commit.bytes().to_vec())));
     let options = Options { replay: true, ..Options::at(run.coverage.finished) };
     let trust = Trust::Key(keys().signing.public());
-    verify::bundle("bundle", bundle.files.into(), &log, &trust, &options).0
+    verify::bundle("bundle", plain(&bundle.files).into(), &log, &trust, &options).0
 }
 
 fn detail(verification: &Verification) -> &str {

@@ -9,8 +9,16 @@ pub mod minio;
 pub mod supervised;
 pub mod tools;
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 pub use cluster::cluster;
 pub use minio::minio;
+
+/// The files of a signed bundle as a store gives them back.
+pub fn plain(files: &BTreeMap<String, Bytes>) -> BTreeMap<String, Vec<u8>> {
+    files.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect()
+}
 
 /// Chooses ring for every TLS client of this process, as `main` does: only the first call decides.
 pub fn install_tls() {

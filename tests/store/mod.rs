@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use kubeproof::{
     bundle::{Facts, LogKey, SignedBundle, SigningKey, seal},
     canonical,
@@ -26,7 +25,7 @@ use kubeproof::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::minio;
+use crate::harness::{minio, plain};
 
 /// The cluster's folder in all of these tests.
 const CLUSTER: &str = "shop-0a1b2c3d";
@@ -36,11 +35,6 @@ const IMPATIENT: Patience = Patience { retries: 4, first_pause: Duration::ZERO, 
 
 fn log_key() -> LogKey {
     LogKey::from_seed([2; 32])
-}
-
-/// Files as a store gives them back.
-fn plain(files: &BTreeMap<String, Bytes>) -> BTreeMap<String, Vec<u8>> {
-    files.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect()
 }
 
 /// A small signed bundle of day `number` of November 2026, at six, different for each number.

@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 
 use crate::bundle::log;
@@ -56,12 +55,6 @@ pub struct BundleFiles {
     pub problems: Vec<Problem>,
     /// What interrupted writes left in a store on this machine; never read.
     pub leftovers: Vec<String>,
-}
-
-impl From<BTreeMap<String, Bytes>> for BundleFiles {
-    fn from(files: BTreeMap<String, Bytes>) -> Self {
-        files.into_iter().map(|(name, bytes)| (name, bytes.into())).collect::<BTreeMap<String, Vec<u8>>>().into()
-    }
 }
 
 impl From<BTreeMap<String, Vec<u8>>> for BundleFiles {

@@ -49,8 +49,7 @@ const SHOWN_CHECKS: usize = 3;
 const SHOWN_OUTSIDE: usize = 5;
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let definitions = DefinitionArgs { config: args.config.clone(), ..DefinitionArgs::default() };
-    let files = settings::load(&definitions)?.rules;
+    let files = settings::load(&DefinitionArgs::of(args.config.clone()))?.rules;
     let library = Library::load(&files).map_err(|errors| load_failure(&errors))?;
     let frameworks = load_frameworks(&files, &library).map_err(|errors| load_failure(&errors))?;
     let known = Known { library, frameworks };

@@ -40,7 +40,7 @@ fn cloud(object: &Object, whole: bool) -> Option<Document> {
         resource: object.reference(),
         node: Node::map(printed_by(provider).map(part)),
         base: "",
-        evidence: vec![Evidence { resource: object.reference().to_string().into(), digest: object.digest }],
+        evidence: vec![Evidence::of(object)],
     })
 }
 

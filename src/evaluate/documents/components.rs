@@ -68,7 +68,7 @@ fn instance(made: &Made<'_>, component: &str, object: &Object, reports: &BTreeMa
         ("settings".to_string(), Node::map(known)),
         ("files".to_string(), Node::map(files)),
     ]);
-    let own = Evidence { resource: object.reference().to_string().into(), digest: object.digest };
+    let own = Evidence::of(object);
     Document {
         on: On::Component(component.into()),
         resource: object.reference(),

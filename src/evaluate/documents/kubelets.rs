@@ -78,8 +78,7 @@ pub(super) fn evidence<'r>(
     name: &str,
     reports: impl IntoIterator<Item = Option<&'r Report>>,
 ) -> Vec<Evidence> {
-    let own = node_object(made, name)
-        .map(|object| Evidence { resource: object.reference().to_string().into(), digest: object.digest });
+    let own = node_object(made, name).map(Evidence::of);
     own.into_iter().chain(reports.into_iter().flatten().map(|report| report.evidence.clone())).collect()
 }
 

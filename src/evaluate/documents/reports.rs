@@ -23,7 +23,7 @@ pub(super) fn reports(snapshot: &Snapshot, kind: &str) -> BTreeMap<String, Repor
     of_kind
         .map(|object| {
             let spec = document(object).get("spec").cloned().unwrap_or_else(|| Node::map([]));
-            let evidence = Evidence { resource: object.reference().to_string().into(), digest: object.digest };
+            let evidence = Evidence::of(object);
             (object.name.clone(), Report { spec, evidence })
         })
         .collect()

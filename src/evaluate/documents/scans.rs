@@ -71,12 +71,12 @@ impl Scans {
             let own = object.gvk.group == inputs::GROUP;
             if own && object.gvk.kind == VEX_DOCUMENT {
                 let document: VexDocument = spec(object).unwrap_or_default();
-                let stated = |statement| Stated { statement, evidence: evidence(object) };
+                let stated = |statement| Stated { statement, evidence: Evidence::of(object) };
                 scans.statements.extend(document.statements.into_iter().map(stated));
             } else if let Some(scan) =
                 if own && object.gvk.kind == IMAGE_SCAN { spec(object) } else { report_scan(object) }
             {
-                scans.add(Known { scan, evidence: evidence(object) });
+                scans.add(Known { scan, evidence: Evidence::of(object) });
             }
         }
         scans
@@ -216,8 +216,4 @@ fn spec<T: serde::de::DeserializeOwned>(object: &Object) -> Option<T> {
         spec: T,
     }
     serde_json::from_str::<Own<T>>(&object.json).ok().map(|own| own.spec)
-}
-
-fn evidence(object: &Object) -> Evidence {
-    Evidence { resource: object.reference().to_string().into(), digest: object.digest }
 }

@@ -84,8 +84,7 @@ impl<'a> Border<'a> {
             uid: None,
         };
         let evidence = self.inside.iter().filter(|(object, _)| !runs(object));
-        let evidence = evidence
-            .map(|(object, _)| Evidence { resource: object.reference().to_string().into(), digest: object.digest });
+        let evidence = evidence.map(|(object, _)| Evidence::of(object));
         Document { on: On::Scope, resource, node, base: "", evidence: evidence.collect() }
     }
 

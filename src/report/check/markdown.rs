@@ -143,7 +143,7 @@ fn code(text: &str) -> String {
 }
 
 /// Running text that is no markup, and that neither mentions people nor links.
-fn plain(text: &str) -> String {
+pub(in crate::report) fn plain(text: &str) -> String {
     let text = words::clip(&one_line(text), LETTERS);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -13,6 +13,7 @@ pub use baseline::{BaselineError, CheckBaseline, Comparison};
 pub use github::github;
 pub use junit::junit;
 pub use markdown::markdown;
+pub(super) use markdown::plain;
 pub use sarif::sarif;
 
 use super::{BySeverity, CheckText, view::words};

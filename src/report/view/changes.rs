@@ -186,7 +186,7 @@ fn objects(facts: &Facts<'_>) -> Table {
         };
         let text = Text::from(format!("{} ", change.resource.kind)).strong(change.resource.path());
         let text = text.plain(format!(" {}", change_word(change.change)));
-        let text = change.fields.iter().take(FIELDS).fold(text, |text, f| text.note(field(f)));
+        let text = change.fields.iter().take(FIELDS).fold(text, |text, f| text.note(field(f, VALUE)));
         let left = change.fields.len().saturating_sub(FIELDS) as u64;
         let text =
             if left > 0 { text.note(format!("and {} more", words::count(left, "field", "fields"))) } else { text };
@@ -203,9 +203,10 @@ fn objects(facts: &Facts<'_>) -> Table {
     .capped(OBJECTS, "all of them, with every field, are in drift.json.")
 }
 
-fn field(change: &FieldChange) -> String {
+/// `/spec/replicas: 2 → 3`, with at most `letters` of each value.
+pub(in crate::report) fn field(change: &FieldChange, letters: usize) -> String {
     let value =
-        |v: &Option<Value>| v.as_ref().map_or_else(|| "unset".to_owned(), |v| words::clip(&v.to_string(), VALUE));
+        |v: &Option<Value>| v.as_ref().map_or_else(|| "unset".to_owned(), |v| words::clip(&v.to_string(), letters));
     if change.redacted {
         return format!("{}: changed (the values are redacted)", change.path);
     }

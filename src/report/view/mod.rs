@@ -19,8 +19,8 @@ pub(super) mod words;
 
 use serde::Serialize;
 
-pub(in crate::report) use changes::by_whom;
 pub(super) use changes::is_resolved;
+pub(in crate::report) use changes::{by_whom, field};
 pub use chart::{Chart, Column};
 pub use detail::Detail;
 pub(super) use facts::Facts;

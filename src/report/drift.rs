@@ -1,0 +1,133 @@
+//! `kubeproof diff` for people: what got worse first, then what got better, what changed, what was lost sight of.
+
+use super::{
+    check::plain,
+    terminal::Tone,
+    view::{by_whom, field, words},
+};
+use crate::drift::{Cause, ChangeKind, Drift, FindingChange, FindingChangeKind, ObjectChange, PermissionChange};
+
+/// Fields named for one object.
+const FIELDS: usize = 5;
+/// Characters of a value.
+const VALUE: usize = 40;
+
+/// Changes of one direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DriftPart {
+    /// `Worse`, `Better`, ...
+    pub(super) title: &'static str,
+    /// How the title looks.
+    pub(super) tone: Tone,
+    /// One change each, with what belongs to it.
+    pub(super) changes: Vec<(String, Vec<String>)>,
+}
+
+/// The changes by direction; empty parts are left out.
+pub(super) fn drift_parts(drift: &Drift) -> Vec<DriftPart> {
+    let of = |kinds: &[FindingChangeKind], accepted: bool| {
+        let wanted = |c: &&FindingChange| kinds.contains(&c.change) && (accepted || !c.accepted);
+        drift.findings.iter().filter(wanted).map(finding).collect::<Vec<_>>()
+    };
+    let access = |gained: bool| drift.permissions.iter().filter(move |p| p.gained.is_empty() != gained).map(permission);
+    let mut worse: Vec<_> = access(true).collect();
+    worse.extend(of(&[FindingChangeKind::New, FindingChangeKind::Reopened], false));
+    let mut better = of(&[FindingChangeKind::Resolved], true);
+    better.extend(access(false));
+    let mut unseen = of(&[FindingChangeKind::LostSight], true);
+    unseen
+        .extend(drift.sight.iter().map(|s| (format!("{}: {} before, {} now", s.resource, s.before, s.after), vec![])));
+    let part = |title, tone, changes| DriftPart { title, tone, changes };
+    let parts = [
+        part("Cannot compare", Tone::Unseen, drift.cannot_compare.iter().map(|s| (s.clone(), vec![])).collect()),
+        part("Worse", Tone::Bad, worse),
+        part("Better", Tone::Good, better),
+        part("Waived or expected since", Tone::Warn, of(&[FindingChangeKind::Accepted], true)),
+        part("Objects", Tone::Strong, drift.objects.iter().map(object).collect()),
+        part(
+            "Rules",
+            Tone::Strong,
+            drift.rules.iter().map(|r| (format!("{} {}", word(r.change), r.file), vec![])).collect(),
+        ),
+        part("Lost sight of", Tone::Unseen, unseen),
+    ];
+    parts.into_iter().filter(|part| !part.changes.is_empty()).collect()
+}
+
+/// The same as Markdown, for a comment or a ticket.
+pub fn drift_markdown(drift: &Drift) -> String {
+    let mut page = String::new();
+    for part in drift_parts(drift) {
+        page.push_str(&format!("### {} ({})\n\n", part.title, part.changes.len()));
+        for (head, below) in part.changes {
+            page.push_str(&format!("- {}\n", plain(&head)));
+            below.iter().for_each(|text| page.push_str(&format!("  - {}\n", plain(text))));
+        }
+        page.push('\n');
+    }
+    if page.is_empty() {
+        page.push_str(&format!("{NOTHING}\n"));
+    }
+    left_out(drift).for_each(|text| page.push_str(&format!("{text}\n")));
+    page
+}
+
+/// Said where there is no part.
+pub(super) const NOTHING: &str = "Nothing changed.";
+
+/// What was counted and not listed, a sentence each.
+pub(super) fn left_out(drift: &Drift) -> impl Iterator<Item = String> + '_ {
+    drift
+        .left_out
+        .iter()
+        .map(|l| format!("{} not listed: {}", words::count(l.count, "object change", "object changes"), l.reason))
+}
+
+fn finding(change: &FindingChange) -> (String, Vec<String>) {
+    let owner = change.owner.as_ref().map_or_else(String::new, |owner| format!(" ({owner})"));
+    let accepted = if change.accepted { ", waived or expected" } else { "" };
+    let head = format!(
+        "{}{accepted} {}/{}: {}{owner}",
+        words::severity(change.severity).to_uppercase(),
+        change.resource.kind,
+        change.resource.path(),
+        change.message
+    );
+    (head, vec![format!("{}; {}", change.check, cause(change.cause))])
+}
+
+fn permission(change: &PermissionChange) -> (String, Vec<String>) {
+    let (gained, lost) = (change.gained.len() as u64, change.lost.len() as u64);
+    let counts = format!("{} gained, {} lost", words::number(gained), words::number(lost));
+    (format!("ACCESS {}", change.summary), vec![format!("{}: {counts}; {}", change.subject, cause(change.cause))])
+}
+
+fn object(change: &ObjectChange) -> (String, Vec<String>) {
+    let head = format!("{} {}/{}", word(change.change), change.resource.kind, change.resource.path());
+    let mut below: Vec<String> = change.fields.iter().take(FIELDS).map(|change| field(change, VALUE)).collect();
+    let left = change.fields.len().saturating_sub(FIELDS) as u64;
+    if left > 0 {
+        below.push(format!("and {}: --format json has them", words::count(left, "more field", "more fields")));
+    }
+    let by = by_whom(Some(change));
+    below.push(if by.is_empty() { cause(change.cause).into() } else { format!("{}; by {by}", cause(change.cause)) });
+    (head, below)
+}
+
+fn word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Added => "added",
+        ChangeKind::Removed => "removed",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Recreated => "recreated (same name, new uid)",
+    }
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Cluster => "the cluster changed",
+        Cause::Rules => "checks or frameworks changed, the cluster did not",
+        Cause::Sight => "not seen on one of the two sides",
+        Cause::Declaration => "a waiver or an expected entry began or ended",
+    }
+}
