@@ -15,13 +15,15 @@ use crate::framework::{Severity, library::Check};
 pub(super) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut numbers: Vec<usize> = (0..findings.len()).collect();
     numbers.par_sort_by(|a, b| order(&findings[*a]).cmp(&order(&findings[*b])));
-    for at in 0..numbers.len() {
-        let mut from = numbers[at];
-        // What stood there before was moved on, to where its own number says.
-        while from < at {
-            from = numbers[from];
+    // Each cycle of places is walked once; a place that is done names itself.
+    for start in 0..numbers.len() {
+        let mut at = start;
+        while numbers[at] != start {
+            let from = std::mem::replace(&mut numbers[at], at);
+            findings.swap(at, from);
+            at = from;
         }
-        findings.swap(at, from);
+        numbers[at] = at;
     }
     findings
 }
@@ -111,5 +113,26 @@ pub(super) fn count(counts: &mut Counts, outcome: Outcome) {
         Outcome::NotApplicable => counts.not_applicable += 1,
         Outcome::NotEvaluated => counts.not_evaluated += 1,
         Outcome::Manual => counts.manual += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::samples::finding;
+
+    #[test]
+    fn findings_are_sorted_from_whatever_order_in_linear_moves() {
+        let name = |number: usize| format!("{number:06}");
+        let count = 20_000;
+        // The last one first: every other finding moves by one place.
+        let turned = (1..count).chain([0]);
+        let reversed = (0..count).rev();
+        for order in [turned.collect::<Vec<_>>(), reversed.collect(), (0..count).collect()] {
+            let findings = order.into_iter().map(|number| finding("c", "Pod", Some("shop"), &name(number))).collect();
+            let sorted = sorted(findings);
+            assert!(sorted.iter().enumerate().all(|(at, finding)| finding.resource.name == name(at)));
+        }
+        assert_eq!(sorted(Vec::new()), []);
     }
 }
