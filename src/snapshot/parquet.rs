@@ -3,11 +3,12 @@
 //! The same rows give the same bytes, with one thread or many: rows come sorted by a total key, every column is one
 //! chunk, and the eager writer runs with a fixed compression and row-group size and without statistics.
 
-use std::{io::Cursor, panic};
+use std::{io::Cursor, ops::Range, panic};
 
 use polars::prelude::{
     Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _, StatisticsOptions,
 };
+use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
 use crate::digest::Digest;
 
@@ -19,6 +20,8 @@ const MAX_BYTES: usize = 1 << 30;
 const MAX_ROWS: usize = 20_000_000;
 /// Greatest size after decompression, as the file itself states it.
 const MAX_UNPACKED: usize = 8 << 30;
+/// Greatest size of a page's header; ours have some 30 bytes.
+const MAX_PAGE_HEADER: usize = 1 << 16;
 
 /// What is wrong with a table.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +45,14 @@ pub enum TableError {
         /// polars' reason.
         source: Box<PolarsError>,
     },
-    /// The Parquet reader gave up on damaged bytes.
-    #[error("{0} is damaged: the Parquet reader could not go on")]
-    Damaged(String),
+    /// A page states what its row group cannot hold, or the Parquet reader gave up.
+    #[error("{table} is damaged ({what}): refusing to read it")]
+    Damaged {
+        /// Path of the table.
+        table: String,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A value that must be there is not, or is not what its column holds.
     #[error("{table}, row {row}: {what}")]
     Row {
@@ -138,6 +146,7 @@ pub(super) struct Table<'a> {
 /// polars answers some damaged files with a panic: it is caught here, at the boundary, and becomes an error.
 pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
     let too_large = |what| TableError::TooLarge { table: table.to_owned(), what };
+    let damaged = |what| TableError::Damaged { table: table.to_owned(), what };
     if bytes.len() > MAX_BYTES {
         return Err(too_large("file"));
     }
@@ -151,11 +160,51 @@ pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableE
         if unpacked > MAX_UNPACKED {
             return Err(too_large("content"));
         }
+        for group in &metadata.row_groups {
+            let columns = group.parquet_columns().iter().map(|column| column.byte_range());
+            pages_fit(bytes, columns, group.num_rows(), group.total_byte_size()).map_err(damaged)?;
+        }
         reader.set_rechunk(true).finish().map_err(TableError::parquet(table))
     };
-    let frame =
-        panic::catch_unwind(panic::AssertUnwindSafe(parse)).map_err(|_| TableError::Damaged(table.to_owned()))??;
+    let frame = panic::catch_unwind(panic::AssertUnwindSafe(parse))
+        .map_err(|_| damaged("the Parquet reader could not go on"))??;
     Ok(Table { name: table, frame })
+}
+
+/// Holds what the pages of a row group state against the row group: `rows`, and `unpacked` bytes.
+///
+/// polars reserves memory for as many values as a page states, and a reservation that fails ends the process.
+fn pages_fit(
+    bytes: &[u8],
+    columns: impl Iterator<Item = Range<u64>>,
+    rows: usize,
+    unpacked: usize,
+) -> Result<(), &'static str> {
+    let mut left = unpacked;
+    for column in columns {
+        let range = usize::try_from(column.start).ok().zip(usize::try_from(column.end).ok());
+        let mut pages = range.and_then(|(start, end)| bytes.get(start..end)).ok_or("a column lies outside the file")?;
+        while !pages.is_empty() {
+            let mut protocol = TCompactInputProtocol::new(&mut pages, MAX_PAGE_HEADER);
+            let header = PageHeader::read_from_in_protocol(&mut protocol).map_err(|_| "a page has no header")?;
+            let data = header.data_page_header.as_ref().map(|h| h.num_values);
+            let data_v2 = header.data_page_header_v2.as_ref().map(|h| [h.num_values, h.num_nulls, h.num_rows]);
+            let dictionary = header.dictionary_page_header.as_ref().map(|h| h.num_values);
+            let mut stated = data.into_iter().chain(data_v2.into_iter().flatten()).chain(dictionary);
+            if !stated.all(|n| usize::try_from(n).is_ok_and(|n| n <= rows)) {
+                return Err("a page states more values than its row group has rows");
+            }
+            left = usize::try_from(header.uncompressed_page_size)
+                .ok()
+                .and_then(|size| left.checked_sub(size))
+                .ok_or("a page states more bytes than its row group")?;
+            pages = usize::try_from(header.compressed_page_size)
+                .ok()
+                .and_then(|size| pages.get(size..))
+                .ok_or("a page ends beyond its column")?;
+        }
+    }
+    Ok(())
 }
 
 impl Table<'_> {

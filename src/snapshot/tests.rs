@@ -219,6 +219,24 @@ fn missing_swapped_and_damaged_tables_are_errors_and_never_panics() {
     }
 }
 
+#[test]
+fn a_page_that_states_an_impossible_number_of_values_is_refused() {
+    let files = write(&snapshot()).unwrap();
+    let table = &files["data/snapshot/objects.parquet"];
+    let rows = u8::try_from(snapshot().objects.len()).unwrap();
+    // `num_values` of a page, field 1 of its header in Thrift's compact form: zigzag(rows), then zigzag of less than 0.
+    let at: Vec<usize> = (1..table.len()).filter(|at| table[at - 1..=*at] == [0x15, rows * 2]).collect();
+    let refused = at.iter().filter(|at| {
+        let mut damaged = table.to_vec();
+        damaged[**at] |= 1;
+        let files = BTreeMap::from_iter(
+            files.clone().into_iter().chain([("data/snapshot/objects.parquet".to_owned(), damaged)]),
+        );
+        matches!(read(&files, &coverage()), Err(TableError::Damaged { .. }))
+    });
+    assert!(refused.count() >= 2, "{at:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
