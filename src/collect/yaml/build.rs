@@ -34,6 +34,8 @@ pub(super) struct Builder {
 
 struct Anchored {
     built: Built,
+    /// What an alias of it is as a key, or why it is none; absent for a collection.
+    key: Option<Result<String, String>>,
     cost: usize,
     depth: usize,
 }
@@ -152,22 +154,23 @@ impl Builder {
         if self.awaits_key() {
             let merge = text == "<<" && (tag.is_none() && plain || tag.is_some_and(|tag| is_yaml(tag, "merge")));
             let written = text.clone();
-            let key = match scalar(text, plain, tag)?.into_key() {
-                Ok(_) if merge => Key::Merge(line),
-                Ok(key) => Key::Text(key, line),
-                Err(message) => Key::Odd(written.clone().into_owned(), Reason { line, message }),
-            };
+            let scalar = scalar(text, plain, tag)?;
             if anchor > 0 {
-                self.remember(anchor, &key.built(&written))?;
+                // An alias reads the scalar anew: `&k 1: a` is the key "1", and `*k` the number.
+                self.remember(anchor, Built::of(scalar.clone(), line), Some(scalar.clone().into_key()))?;
             }
+            let key = match scalar.into_key() {
+                Ok(_) if merge => Key::Merge(line),
+                key => Key::of(key, &written, line),
+            };
             return self.set_key(key);
         }
         self.begin(line);
-        let built = match scalar(text, plain, tag)?.into_value() {
-            Ok(value) => value.into(),
-            Err(message) => Built::wrong(Reason { line, message }),
-        };
-        self.put(built, anchor)
+        let scalar = scalar(text, plain, tag)?;
+        if anchor > 0 {
+            self.remember(anchor, Built::of(scalar.clone(), line), Some(scalar.clone().into_key()))?;
+        }
+        self.put(Built::of(scalar, line))
     }
 
     /// The innermost open collection is a mapping between two entries.
@@ -237,7 +240,10 @@ impl Builder {
             Node::Sequence(items, wrong) => Built { value: Value::Array(items), wrong: wrong.boxed() },
             Node::Mapping(mapping) => Built { value: Value::Object(mapping.map), wrong: mapping.wrong.boxed() },
         };
-        self.put(built, frame.anchor)
+        if frame.anchor > 0 {
+            self.remember(frame.anchor, built.clone(), None)?;
+        }
+        self.put(built)
     }
 
     fn alias(&mut self, anchor: usize, line: u32) -> Result<(), String> {
@@ -249,22 +255,20 @@ impl Builder {
         if self.stack.len() + found.depth > MAX_DEPTH {
             return Err(too_deep());
         }
-        let built = found.built.clone();
+        let (built, key) = (found.built.clone(), found.key.clone());
         // A list stands for its mappings where it is written out, and not where an alias stands for it.
         if self.awaits_merge() && !built.value.is_object() {
             return Err(MERGE_NEEDS_MAP.into());
         }
         if self.awaits_key() {
-            return self.set_key(Key::Text(key_of(built.value)?, line));
+            let key = key.ok_or("an alias used as a key must stand for a scalar")?;
+            return self.set_key(Key::of(key, &built.value.to_string(), line));
         }
         self.begin(line);
-        self.put(built, 0)
+        self.put(built)
     }
 
-    fn put(&mut self, built: Built, anchor: usize) -> Result<(), String> {
-        if anchor > 0 {
-            self.remember(anchor, &built)?;
-        }
+    fn put(&mut self, built: Built) -> Result<(), String> {
         let Some(Frame { node, hash, .. }) = self.stack.last_mut() else {
             self.root = Some(built);
             return Ok(());
@@ -290,19 +294,23 @@ impl Builder {
         Ok(())
     }
 
-    fn remember(&mut self, anchor: usize, built: &Built) -> Result<(), String> {
+    fn remember(&mut self, anchor: usize, built: Built, key: Option<Result<String, String>>) -> Result<(), String> {
         let (cost, depth) = measure(&built.value);
         // The copy counts too: nested anchors would otherwise store a deep document once for each level.
         self.aliased = self.aliased.saturating_add(cost);
         if self.aliased > MAX_ALIASED {
             return Err("anchors hold more than this document may".into());
         }
-        self.anchors.insert(anchor, Anchored { built: built.clone(), cost, depth });
+        self.anchors.insert(anchor, Anchored { built, key, cost, depth });
         Ok(())
     }
 }
 
 impl Built {
+    fn of(scalar: Scalar<'_>, line: u32) -> Self {
+        scalar.into_value().map_or_else(|message| Self::wrong(Reason { line, message }), Self::from)
+    }
+
     fn wrong(reason: Reason) -> Self {
         let wrong = Wrong { own: Some(reason), below: BTreeMap::new() };
         Self { value: Value::Null, wrong: Some(Box::new(wrong)) }
@@ -310,12 +318,11 @@ impl Built {
 }
 
 impl Key {
-    /// What an anchor on this key stands for.
-    fn built(&self, written: &str) -> Built {
-        match self {
-            Self::Text(key, _) => Value::String(key.clone()).into(),
-            Self::Merge(_) => Value::String(written.to_owned()).into(),
-            Self::Odd(_, reason) => Built::wrong(reason.clone()),
+    /// A scalar as a key; `written` tells keys without a form in JSON apart.
+    fn of(key: Result<String, String>, written: &str, line: u32) -> Self {
+        match key {
+            Ok(key) => Self::Text(key, line),
+            Err(message) => Self::Odd(written.to_owned(), Reason { line, message }),
         }
     }
 }
@@ -379,17 +386,6 @@ fn begins_with_year(text: &str) -> bool {
 
 fn is_yaml(tag: &Tag, suffix: &str) -> bool {
     tag.suffix_in_namespace("tag:yaml.org,2002:").is_some_and(|found| found == suffix)
-}
-
-fn key_of(value: Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text),
-        Value::Bool(value) => Ok(value.to_string()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => {
-            Err("an alias used as a key must stand for a scalar".into())
-        }
-    }
 }
 
 /// What copying `value` costs, and how deep it nests. Depth is bounded by [`MAX_DEPTH`] already.
