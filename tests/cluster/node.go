@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -80,6 +81,9 @@ func node(args []string) error {
 // kubeletSettings lays the given configuration over the hollow kubelet's own, keeping what the fake runtime needs.
 func kubeletSettings(ctx context.Context, name, file, manifests string, port int) (*options.KubeletFlags, *kubeletconfig.KubeletConfiguration, error) {
 	kubeletFlags, hollow := kubemark.GetHollowKubeletConfig(&kubemark.HollowKubeletOptions{NodeName: name, KubeletPort: port, MaxPods: 500})
+	if err := moveRoot(kubeletFlags, hollow); err != nil {
+		return nil, nil, err
+	}
 	path, err := filepath.Abs(file)
 	if err != nil {
 		return nil, nil, err
@@ -102,11 +106,21 @@ func kubeletSettings(ctx context.Context, name, file, manifests string, port int
 	return kubeletFlags, settings, nil
 }
 
-func hollowKubelet(ctx context.Context, name string, flags *options.KubeletFlags, settings *kubeletconfig.KubeletConfiguration, client *kubernetes.Clientset) (*kubemark.HollowKubelet, error) {
-	endpoint, err := fakeremote.GenerateEndpoint()
-	if err != nil {
-		return nil, err
+// moveRoot leaves /tmp, where kubemark makes its folder whatever TMPDIR says, for a folder that ends with the cluster.
+func moveRoot(flags *options.KubeletFlags, settings *kubeletconfig.KubeletConfiguration) error {
+	if err := os.RemoveAll(flags.RootDirectory); err != nil {
+		return err
 	}
+	root, err := os.MkdirTemp("", "kubelet-")
+	if err != nil {
+		return err
+	}
+	flags.RootDirectory, settings.PodLogsDir = root, filepath.Join(root, "pod-logs")
+	return os.Mkdir(settings.PodLogsDir, 0o700)
+}
+
+func hollowKubelet(ctx context.Context, name string, flags *options.KubeletFlags, settings *kubeletconfig.KubeletConfiguration, client *kubernetes.Clientset) (*kubemark.HollowKubelet, error) {
+	endpoint := "unix://" + filepath.Join(flags.RootDirectory, "runtime.sock")
 	runtime := fakeremote.NewFakeRemoteRuntime()
 	if err := runtime.Start(endpoint); err != nil {
 		return nil, err

@@ -25,9 +25,8 @@ const REGION: &str = "us-east-1";
 /// A running MinIO, alone on its port and its folder.
 pub struct Minio {
     address: SocketAddr,
-    // Held, never read: the server and its folder live as long as these.
+    // Held, never read: the server and its folder live as long as this.
     _server: Mutex<Supervised>,
-    _folder: TempDir,
 }
 
 /// The MinIO that all tests share; each makes a bucket of its own.
@@ -39,16 +38,17 @@ pub fn minio() -> &'static Minio {
 impl Minio {
     /// Starts another server, for tests that stop theirs.
     pub fn start() -> Self {
-        let folder = TempDir::with_prefix("kubeproof-minio-").expect("a temporary folder");
-        let (log, data) = (folder.path().join("log"), folder.path().join("data"));
+        // Statics are never dropped: the supervisor removes the folder.
+        let folder = TempDir::with_prefix("kubeproof-minio-").expect("a temporary folder").keep();
+        let (log, data) = (folder.join("log"), folder.join("data"));
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut command = Command::new(tools::minio());
         command.args(["server", "--quiet", "--address", &address.to_string()]).arg(&data);
         command.envs([("MINIO_ROOT_USER", USER), ("MINIO_ROOT_PASSWORD", PASSWORD)]);
         command.envs([("MINIO_UPDATE", "off"), ("MINIO_BROWSER", "off")]);
-        let mut server = Supervised::start(&mut command, &log);
+        let mut server = Supervised::start(&mut command, &log, &folder);
         server.wait(&log, || http_status(address, "/minio/health/ready") == Some(200));
-        Self { address, _server: Mutex::new(server), _folder: folder }
+        Self { address, _server: Mutex::new(server) }
     }
 
     /// `http://127.0.0.1:PORT`.

@@ -18,10 +18,18 @@ pub struct Supervised {
 }
 
 impl Supervised {
-    /// Starts `command` with its output in `log`.
-    pub fn start(command: &mut Command, log: &Path) -> Self {
+    /// Starts `command` with its output in `log`. Its `folder` goes with it; one that ends by itself leaves it, with the
+    /// log.
+    pub fn start(command: &mut Command, log: &Path, folder: &Path) -> Self {
         let mut supervise = Command::new(tools::supervise());
-        supervise.arg("--log").arg(log).arg("--").arg(command.get_program()).args(command.get_args());
+        supervise
+            .arg("--log")
+            .arg(log)
+            .arg("--remove")
+            .arg(folder)
+            .arg("--")
+            .arg(command.get_program())
+            .args(command.get_args());
         supervise.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let child = supervise.stdin(Stdio::piped()).spawn().expect("supervise starts");
         Self { child }

@@ -18,18 +18,19 @@ import (
 
 func main() {
 	log := flag.String("log", "", "file that takes the command's output")
+	remove := flag.String("remove", "", "folder to remove when the pipe has closed and the command has stopped")
 	flag.Parse()
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: supervise [--log FILE] -- COMMAND [ARGUMENT...]")
+		fmt.Fprintln(os.Stderr, "usage: supervise [--log FILE] [--remove FOLDER] -- COMMAND [ARGUMENT...]")
 		os.Exit(2)
 	}
-	if err := supervise(*log, flag.Args()); err != nil {
+	if err := supervise(*log, *remove, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		os.Exit(1)
 	}
 }
 
-func supervise(log string, command []string) error {
+func supervise(log, remove string, command []string) error {
 	family := children.New()
 	defer family.Stop()
 	ended, err := family.Start(log, nil, command[0], command[1:]...)
@@ -44,6 +45,7 @@ func supervise(log string, command []string) error {
 		}
 		return err
 	case <-children.Closed(context.Background(), io.Reader(os.Stdin)):
-		return nil
+		family.Stop()
+		return os.RemoveAll(remove)
 	}
 }
