@@ -380,12 +380,14 @@ mod tests {
         let coverage = &collected.coverage;
         let evaluation =
             run(&Input { snapshot: &snapshot, coverage, rules: &rules, kubernetes: None, today, keep_passes: false });
-        // No list was refused: what is undecided has no input here, rests on flannel, or waits for a list of one's own.
+        // No list was refused: what is undecided has no input here, rests on flannel, lies in a store elsewhere, or waits
+        // for a list of one's own.
         let known = [
             "never asked for",
             "was not collected",
             "not reported",
             "network plugin that runs here",
+            "events leave the node",
             "no registry is approved",
             "no node report holds it",
             "only a report of the node itself",
