@@ -47,7 +47,7 @@ pub struct Period {
     pub tool_version: String,
     /// Id of the key by which the bundles were verified: hex SHA-256 of its SPKI.
     pub key: String,
-    /// Where the bundles were read.
+    /// Where the bundles were read: the store's URL, or the name of a folder.
     pub store: String,
     /// What was left out on request.
     pub filter: Filter,

@@ -147,7 +147,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
         made: request.now,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         key: request.run_key.digest().hex(),
-        store: request.store.url().to_owned(),
+        store: shown(request.store),
         filter: Filter {
             clusters: request.chosen.to_vec(),
             frameworks: request.frameworks.to_vec(),
@@ -159,6 +159,14 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
     };
     check_asked(request, &period, declared)?;
     seal(request, period, files)
+}
+
+/// The store's URL; of one on this machine only the folder's name, since paths are nobody else's business.
+fn shown(store: &Store) -> String {
+    match store.folder().map(|folder| folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy()) {
+        Some(name) => format!("the folder {name}"),
+        None => store.url().to_owned(),
+    }
 }
 
 /// What was asked for and is nowhere is a slip, not an empty package; without a run nothing can be told.
