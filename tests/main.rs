@@ -12,5 +12,6 @@ mod check;
 mod collect;
 mod harness;
 mod live;
+mod period;
 mod rules;
 mod store;

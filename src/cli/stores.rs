@@ -64,6 +64,16 @@ impl StoreArgs {
         Store::open_existing(&url, &env_all()).map_err(failure)
     }
 
+    /// The configuration file, if one was named.
+    pub(super) fn config(&self) -> Option<PathBuf> {
+        self.config.clone()
+    }
+
+    /// A cluster was asked for by name.
+    pub(super) fn names_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     /// The key to trust, if any was named.
     pub(super) fn key(&self) -> Result<Option<VerifyingKey>, Failure> {
         trusted_key(self.key.as_deref())

@@ -1,0 +1,6 @@
+//! A period's package: real bundles in a real store, small enough that every fact in them is known.
+
+mod bad_input;
+mod operation;
+mod package;
+mod quarter;
