@@ -183,6 +183,8 @@ pub struct Config {
     pub providers: Option<String>,
     /// expected.yaml, added to the built-in list.
     pub expected: Option<String>,
+    /// noise.yaml: changes that drift counts and does not list, added to the built-in list.
+    pub noise: Option<String>,
     /// parameters.yaml: what is set in checks that have parameters.
     pub parameters: Option<String>,
     /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.
