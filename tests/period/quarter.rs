@@ -23,7 +23,7 @@ use kubeproof::{
         RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod},
+    period::{Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod},
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},
@@ -383,13 +383,12 @@ impl Quarter {
             recurrence: kubeproof::schedule::Recurrence::parse(cron, chrono_tz::Tz::UTC).unwrap(),
             tolerance: TimeDelta::hours(1),
         });
-        let (store, keys) = (self.store(), keys());
+        let (stores, keys) = ([Holding { store: self.store(), clusters: vec![CLUSTER.to_owned()] }], keys());
         let request = Request {
             from: "2026-10-01".parse().unwrap(),
             to: "2026-10-10".parse().unwrap(),
             now: at("2026-11-01T00:00:00Z"),
-            store: &store,
-            clusters: &[CLUSTER.to_owned()],
+            stores: &stores,
             chosen: &[],
             frameworks,
             scope,

@@ -74,5 +74,6 @@ fn kind(kind: Exclusion) -> &'static str {
         Exclusion::NotInLog => "not in the log",
         Exclusion::Missing => "missing",
         Exclusion::Unreadable => "unreadable",
+        Exclusion::AnotherTime => "of another time",
     }
 }
