@@ -401,6 +401,17 @@ pub enum WaiverKind {
 }
 
 impl WaiverKind {
+    /// What a person reads: `risk accepted`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FalsePositive => "false positive",
+            Self::RiskAccepted => "risk accepted",
+            Self::CompensatingControl => "compensating control",
+            Self::AddressableAlternative => "addressable alternative",
+            Self::OutOfScope => "out of scope",
+        }
+    }
+
     /// It rests on another measure, which a document describes.
     pub fn needs_document(self) -> bool {
         matches!(self, Self::CompensatingControl | Self::AddressableAlternative)

@@ -13,15 +13,14 @@ use super::{
     Exit, Failure, Outcome, clock, key_source, load_failure, progress,
     run::program_digest,
     settings::{self, DefinitionArgs},
-    stores::{StoreArgs, failure as store_failure, runtime},
+    stores::{self, is_cluster, runtime, trusted_key},
 };
 use crate::{
     period::{
-        Made, Period, PeriodError, Planned, Request,
+        Holding, Made, Period, PeriodError, Planned, Request,
         model::{Exclusion, RemarkKind},
     },
     schedule::{Recurrence, Schedule},
-    store::Store,
 };
 
 /// A run that begins this much after the planned time still is that run, where no schedule file says otherwise.
@@ -39,7 +38,8 @@ another key, or is missing, or when nothing was observed at all.
 Examples:
   kubeproof period --from 2026-07-01 --to 2026-09-30 --store s3://evidence/prod --out q3
   kubeproof period --from 2026-07-01 --to 2026-09-30 --framework pci-dss --scope card-data --out q3-pci
-  kubeproof period --from 2026-07-01 --to 2026-09-30 --schedule schedules/daily.yaml --out q3")]
+  kubeproof period --from 2026-07-01 --to 2026-09-30 --schedule schedules/daily.yaml --out q3
+  kubeproof period --from 2026-07-01 --to 2026-09-30 --store s3://eu --store s3://us --out q3")]
 pub(super) struct Args {
     /// First day, in UTC
     #[arg(long, value_name = "DAY")]
@@ -47,8 +47,19 @@ pub(super) struct Args {
     /// Last day, itself included
     #[arg(long, value_name = "DAY")]
     to: NaiveDate,
-    #[command(flatten)]
-    place: StoreArgs,
+    /// Store: a folder, file:PATH, s3://BUCKET/PREFIX; may be repeated, each with clusters of its own [default: the
+    /// configuration's first, else ./evidence]
+    #[arg(long = "store", value_name = "URL")]
+    stores: Vec<String>,
+    /// Configuration file that names the store and the keys
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Cluster: its name, or its folder in the store; may be repeated [default: all]
+    #[arg(long = "cluster", value_name = "NAME")]
+    clusters: Vec<String>,
+    /// Public key that the bundles are verified by [default: that of the key that signs the package]
+    #[arg(long, value_name = "PUB")]
+    key: Option<PathBuf>,
     /// Framework of the package; may be repeated [default: all that were evaluated]
     #[arg(long = "framework", value_name = "ID")]
     frameworks: Vec<String>,
@@ -78,25 +89,23 @@ pub(super) fn run(args: &Args) -> Outcome {
         return Err(Failure::usage(format!("{} exists", args.out.display())).hint("name a new folder with --out"));
     }
     let planned = args.schedule.as_deref().map(|text| schedule(text, &args.time_zone)).transpose()?;
-    let definitions = DefinitionArgs { config: args.place.config(), ..DefinitionArgs::default() };
-    let keys = key_source::existing(&settings::load(&definitions)?, args.keys.as_deref())?;
-    let run_key = args.place.key()?.unwrap_or_else(|| keys.signing.public());
-    let (store, now) = (args.place.open()?, clock()?.now());
+    let settings = settings::load(&DefinitionArgs::of(args.config.clone()))?;
+    let keys = key_source::existing(&settings, args.keys.as_deref())?;
+    let run_key = trusted_key(args.key.as_deref())?.unwrap_or_else(|| keys.signing.public());
+    let now = clock()?.now();
     let progress = progress::Progress::new();
     let made = runtime()?.block_on(async {
-        let clusters = args.place.clusters(&store).await?;
-        if clusters.is_empty() {
-            return Err(Failure::usage(format!("{} holds no cluster", store.url()))
-                .hint(format!("'kubeproof run --store {}' writes the first bundle", store.url())));
-        }
+        let stores = holdings(args).await?;
+        let mut chosen: Vec<String> = stores.iter().flat_map(|holding| &holding.clusters).cloned().collect();
+        chosen.retain(|_| !args.clusters.is_empty());
+        chosen.sort();
         let on_bundle = |done: usize, of: usize| progress.detail(format!("verifying bundle {done} of {of}"));
         let request = Request {
             from: args.from,
             to: args.to,
             now,
-            store: &store,
-            chosen: if args.place.names_cluster() { &clusters } else { &[] },
-            clusters: &clusters,
+            stores: &stores,
+            chosen: &chosen,
             frameworks: &args.frameworks,
             scope: args.scope.as_deref(),
             planned: planned.as_ref(),
@@ -105,7 +114,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             program: program_digest(),
             on_bundle: &on_bundle,
         };
-        crate::period::make(&request).await.map_err(|error| explain(error, &store))
+        crate::period::make(&request).await.map_err(explain)
     });
     progress.clear();
     let made = made?;
@@ -114,12 +123,41 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(exit_of(&made.period))
 }
 
+/// The stores named, and the clusters meant in each.
+async fn holdings(args: &Args) -> Result<Vec<Holding>, Failure> {
+    let named: Vec<Option<&str>> = match args.stores.as_slice() {
+        [] => vec![None],
+        stores => stores.iter().map(|url| Some(url.as_str())).collect(),
+    };
+    let mut holdings = Vec::new();
+    for url in named {
+        let store = stores::open(url, args.config.as_deref())?;
+        let clusters = store.clusters().await.map_err(stores::failure)?;
+        if clusters.is_empty() {
+            return Err(Failure::usage(format!("{} holds no cluster", store.url()))
+                .hint(format!("'kubeproof run --store {}' writes the first bundle", store.url())));
+        }
+        holdings.push(Holding { store, clusters });
+    }
+    let all: Vec<String> = holdings.iter().flat_map(|holding| &holding.clusters).cloned().collect();
+    let nowhere = |wanted: &&String| !all.iter().any(|folder| is_cluster(folder, wanted));
+    if let Some(wanted) = args.clusters.iter().find(nowhere) {
+        let hint = format!("there are: {}", all.join(", "));
+        return Err(Failure::usage(format!("no cluster '{wanted}' in the stores")).hint(hint));
+    }
+    let is_meant = |folder: &String| args.clusters.is_empty() || args.clusters.iter().any(|w| is_cluster(folder, w));
+    holdings.iter_mut().for_each(|holding| holding.clusters.retain(is_meant));
+    Ok(holdings)
+}
+
 /// Bundles that were left out decide the code as they do for `verify`.
 fn exit_of(period: &Period) -> Exit {
     let excluded = period.clusters.iter().flat_map(|cluster| &cluster.excluded).map(|excluded| match excluded.kind {
         Exclusion::Tampered => Exit::Tampered,
         Exclusion::Untrusted | Exclusion::AnotherCluster => Exit::Untrusted,
         Exclusion::NotInLog | Exclusion::Missing | Exclusion::Unreadable => Exit::Incomplete,
+        // Evidence of another period, whole where it belongs.
+        Exclusion::AnotherTime => Exit::Done,
     });
     let incomplete = |kind| matches!(kind, RemarkKind::NoRuns | RemarkKind::LogIncomplete);
     let remarks = period.clusters.iter().flat_map(|cluster| &cluster.remarks);
@@ -127,17 +165,18 @@ fn exit_of(period: &Period) -> Exit {
     excluded.chain(remarks).max().unwrap_or(Exit::Done)
 }
 
-fn explain(error: PeriodError, store: &Store) -> Failure {
+fn explain(error: PeriodError) -> Failure {
     match error {
-        PeriodError::Store(error) => store_failure(error),
+        PeriodError::Store(error) => stores::failure(error),
+        PeriodError::Twice { .. } => {
+            Failure::usage(&error).hint("name one of the stores: a replica is no second cluster")
+        }
         PeriodError::Framework { ref known, .. } => {
             let known = known.join(", ");
             Failure::usage(&error).hint(format!("the runs evaluated: {known}"))
         }
         PeriodError::Scope(_) => Failure::usage(&error).hint("scopes are declared in scope.yaml, by their id"),
-        PeriodError::Evidence(_) => {
-            Failure::usage(&error).hint(format!("nothing was written; verify {} and try again", store.url()))
-        }
+        PeriodError::Evidence(_) => Failure::usage(&error).hint("nothing was written; verify the store and try again"),
         error => Failure::usage(error),
     }
 }

@@ -45,11 +45,8 @@ impl Span {
         self.start <= at && at < self.end
     }
 
-    /// Times without any of `moments`, from the period's first moment to its last, in order; none without moments.
-    fn gaps(self, moments: &[(RunNumber, DateTime<Utc>)]) -> Vec<Gap> {
-        if moments.is_empty() {
-            return Vec::new();
-        }
+    /// Times without any of `moments`, from the period's first moment to its last, in order: all of it without moments.
+    pub(crate) fn gaps(self, moments: &[(RunNumber, DateTime<Utc>)]) -> Vec<Gap> {
         let mut moments: Vec<(DateTime<Utc>, RunNumber)> = moments.iter().map(|(run, at)| (*at, *run)).collect();
         moments.sort_unstable();
         let begins = std::iter::once((self.start, None)).chain(moments.iter().map(|(at, run)| (*at, Some(*run))));
@@ -64,15 +61,10 @@ impl Span {
         begins.zip(ends).map(gap).collect()
     }
 
-    /// The longest of them; of equal ones the first.
+    /// The longest of them, of equal ones the first; `None` without moments.
     pub(crate) fn longest_gap(self, moments: &[(RunNumber, DateTime<Utc>)]) -> Option<Gap> {
-        self.gaps(moments).into_iter().rev().max_by_key(|gap| gap.seconds)
-    }
-
-    /// All of it, where no run saw anything.
-    fn whole(self) -> Gap {
-        let seconds = (self.end - self.start).num_seconds();
-        Gap { after: None, before: None, from: self.start, to: self.end, seconds }
+        let gaps = self.gaps(moments).into_iter().rev().filter(|_| !moments.is_empty());
+        gaps.max_by_key(|gap| gap.seconds)
     }
 }
 
@@ -86,7 +78,7 @@ pub(super) fn cadence(
 ) -> Cadence {
     let seeing = runs.iter().filter(|run| run.result != RunResult::Failed);
     let moments: Vec<(RunNumber, DateTime<Utc>)> = seeing.map(|run| (run.number, run.finished)).collect();
-    let gaps = if moments.is_empty() { vec![span.whole()] } else { span.gaps(&moments) };
+    let gaps = span.gaps(&moments);
     let partial = runs.iter().filter(|run| run.result != RunResult::Complete);
     let cadence = Cadence {
         longest_gap: span.longest_gap(&moments),
@@ -177,7 +169,7 @@ fn periodicities(gaps: &[Gap], requirements: &[RequirementPeriod]) -> Vec<Period
 }
 
 /// The longest time between two observations that an interval allows.
-fn allowed(interval: Interval) -> i64 {
+pub(super) fn allowed(interval: Interval) -> i64 {
     match interval {
         Interval::Daily => DAY + SLACK_SECONDS,
         Interval::Weekly => 7 * DAY + SLACK_SECONDS,
@@ -189,7 +181,7 @@ fn allowed(interval: Interval) -> i64 {
 }
 
 /// How often a row asks to be shown, where its words fix an interval; `promptly` and `on request` fix none.
-fn interval(words: &str) -> Option<Interval> {
+pub(super) fn interval(words: &str) -> Option<Interval> {
     const WORDS: [(&str, Interval); 14] = [
         ("continuous", Interval::Daily),
         ("ongoing", Interval::Daily),

@@ -32,7 +32,7 @@ fn readme(period: &Period, about: &About) -> String {
         period.to,
         crate::clock::rfc3339(period.made),
         period.tool_version,
-        period.store,
+        period.stores.join(" and "),
         words::count(period.runs() as u64, "bundle", "bundles"),
         period.excluded(),
     );

@@ -7,16 +7,18 @@ use serde::Deserialize;
 use super::{
     model::{FrameworkVersion, Run, Unseen},
     window::Window,
+    written::{DeclarationKey, Written, written},
 };
 use crate::{
     bundle::{
-        bag, envelope,
+        bag::{self, Lines},
+        envelope,
         seal::{COVERAGE, EVALUATION},
         statement::Predicate,
         verify::Verified,
     },
     collect::{Coverage, ListOutcome},
-    config::{AttestationsFile, ProvidersFile, WaiversFile, parse_yaml},
+    config::parse_yaml,
     digest::Digest,
     evaluate::{Declaration, FrameworkResult, Outcome, RequirementResult, stored},
     framework::{Framework, Severity},
@@ -30,7 +32,6 @@ const FINDINGS: &str = "data/findings.parquet";
 const GRANTS: &str = "data/snapshot/grants.parquet";
 const IMAGES: &str = "data/snapshot/images.parquet";
 const NODES: &str = "data/snapshot/nodes.parquet";
-const RULES: &str = "data/rules/";
 const ATTESTED: &str = "data/attested/";
 
 /// Columns of the findings that exceptions are made of.
@@ -67,14 +68,16 @@ pub(super) struct Facts {
     pub(super) cluster_uid: Option<String>,
     pub(super) cluster_name: String,
     pub(super) checks: BTreeMap<String, CheckRow>,
+    /// Digests of the files of checks, by check: those that ran, and those that did not.
+    pub(super) check_files: BTreeMap<String, Digest>,
     pub(super) requirements: Vec<RequirementResult>,
     pub(super) frameworks: Vec<FrameworkResult>,
     pub(super) definitions: Vec<Framework>,
     pub(super) declarations: Vec<Declaration>,
     /// Digest by name of the files that declarations point at.
     pub(super) attested: BTreeMap<String, Option<Digest>>,
-    /// Names by the declaration that points at them.
-    pub(super) pointed: BTreeMap<String, Vec<String>>,
+    /// Declarations as people wrote them.
+    pub(super) written: BTreeMap<DeclarationKey, Written>,
     /// Attested files, by bag path.
     pub(super) attested_files: Files,
     pub(super) findings: Table<'static>,
@@ -168,7 +171,8 @@ impl Facts {
         files.retain(|name, _| !name.starts_with(bag::REPORT) && !name.ends_with(".csv"));
         let coverage: Coverage = json(&files, COVERAGE)?;
         let evaluation = evaluation(&files)?;
-        let proof = proof(&files, commit)?;
+        let lines = bag::parse(file(&files, bag::MANIFEST)?).map_err(|error| error.to_string())?;
+        let proof = proof(&files, &lines, commit)?;
         let run = Run {
             bundle,
             index,
@@ -191,12 +195,13 @@ impl Facts {
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,
             checks: evaluation.checks.into_iter().map(check_row).collect(),
+            check_files: check_files(&lines),
             definitions: definitions(&files, &evaluation.frameworks),
             requirements: evaluation.requirements,
             frameworks: evaluation.frameworks,
             declarations: evaluation.declarations,
             attested: optional_json(&files, "data/rules/attested.json")?,
-            pointed: pointed(&files),
+            written: written(&files),
             attested_files: below(&files, ATTESTED).map(|(name, bytes)| (name.clone(), bytes.clone())).collect(),
             findings,
             objects: table(OBJECTS, &files, &OBJECT_COLUMNS)?,
@@ -242,11 +247,18 @@ fn run(predicate: &Predicate, coverage: &Coverage) -> Run {
     }
 }
 
-fn proof(files: &Files, commit: Vec<u8>) -> Result<Proof, String> {
-    let manifest = file(files, bag::MANIFEST)?.to_vec();
-    let lines = bag::parse(&manifest).map_err(|error| error.to_string())?;
+fn proof(files: &Files, lines: &Lines, commit: Vec<u8>) -> Result<Proof, String> {
     let objects = *lines.get(OBJECTS).ok_or_else(|| format!("{OBJECTS} is missing"))?;
-    Ok(Proof { manifest, envelope: file(files, envelope::FILE)?.to_vec(), commit, objects })
+    let (manifest, envelope) = (file(files, bag::MANIFEST)?.to_vec(), file(files, envelope::FILE)?.to_vec());
+    Ok(Proof { manifest, envelope, commit, objects })
+}
+
+/// A check's file is named for it.
+fn check_files(lines: &Lines) -> BTreeMap<String, Digest> {
+    const CHECKS: &str = "data/rules/checks/";
+    let files = lines.range(CHECKS.to_owned()..).take_while(|(path, _)| path.starts_with(CHECKS));
+    let id = |path: &str| path.rsplit('/').next()?.strip_suffix(".yaml").map(str::to_owned);
+    files.filter_map(|(path, digest)| Some((id(path)?, *digest))).collect()
 }
 
 fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
@@ -312,23 +324,6 @@ fn definitions(files: &Files, evaluated: &[FrameworkResult]) -> Vec<Framework> {
             evaluated.iter().any(|e| e.selected && e.id == framework.id && e.version == framework.version)
         })
         .collect()
-}
-
-/// Names of files, by the declaration that points at them; files that do not parse were refused by the run itself.
-fn pointed(files: &Files) -> BTreeMap<String, Vec<String>> {
-    let rule = |name: &str| files.get(&format!("{RULES}{name}")).map(Vec::as_slice).unwrap_or_default();
-    let mut pointed = BTreeMap::new();
-    if let Ok(file) = parse_yaml::<AttestationsFile>("attestations.yaml", rule("attestations.yaml")) {
-        pointed.extend(file.value.attestations.iter().map(|a| (a.id.clone(), a.files.clone())));
-    }
-    if let Ok(file) = parse_yaml::<WaiversFile>("waivers.yaml", rule("waivers.yaml")) {
-        let documents = file.value.waivers.iter().filter_map(|w| Some((w.id.clone(), vec![w.document.clone()?])));
-        pointed.extend(documents);
-    }
-    if let Ok(file) = parse_yaml::<ProvidersFile>("providers.yaml", rule("providers.yaml")) {
-        pointed.extend(file.value.documents.iter().map(|d| (d.id.clone(), vec![d.document.clone()])));
-    }
-    pointed
 }
 
 /// Whose a grant is.

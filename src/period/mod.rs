@@ -15,9 +15,10 @@ mod package;
 mod read;
 mod window;
 pub mod words;
+mod written;
 
-pub(crate) use build::{Span, effectiveness, repair_times};
+pub(crate) use build::{Span, comparison, effectiveness, overdue, repair_times};
 pub use cadence::Planned;
 pub use model::Period;
 pub(crate) use package::claims;
-pub use package::{Made, PeriodError, Request, make};
+pub use package::{Holding, Made, PeriodError, Request, make};

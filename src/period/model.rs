@@ -4,6 +4,7 @@
 //! the runs' own claims. Everything is sorted, so that the same bundles give the same bytes.
 
 mod cadence;
+mod comparison;
 mod operation;
 mod population;
 mod run;
@@ -14,6 +15,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use cadence::{Cadence, Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Schedule};
+pub use comparison::{ComparedCluster, ComparedExceptions, ComparedRequirement, Comparison, Standing};
 pub use operation::{
     Cause, Effectiveness, Ending, Exception, ReasonSpan, RepairBounds, RepairTimes, RequirementPeriod, WaiverSpan,
 };
@@ -47,14 +49,16 @@ pub struct Period {
     pub tool_version: String,
     /// Id of the key by which the bundles were verified: hex SHA-256 of its SPKI.
     pub key: String,
-    /// Where the bundles were read: the store's URL, or the name of a folder.
-    pub store: String,
+    /// Where the bundles were read: URLs of stores, or the names of folders.
+    pub stores: Vec<String>,
     /// What was left out on request.
     pub filter: Filter,
     /// Frameworks of the package in the order in which documents print them.
     pub frameworks: Vec<FrameworkPeriod>,
     /// Clusters, by folder.
     pub clusters: Vec<ClusterPeriod>,
+    /// The clusters side by side; `None` for one.
+    pub comparison: Option<Comparison>,
 }
 
 /// What the package was limited to.
@@ -97,6 +101,8 @@ pub struct ClusterPeriod {
     pub folder: String,
     /// Configured name.
     pub name: String,
+    /// The one of [`Period::stores`] that its bundles were read from.
+    pub store: String,
     /// uid of the kube-system namespace.
     pub uid: Option<String>,
     /// `production`, `staging`, ...

@@ -1,9 +1,11 @@
 //! From a store to a signed package.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    build::{Built, Span},
+    build::{Built, Span, comparison},
     cadence::Planned,
     documents::{self, About},
     evidence::{self, EvidenceError},
@@ -24,6 +26,14 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// A store, and the clusters of it that belong into the package.
+pub struct Holding {
+    /// The store.
+    pub store: Store,
+    /// Folders of clusters.
+    pub clusters: Vec<String>,
+}
+
 /// What is asked for.
 pub struct Request<'a> {
     /// First day, in UTC.
@@ -32,10 +42,8 @@ pub struct Request<'a> {
     pub to: NaiveDate,
     /// The moment of making.
     pub now: DateTime<Utc>,
-    /// Where the bundles are.
-    pub store: &'a Store,
-    /// Folders of the clusters in the package.
-    pub clusters: &'a [String],
+    /// Where the bundles are, store by store.
+    pub stores: &'a [Holding],
     /// Folders of the clusters that were asked for; empty for all.
     pub chosen: &'a [String],
     /// Framework ids; empty for all.
@@ -70,6 +78,16 @@ pub enum PeriodError {
     Future {
         /// First day.
         from: NaiveDate,
+    },
+    /// One cluster in two stores.
+    #[error("cluster '{cluster}' is in {first} and in {second}, and which log is its own is not known")]
+    Twice {
+        /// Folder of the cluster.
+        cluster: String,
+        /// One store.
+        first: String,
+        /// The other.
+        second: String,
     },
     /// A framework that no run evaluated.
     #[error("no run of the period evaluated '{id}'")]
@@ -119,26 +137,26 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
     if span.start >= request.now {
         return Err(PeriodError::Future { from: request.from });
     }
-    let reading = Reading {
-        store: request.store,
-        key: request.run_key,
-        span,
-        now: request.now,
-        frameworks: request.frameworks,
-        scope: request.scope,
-        planned: request.planned,
-        on_bundle: request.on_bundle,
-    };
     let (mut files, mut clusters, mut frameworks) = (Files::new(), Vec::new(), Vec::new());
     let mut declared = request.scope.is_none();
-    for folder in request.clusters {
+    for (folder, store) in by_cluster(request.stores)? {
+        let reading = Reading {
+            store,
+            key: request.run_key,
+            span,
+            now: request.now,
+            frameworks: request.frameworks,
+            scope: request.scope,
+            planned: request.planned,
+            on_bundle: request.on_bundle,
+        };
         let mut built = reading.cluster(folder).await?;
-        files.extend(evidence::gather(request.store, &mut built).await?);
+        files.extend(evidence::gather(store, &mut built).await?);
         let Built { cluster, frameworks: own, attested, scope_declared, .. } = built;
         declared |= scope_declared && !cluster.runs.is_empty();
         files.extend(attested);
         merge(&mut frameworks, own);
-        clusters.push(cluster);
+        clusters.push(ClusterPeriod { store: shown(store), ..cluster });
     }
     let period = Period {
         schema: SCHEMA.to_owned(),
@@ -147,7 +165,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
         made: request.now,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         key: request.run_key.digest().hex(),
-        store: shown(request.store),
+        stores: request.stores.iter().map(|holding| shown(&holding.store)).collect(),
         filter: Filter {
             clusters: request.chosen.to_vec(),
             frameworks: request.frameworks.to_vec(),
@@ -155,10 +173,23 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
             pseudonyms: None,
         },
         frameworks,
+        comparison: comparison(&clusters),
         clusters,
     };
     check_asked(request, &period, declared)?;
     seal(request, period, files)
+}
+
+/// Every cluster with its store, by folder.
+fn by_cluster(stores: &[Holding]) -> Result<BTreeMap<&str, &Store>, PeriodError> {
+    let mut all: BTreeMap<&str, &Store> = BTreeMap::new();
+    for (store, cluster) in stores.iter().flat_map(|held| held.clusters.iter().map(|cluster| (&held.store, cluster))) {
+        if let Some(first) = all.insert(cluster, store) {
+            let (cluster, first, second) = (cluster.clone(), first.url().to_owned(), store.url().to_owned());
+            return Err(PeriodError::Twice { cluster, first, second });
+        }
+    }
+    Ok(all)
 }
 
 /// The store's URL; of one on this machine only the folder's name, since paths are nobody else's business.

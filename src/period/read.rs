@@ -20,6 +20,7 @@ use crate::{
         statement::Statement,
         verify::{self, LogFiles, Options, Trust, Verdict, Verification},
     },
+    clock::rfc3339,
     digest::Digest,
     store::{Cause, Store, StoreError},
 };
@@ -57,8 +58,15 @@ struct Claim {
 }
 
 impl Claim {
+    /// When it says that its collection ended, signed or not.
     fn finished(&self) -> Option<DateTime<Utc>> {
         self.statement.as_ref().map(|statement| statement.predicate.run.finished)
+    }
+
+    /// The same from a statement that the trusted key signed, under the name that the store and the log know it by.
+    fn proved_finished(&self) -> Option<DateTime<Utc>> {
+        let own = self.envelope.as_ref().is_some_and(|envelope| envelope.id() == self.id);
+        self.finished().filter(|_| own && self.signed)
     }
 
     fn excluded(&self, kind: Exclusion, reason: impl Into<String>) -> Excluded {
@@ -90,7 +98,8 @@ impl Reading<'_> {
         }
         claims.sort_by_key(|claim| claim.entry.as_ref().map_or((u64::MAX, u64::MAX), Entry::order));
         let chosen = within(&claims, self.span);
-        let (total, mut builder, mut excluded) = (chosen.len(), Builder::default(), Vec::new());
+        let mut excluded = misplaced(&claims, self.span);
+        let (total, mut builder) = (chosen.len(), Builder::default());
         let read = chosen.into_iter().map(|claim| self.read(folder, claim, &log, log_key.as_ref()));
         let mut read = stream::iter(read).buffered(BUNDLES);
         let mut done = 0;
@@ -99,12 +108,13 @@ impl Reading<'_> {
             (self.on_bundle)(done, total);
             let unreadable = |error: &dyn std::fmt::Display| claim.excluded(Exclusion::Unreadable, error.to_string());
             match read {
-                Ok(facts) => excluded.extend(builder.add(*facts, self.frameworks).err().map(|e| unreadable(&e))),
+                Ok(facts) => excluded.extend(builder.add(*facts).err().map(|e| unreadable(&e))),
                 Err(reason) => excluded.push(*reason),
             }
         }
-        let in_period = claims.iter().filter(|claim| claim.finished().is_some_and(|at| self.span.holds(at)));
+        let in_period = claims.iter().filter(|claim| claim.proved_finished().is_some_and(|at| self.span.holds(at)));
         let first = in_period.filter_map(|claim| claim.entry.as_ref()?.index).min();
+        excluded.sort_by_key(|excluded| excluded.index.map_or((1, 0), |index| (0, index)));
         Ok(builder.finish(Around {
             folder: folder.to_owned(),
             span: self.span,
@@ -113,6 +123,7 @@ impl Reading<'_> {
             excluded,
             planned: self.planned,
             frameworks: self.frameworks,
+            scope: self.scope,
         }))
     }
 
@@ -235,14 +246,34 @@ fn unverified(claim: &Claim, verification: &Verification) -> Excluded {
     claim.excluded(kind, reason)
 }
 
-/// The bundles of the period, in the order of the log. What cannot say when it was counts where a neighbour does.
+/// The bundles of the period, in the order of the log. What cannot prove when it was counts where it claims to be of
+/// the period, and where its neighbours leave room for that: nobody moves a bundle out of the period by breaking it.
 fn within(claims: &[Claim], span: Span) -> Vec<&Claim> {
-    let inside = |claim: &Claim| claim.finished().map(|at| span.holds(at));
+    let claimed = |claim: &Claim| claim.finished().is_some_and(|at| span.holds(at));
     let by_neighbours = |at: usize| {
-        let before = claims[..at].iter().rev().find_map(inside);
-        let after = claims[at + 1..].iter().find_map(inside);
-        before == Some(true) || after == Some(true)
+        let before = claims[..at].iter().rev().find_map(Claim::proved_finished);
+        let after = claims[at + 1..].iter().find_map(Claim::proved_finished);
+        before.is_none_or(|before| before < span.end) && after.is_none_or(|after| span.start <= after)
     };
-    let chosen = claims.iter().enumerate().filter(|(at, claim)| inside(claim).unwrap_or_else(|| by_neighbours(*at)));
-    chosen.map(|(_, claim)| claim).collect()
+    let is_of_it = |at: usize, claim: &Claim| match claim.proved_finished() {
+        Some(finished) => span.holds(finished),
+        None => claimed(claim) || by_neighbours(at),
+    };
+    claims.iter().enumerate().filter(|(at, claim)| is_of_it(*at, claim)).map(|(_, claim)| claim).collect()
+}
+
+/// Bundles that stand between those of the period in the log and say that they are of another time.
+fn misplaced(claims: &[Claim], span: Span) -> Vec<Excluded> {
+    let ended = |claim: &Claim| Some((claim.entry.as_ref()?.index?, claim.proved_finished()?));
+    let logged: Vec<(&Claim, u64, DateTime<Utc>)> =
+        claims.iter().filter_map(|claim| ended(claim).map(|(index, at)| (claim, index, at))).collect();
+    let inside = || logged.iter().filter(|(_, _, at)| span.holds(*at)).map(|(_, index, _)| *index);
+    let (Some(first), Some(last)) = (inside().min(), inside().max()) else { return Vec::new() };
+    let between = logged.iter().filter(|(_, index, at)| (first..last).contains(index) && !span.holds(*at));
+    let excluded = between.map(|(claim, _, at)| {
+        let ended = rfc3339(*at);
+        let reason = format!("stands between entries of this period in the log, and says that it ended {ended}");
+        claim.excluded(Exclusion::AnotherTime, reason)
+    });
+    excluded.collect()
 }

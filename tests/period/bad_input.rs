@@ -3,11 +3,17 @@
 use std::fs;
 
 use kubeproof::{
-    bundle::{SignedBundle, SigningKey, VerifyingKey, log},
+    bundle::{
+        SignedBundle, SigningKey, VerifyingKey,
+        envelope::{self, Envelope},
+        log,
+        statement::RunResult,
+    },
+    canonical,
     evaluate::Status,
     period::{
         PeriodError,
-        model::{ClusterPeriod, Exclusion, RemarkKind},
+        model::{ClusterPeriod, Ending, Exclusion, RemarkKind, ScopeSubject},
     },
 };
 
@@ -72,6 +78,61 @@ fn a_broken_envelope_and_an_extra_file() {
 }
 
 #[test]
+fn nobody_moves_a_bundle_out_of_the_period_by_breaking_it() {
+    // Unsigned, it claims to be of another year.
+    let (quarter, middle) = three();
+    let envelope = quarter.bundle(&middle).join(envelope::FILE);
+    let claimed = Envelope::parse(&middle.files[envelope::FILE]).unwrap();
+    let mut statement: serde_json::Value = serde_json::from_slice(claimed.claimed()).unwrap();
+    statement["predicate"]["run"]["finished"] = "2020-01-01T00:00:00Z".into();
+    let forged = Envelope::sign(canonical::value_to_vec(&statement).unwrap(), &SigningKey::from_seed([9; 32]));
+    fs::write(&envelope, forged.to_bytes().unwrap()).unwrap();
+    expect(&quarter.cluster(), &middle, Exclusion::Tampered, "named for another envelope");
+
+    // Signed by the right key, and another run's.
+    let (quarter, middle) = three();
+    let other = Day::new("2020-01-01T06:00:00Z").seal();
+    fs::write(quarter.bundle(&middle).join(envelope::FILE), &other.files[envelope::FILE]).unwrap();
+    expect(&quarter.cluster(), &middle, Exclusion::Tampered, "named for another envelope");
+
+    // Gone with everything around it.
+    let days = ["2026-09-30T06:00:00Z", "2026-10-02T06:00:00Z", "2026-10-03T06:00:00Z", "2026-10-12T06:00:00Z"];
+    let bundles = days.map(|day| Day::new(day).seal());
+    let quarter = Quarter::new();
+    bundles.iter().for_each(|bundle| quarter.commit(bundle));
+    bundles[1..3].iter().for_each(|bundle| fs::remove_dir_all(quarter.bundle(bundle)).unwrap());
+    let cluster = quarter.cluster();
+    let missing: Vec<(Exclusion, Option<u64>)> = cluster.excluded.iter().map(|x| (x.kind, x.index)).collect();
+    assert_eq!(missing, [(Exclusion::Missing, Some(1)), (Exclusion::Missing, Some(2))]);
+    assert!(cluster.remarks.iter().any(|remark| remark.kind == RemarkKind::NoRuns), "{:?}", cluster.remarks);
+}
+
+#[test]
+fn a_run_whose_clock_left_the_period_is_named() {
+    let quarter = Quarter::of([Day::new("2026-09-30T06:00:00Z"), day(1)]);
+    let lost = Day::new("2020-01-01T00:00:00Z").seal();
+    quarter.commit(&lost);
+    quarter.commit(&day(3).seal());
+    // After the last run of the period it is another period's matter.
+    quarter.commit(&Day::new("2026-10-11T06:00:00Z").seal());
+    expect(&quarter.cluster(), &lost, Exclusion::AnotherTime, "2020-01-01T00:00:00Z");
+}
+
+#[test]
+fn a_run_that_could_read_nothing_shows_nothing() {
+    let cluster = Quarter::of([day(1).failing("cart", 2), day(2).failed(), day(3).failing("cart", 2)]).cluster();
+    assert_eq!(cluster.runs[1].result, RunResult::Failed);
+    assert!(cluster.remarks.iter().any(|r| r.kind == RemarkKind::FailedRuns && r.runs == [1]), "{:?}", cluster.remarks);
+    let [x] = cluster.exceptions.as_slice() else { panic!("{:#?}", cluster.exceptions) };
+    assert_eq!((x.seen_in, &x.not_seen_in[..], &x.ending), (2, &[1][..], &Ending::Open));
+    assert_eq!(cluster.requirements[0].statuses[1], Some(Status::NotEvaluated));
+    assert_eq!(cluster.cadence.partial[0].run, 1);
+    let shop = cluster.population.iter().find(|item| item.name == "cart").unwrap();
+    assert_eq!((shop.runs, &shop.absent_in[..]), (2, &[1][..]));
+    assert!(cluster.scope_changes.iter().all(|change| change.what != ScopeSubject::Namespace), "nothing came or went");
+}
+
+#[test]
 fn a_bundle_of_another_cluster() {
     let quarter = Quarter::of([day(1)]);
     let mut stranger = day(2).failing("cart", 2);
@@ -87,9 +148,9 @@ fn a_bundle_of_another_key() {
     let (quarter, middle) = three();
     // The middle one alone is in the store as somebody else signed it.
     let stranger = SigningKey::from_seed([9; 32]);
-    let envelope = kubeproof::bundle::envelope::Envelope::parse(&middle.files["attest/bundle.dsse.json"]).unwrap();
-    let forged = kubeproof::bundle::envelope::Envelope::sign(envelope.claimed().to_vec(), &stranger);
-    fs::write(quarter.bundle(&middle).join("attest/bundle.dsse.json"), forged.to_bytes().unwrap()).unwrap();
+    let claimed = Envelope::parse(&middle.files[envelope::FILE]).unwrap();
+    let forged = Envelope::sign(claimed.claimed().to_vec(), &stranger);
+    fs::write(quarter.bundle(&middle).join(envelope::FILE), forged.to_bytes().unwrap()).unwrap();
     expect(&quarter.cluster(), &middle, Exclusion::Untrusted, "did not sign this");
 }
 

@@ -110,6 +110,35 @@ fn a_changed_check_is_told_from_a_changed_cluster() {
 }
 
 #[test]
+fn another_check_that_changes_blurs_no_cause() {
+    let with = |day: Day, text: &str| day.file("data/rules/checks/pod/container-tty.yaml", text);
+    let days =
+        [with(day(1), "id: container-tty\n"), with(day(2).failing("cart", 2), "id: container-tty\nseverity: low\n")];
+    let cluster = Quarter::of(days).cluster();
+    assert_eq!(one(&cluster.exceptions).began_by, Cause::ObjectChanged);
+    assert!(cluster.remarks.iter().any(|remark| remark.text == "checks changed; frameworks did not"));
+}
+
+#[test]
+fn a_row_that_nobody_could_decide_is_overdue_though_runs_were_daily() {
+    let blind = |number: u32| {
+        let mut day = day(number);
+        day.undecided.push("cart");
+        day
+    };
+    let days = [day(1), blind(2), blind(3), day(4), day(5), day(6), day(7), day(8), day(9), day(10)];
+    let cluster = Quarter::of(days).cluster();
+    assert!(cluster.cadence.periodicities[0].exceeded.is_empty(), "{:?}", cluster.cadence.periodicities);
+    let [gap] = cluster.requirements[0].overdue.as_slice() else { panic!("{:?}", cluster.requirements[0].overdue) };
+    assert_eq!((gap.after, gap.before, gap.seconds), (Some(0), Some(3), 3 * 86_400));
+    let never = Quarter::of([blind(1), blind(2)]).cluster();
+    let [gap] = never.requirements[0].overdue.as_slice() else { panic!("{:?}", never.requirements[0].overdue) };
+    assert_eq!((gap.after, gap.before, gap.seconds), (None, None, 10 * 86_400));
+    let sentence = &never.requirements[0].effectiveness.as_ref().unwrap().sentence;
+    assert_eq!(sentence, "not evaluated in any of 2 runs");
+}
+
+#[test]
 fn a_failure_that_comes_back_is_another_one_and_waivers_have_spans() {
     let waived = |number: u32| {
         let mut day = day(number).failing("cart", 2);
@@ -173,6 +202,13 @@ fn the_population_and_the_scope_come_and_go() {
         .filter(|change| matches!(change.what, ScopeSubject::Namespace | ScopeSubject::Framework))
         .map(|change| (change.name.as_str(), change.before.as_deref(), change.after.as_deref()))
         .collect();
+    let item = |name: &str| cluster.population.iter().find(|item| item.name == name).unwrap();
+    assert!(item("cart").absent_in.is_empty());
+    let came_back = Quarter::of([day(1), day(2).without("cart"), day(3)]).cluster();
+    let cart = came_back.population.iter().find(|item| item.name == "cart").unwrap();
+    assert_eq!((cart.first, cart.last, cart.runs, &cart.absent_in[..]), (0, 2, 2, &[1][..]));
+    let born: Vec<_> = cluster.scope_changes.iter().filter(|change| change.what == ScopeSubject::Cluster).collect();
+    assert_eq!((born.len(), born[0].between), (1, Bounds { after: None, by: 0 }), "its first run is the log's first");
     assert_eq!(changes, [("pss-baseline", Some("1.37"), Some("1.38")), ("new", None, Some("present"))]);
 }
 

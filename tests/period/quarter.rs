@@ -19,11 +19,11 @@ use kubeproof::{
     collect::Coverage,
     digest::Digest,
     evaluate::{
-        self, CheckResult, Counts, Evaluation, Evidence, Finding, FindingId, FrameworkResult, Outcome, Place,
-        RequirementResult, Status,
+        self, CheckResult, Counts, Declaration, Evaluation, Evidence, Finding, FindingId, FrameworkResult, Outcome,
+        Place, RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod},
+    period::{Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod},
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},
@@ -34,6 +34,7 @@ use tempfile::TempDir;
 
 pub const CHECK: &str = "container-privileged";
 pub const CLUSTER: &str = "shop-0a1b2c3d";
+const ROLE_BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
 const UID: &str = "0a1b2c3d-0000-4000-8000-000000000000";
 const IMPATIENT: Patience = Patience { retries: 4, first_pause: Duration::ZERO, total: Duration::ZERO };
 
@@ -61,8 +62,18 @@ pub struct Day {
     pub check: &'static str,
     /// Version of the framework.
     pub framework: &'static str,
+    /// Name of the cluster.
+    pub name: &'static str,
     /// uid of the cluster.
     pub uid: &'static str,
+    /// Scope that the regulation was evaluated in; without one there is no regulation.
+    pub scope: Option<&'static str>,
+    /// Further files below `data/`.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// What became of declarations.
+    pub declarations: Vec<Declaration>,
+    /// The run could read nothing.
+    pub failed: bool,
     /// Version of kubeproof that says it made it.
     pub tool: &'static str,
 }
@@ -79,7 +90,12 @@ impl Day {
             refused: Vec::new(),
             check: "id: container-privileged\n",
             framework: "1.37",
+            name: "shop",
             uid: UID,
+            scope: None,
+            files: Vec::new(),
+            declarations: Vec::new(),
+            failed: false,
             tool: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -94,6 +110,19 @@ impl Day {
     pub fn with(mut self, object: Object) -> Self {
         self.objects.retain(|known| known.sort_key() != object.sort_key());
         self.objects.push(object);
+        self
+    }
+
+    /// With a file below `data/`.
+    pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), bytes.into()));
+        self
+    }
+
+    /// A run that could read nothing.
+    pub fn failed(mut self) -> Self {
+        self.refused = vec!["namespaces", "deployments.apps", ROLE_BINDINGS, "roles.rbac.authorization.k8s.io"];
+        self.failed = true;
         self
     }
 
@@ -120,7 +149,7 @@ impl Day {
         };
         serde_json::from_value(json!({
             "schema": "kubeproof.dev/coverage/v1", "source": {"kind": "recorded", "name": "shop"},
-            "cluster": {"name": "shop", "uid": self.uid, "kubernetes": "v1.37.2", "platform": null},
+            "cluster": {"name": self.name, "uid": self.uid, "kubernetes": "v1.37.2", "platform": null},
             "started": self.finished - TimeDelta::seconds(4), "finished": self.finished, "caller": null, "server": null,
             "discoveryFailures": [], "redactionKey": null, "excluded": [],
             "lists": [
@@ -156,7 +185,10 @@ impl Day {
                 expected: "false or unset".into(),
                 message: "container app runs privileged".into(),
                 file: None,
-                requirements: vec!["pss-baseline/privileged".to_owned()].into(),
+                requirements: match self.scope {
+                    None => vec!["pss-baseline/privileged".to_owned()].into(),
+                    Some(_) => vec!["pci-dss/privileged".to_owned(), "pss-baseline/privileged".to_owned()].into(),
+                },
                 owner: Some("team-shop".into()),
                 waiver: waiver.map(Into::into),
                 expected_by: None,
@@ -178,6 +210,16 @@ impl Day {
             Status::Pass => Outcome::Pass,
             _ => Outcome::NotEvaluated,
         };
+        let framework = |id: &str, version: &str, scope: Option<&str>| FrameworkResult {
+            id: id.into(),
+            version: version.into(),
+            title: id.into(),
+            selected: true,
+            note: None,
+            scope: scope.map(Into::into),
+        };
+        let mut frameworks = vec![framework("pss-baseline", self.framework, None)];
+        frameworks.extend(self.scope.map(|scope| framework("pci-dss", "4.0.1", Some(scope))));
         Evaluation {
             engine: self.tool.into(),
             counts: Counts { fail: failed, not_evaluated: unknown, ..Counts::default() },
@@ -194,30 +236,26 @@ impl Day {
                 not_evaluated: unknown,
                 reason: blind.then(|| "deployments.apps was refused".into()),
             }],
-            requirements: vec![RequirementResult {
-                framework: "pss-baseline".into(),
-                version: self.framework.into(),
-                id: "privileged".into(),
-                status,
-                coverage: RowCoverage::Automated,
-                decides: vec![CHECK.into()],
-                supports: vec![],
-                reason: None,
-                failures: failed,
-                waived: 0,
-                attestation: None,
-                company_control: None,
-                owner: None,
-            }],
-            frameworks: vec![FrameworkResult {
-                id: "pss-baseline".into(),
-                version: self.framework.into(),
-                title: "Baseline".into(),
-                selected: true,
-                note: None,
-                scope: None,
-            }],
-            declarations: vec![],
+            requirements: frameworks
+                .iter()
+                .map(|framework| RequirementResult {
+                    framework: framework.id.clone(),
+                    version: framework.version.clone(),
+                    id: "privileged".into(),
+                    status,
+                    coverage: RowCoverage::Automated,
+                    decides: vec![CHECK.into()],
+                    supports: vec![],
+                    reason: None,
+                    failures: failed,
+                    waived: 0,
+                    attestation: None,
+                    company_control: None,
+                    owner: None,
+                })
+                .collect(),
+            frameworks,
+            declarations: self.declarations.clone(),
         }
     }
 
@@ -233,19 +271,21 @@ impl Day {
         files.insert("data/evaluation.json".into(), evaluate::stored::write(&evaluation).unwrap());
         files.insert("data/findings.parquet".into(), report::findings_parquet(&evaluation).unwrap());
         files.insert("data/rules/checks/pod/container-privileged.yaml".into(), self.check.into());
-        let framework = format!(
-            "apiVersion: kubeproof.dev/v1\nid: pss-baseline\nversion: '{}'\ntitle: Baseline\nkind: guide\nsource: own\n\
-             requirements:\n  - {{id: privileged, title: No privileged containers, coverage: automated, \
-             periodicity: at least daily, decides: [{CHECK}]}}\n",
-            self.framework
-        );
-        files.insert("data/rules/frameworks/pss-baseline.yaml".into(), framework.into_bytes());
+        for (id, version, kind) in [("pss-baseline", self.framework, "guide"), ("pci-dss", "4.0.1", "regulation")] {
+            let framework = format!(
+                "apiVersion: kubeproof.dev/v1\nid: {id}\nversion: '{version}'\ntitle: Own\nkind: {kind}\nsource: own\n\
+                 requirements:\n  - {{id: privileged, title: No privileged containers, coverage: automated, \
+                 periodicity: at least daily, decides: [{CHECK}]}}\n"
+            );
+            files.insert(format!("data/rules/frameworks/{id}.yaml"), framework.into_bytes());
+        }
+        files.extend(self.files.iter().cloned());
         let facts = Facts {
             coverage: &coverage,
             counts: evaluation.counts,
             environment: Some("production".into()),
             scheduled: self.scheduled,
-            failure: None,
+            failure: self.failed.then(|| "no list was answered".to_owned()),
             binary: None,
             log_key: keys().log.public(),
             baseline: None,
@@ -346,14 +386,23 @@ impl Quarter {
 
     /// Writes a bundle into the cluster's folder and its log.
     pub fn commit(&self, bundle: &SignedBundle) {
-        self.put(bundle);
-        let committed = async { self.store().commit(CLUSTER, &bundle.leaf, &keys().log, None, IMPATIENT).await };
+        self.commit_in(CLUSTER, bundle);
+    }
+
+    /// Writes a bundle into a cluster's folder and its log.
+    pub fn commit_in(&self, cluster: &str, bundle: &SignedBundle) {
+        self.put_in(cluster, bundle);
+        let committed = async { self.store().commit(cluster, &bundle.leaf, &keys().log, None, IMPATIENT).await };
         self.runtime.block_on(committed).unwrap();
     }
 
     /// Writes a bundle that is never committed.
     pub fn put(&self, bundle: &SignedBundle) {
-        let put = async { self.store().put_bundle(CLUSTER, &bundle.id, &bundle.files, IMPATIENT).await };
+        self.put_in(CLUSTER, bundle);
+    }
+
+    fn put_in(&self, cluster: &str, bundle: &SignedBundle) {
+        let put = async { self.store().put_bundle(cluster, &bundle.id, &bundle.files, IMPATIENT).await };
         self.runtime.block_on(put).unwrap();
     }
 
@@ -377,19 +426,30 @@ impl Quarter {
         frameworks: &[String],
         scope: Option<&str>,
     ) -> Result<Made, PeriodError> {
+        let stores = [Holding { store: self.store(), clusters: vec![CLUSTER.to_owned()] }];
+        self.make_of(&stores, cron, frameworks, scope)
+    }
+
+    /// The same of several stores.
+    pub fn make_of(
+        &self,
+        stores: &[Holding],
+        cron: Option<&str>,
+        frameworks: &[String],
+        scope: Option<&str>,
+    ) -> Result<Made, PeriodError> {
         let planned = cron.map(|cron| Planned {
             cron: cron.into(),
             time_zone: "UTC".into(),
             recurrence: kubeproof::schedule::Recurrence::parse(cron, chrono_tz::Tz::UTC).unwrap(),
             tolerance: TimeDelta::hours(1),
         });
-        let (store, keys) = (self.store(), keys());
+        let keys = keys();
         let request = Request {
             from: "2026-10-01".parse().unwrap(),
             to: "2026-10-10".parse().unwrap(),
             now: at("2026-11-01T00:00:00Z"),
-            store: &store,
-            clusters: &[CLUSTER.to_owned()],
+            stores,
             chosen: &[],
             frameworks,
             scope,

@@ -194,6 +194,9 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         judge_objects(files, cluster, steps);
         judge_sums(cluster, span, steps);
     }
+    if period::comparison(&period.clusters) != period.comparison {
+        tampered(steps, PERIOD, "its comparison does not follow from its clusters");
+    }
     if !steps.failed(StepName::Content) {
         let detail =
             format!("{runs} runs proved by their own envelopes, cited objects by their digests, counts as summed");
@@ -394,7 +397,9 @@ fn stored(bytes: &[u8], path: &str) -> Result<BTreeMap<Digest, u32>, String> {
 fn judge_sums(cluster: &ClusterPeriod, span: Span, steps: &mut Steps) {
     let wrong = cluster.requirements.iter().find(|row| {
         let again = || period::effectiveness(&row.statuses, &cluster.runs, span);
-        row.statuses.len() != cluster.runs.len() || row.effectiveness.as_ref().is_some_and(|said| *said != again())
+        row.statuses.len() != cluster.runs.len()
+            || row.effectiveness.as_ref().is_some_and(|said| *said != again())
+            || row.overdue != period::overdue(row, &cluster.runs, span)
     });
     if let Some(row) = wrong {
         let detail = format!("{}: its counts do not follow from its statuses", row.full_id());

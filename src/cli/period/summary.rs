@@ -63,7 +63,10 @@ fn say(cluster: &ClusterPeriod, page: &mut Page) {
             plural(row.requirements.len(), "requirement")
         )
     };
-    page.items("CADENCE", exceeded.map(gap));
+    let overdue = cluster.requirements.iter().filter(|row| !row.overdue.is_empty()).count();
+    let all = plural(cluster.requirements.len(), "requirement");
+    let overdue = (overdue > 0).then(|| format!("{overdue} of {all} undecided for longer than they allow"));
+    page.items("CADENCE", exceeded.map(gap).chain(overdue));
 }
 
 fn kind(kind: Exclusion) -> &'static str {
@@ -74,5 +77,6 @@ fn kind(kind: Exclusion) -> &'static str {
         Exclusion::NotInLog => "not in the log",
         Exclusion::Missing => "missing",
         Exclusion::Unreadable => "unreadable",
+        Exclusion::AnotherTime => "of another time",
     }
 }

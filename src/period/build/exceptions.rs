@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use super::{
+    Wanted,
     seen::{Objects, Ruled},
     sight::{Blind, Place, Sight, reference},
 };
@@ -76,8 +77,8 @@ pub(super) struct Moment<'a> {
 /// What of the failures belongs into the package.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
-    /// Framework ids asked for; empty for all.
-    pub(super) frameworks: &'a [String],
+    /// Frameworks of the package.
+    pub(super) wanted: &'a Wanted,
     /// What may be shown.
     pub(super) window: &'a Window,
     /// What counts for each framework that was evaluated in a scope.
@@ -151,7 +152,7 @@ impl Exceptions {
             let id = self.texts.share(id);
             self.titles.insert(id, row.title.clone());
         }
-        self.look_for_the_others(facts, moment);
+        self.look_for_the_others(moment);
         Ok(())
     }
 
@@ -237,7 +238,7 @@ impl Exceptions {
     }
 
     /// What failed before and does not stand among this run's failures: ended, or out of sight.
-    fn look_for_the_others(&mut self, facts: &Facts, moment: &Moment<'_>) {
+    fn look_for_the_others(&mut self, moment: &Moment<'_>) {
         let missing = self.open.iter_mut().filter(|(_, episode)| episode.last != moment.number);
         let mut ended = Vec::new();
         for (id, episode) in missing {
@@ -250,12 +251,10 @@ impl Exceptions {
                 container: episode.container.as_deref(),
                 listed: moment.objects.lists(&episode.kind),
             };
-            let checked = facts.checks.contains_key(&*episode.check);
-            let reason = moment.blind.reason(place).map(str::to_owned).or_else(|| {
-                // A check that still exists and did not run says nothing; one that is gone has changed.
-                (!checked && episode.rules.checks == moment.rules.checks)
-                    .then(|| format!("{} was not evaluated", episode.check))
-            });
+            // A check that still exists and did not run says nothing; one that is gone has changed.
+            let silent = moment.rules.kept_silent(&episode.rules, &episode.check);
+            let silent = || silent.then(|| format!("{} was not evaluated", episode.check));
+            let reason = moment.blind.reason(place).map(str::to_owned).or_else(silent);
             match reason {
                 Some(reason) => episode.pending.push((moment.number, reason)),
                 None => {
@@ -294,7 +293,7 @@ impl Exceptions {
                 let title = titles.get(&episode.check).cloned().unwrap_or_default();
                 episode.finish(id, title, ending, runs, shown)
             })
-            .filter(|exception| shown.frameworks.is_empty() || !exception.requirements.is_empty())
+            .filter(|exception| shown.wanted.is_all() || !exception.requirements.is_empty())
             .collect();
         for (at, exception) in exceptions.iter_mut().enumerate() {
             exception.id = format!("X-{:04}", at + 1);
@@ -317,9 +316,8 @@ impl Episode {
     fn requirements(&self, shown: Shown<'_>) -> Vec<String> {
         let counts = |id: &&str| {
             let framework = id.split_once('/').map_or(*id, |(framework, _)| framework);
-            let wanted = shown.frameworks.is_empty() || shown.frameworks.iter().any(|wanted| wanted == framework);
             let within = |reach: &Window| reach.counts(&self.kind, self.namespace.as_deref(), &self.name, &self.place);
-            wanted && shown.reaches.get(framework).is_none_or(within)
+            shown.wanted.holds(framework) && shown.reaches.get(framework).is_none_or(within)
         };
         self.requirements.split(' ').filter(|id| !id.is_empty()).filter(counts).map(Into::into).collect()
     }
@@ -403,7 +401,7 @@ fn cited(evidence: &[Arc<str>; 2], runs: [RunNumber; 2], window: &Window) -> Vec
 /// Why a failure came or went between two runs. `moved`: the object itself came or went. `digests` are those of the
 /// side on which the failure stands, `other` the objects of the other side.
 fn cause(moved: bool, digests: &[Digest], other: &Objects, (before, after): (&Ruled, &Ruled), check: &str) -> Cause {
-    let same_rules = before.decide_alike(after) && before.knows(check) == after.knows(check);
+    let same_rules = before.decide_alike(after, check);
     let same_objects = !digests.is_empty() && digests.iter().all(|digest| other.holds(*digest));
     match (moved, same_objects, same_rules) {
         (true, _, true) => Cause::ObjectCameOrWent,

@@ -2,6 +2,7 @@
 //! not by how many bundles say it.
 
 mod access;
+mod comparison;
 mod declared;
 mod exceptions;
 mod population;
@@ -12,7 +13,7 @@ mod sight;
 mod totals;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -20,8 +21,8 @@ use super::{
     cadence::{self, Planned},
     facts::{Facts, Files, Proof},
     model::{
-        Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
-        ResourceTotal, Run, RunNumber,
+        Bounds, Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
+        ResourceTotal, Run, RunNumber, ScopeChange, ScopeSubject,
     },
     window::Window,
 };
@@ -30,7 +31,8 @@ use exceptions::{Moment, Shown};
 use seen::{Objects, Ruled};
 use sight::{Blind, Sight};
 
-pub(crate) use requirements::effectiveness;
+pub(crate) use comparison::comparison;
+pub(crate) use requirements::{effectiveness, overdue};
 
 /// The time that a package is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub(super) struct Builder {
     window: Window,
     /// What counted for each framework on any of the runs.
     reaches: BTreeMap<String, Window>,
+    /// Scopes that frameworks were evaluated in.
+    scopes: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What the builder is told beside the bundles.
@@ -74,6 +78,7 @@ pub(super) struct Around<'a> {
     pub(super) excluded: Vec<Excluded>,
     pub(super) planned: Option<&'a Planned>,
     pub(super) frameworks: &'a [String],
+    pub(super) scope: Option<&'a str>,
 }
 
 /// A cluster's part of the package, and what belongs into its evidence.
@@ -92,7 +97,7 @@ impl Builder {
     ///
     /// # Errors
     /// A table that does not hold what it should: the run is then not part of the package.
-    pub(super) fn add(&mut self, facts: Facts, frameworks: &[String]) -> Result<(), TableError> {
+    pub(super) fn add(&mut self, facts: Facts) -> Result<(), TableError> {
         let number = RunNumber::try_from(self.runs.len()).unwrap_or(RunNumber::MAX);
         let (objects, rules, blind) = (Objects::of(&facts)?, Ruled::of(&facts), Blind::of(&facts)?);
         let moment = Moment {
@@ -104,7 +109,7 @@ impl Builder {
             sight: &self.sight,
         };
         self.exceptions.add(&facts, &moment)?;
-        self.requirements.add(&facts, number, frameworks);
+        self.requirements.add(&facts, number);
         self.population.add(&facts, number, &objects, &blind);
         self.access.add(&facts, number, &objects, &blind);
         self.declared.add(&facts, number);
@@ -117,6 +122,9 @@ impl Builder {
         for (framework, reach) in &facts.reaches {
             self.reaches.entry(framework.clone()).or_default().merge(reach);
         }
+        for (framework, scope) in facts.frameworks.iter().filter_map(|f| Some((&f.id, f.scope.as_ref()?))) {
+            self.scopes.entry(framework.clone()).or_default().insert(scope.clone());
+        }
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
@@ -128,23 +136,30 @@ impl Builder {
     /// What all of them say.
     pub(super) fn finish(self, around: Around<'_>) -> Built {
         let runs = self.runs;
-        let shown = Shown { frameworks: around.frameworks, window: &self.window, reaches: &self.reaches };
+        let wanted = Wanted::of(&around, &self.window, &self.scopes);
+        let shown = Shown { wanted: &wanted, window: &self.window, reaches: &self.reaches };
         let exceptions = self.exceptions.finish(&runs, shown);
-        let (requirements, frameworks) = self.requirements.finish(&runs, around.span, &exceptions);
+        let (requirements, frameworks) = self.requirements.finish(&runs, around.span, &wanted, &exceptions);
         let (population, mut scope_changes) = self.population.finish();
         scope_changes.extend(self.versions.finish());
         scope_changes.sort_by(|a, b| (a.between.by, a.what, &a.name).cmp(&(b.between.by, b.what, &b.name)));
-        let (declarations, attested) = self.declared.finish();
+        scope_changes.splice(0..0, first_of_its_log(&around.folder, &runs));
+        let narrow = self.window.is_narrow() || !wanted.is_all();
+        let (declarations, attested) = self.declared.finish(narrow, &exceptions, &frameworks);
         let cadence = cadence::cadence(around.span, &runs, &around.excluded, around.planned, &requirements);
+        let mut remarks = remarks::remarks(&runs, &around.excluded, &around.log_notes);
+        remarks.extend(around.scope.and_then(|scope| remarks::wider_than(scope, &frameworks)));
+        remarks.sort();
         // Without a run nothing was proved that could tell the name from the folder.
         let name = if runs.is_empty() { around.folder.clone() } else { self.name };
         let cluster = ClusterPeriod {
             folder: around.folder,
             name,
+            store: String::new(),
             uid: self.uid,
             environment: self.environment,
             log: around.log,
-            remarks: remarks::remarks(&runs, &around.excluded, &around.log_notes),
+            remarks,
             excluded: around.excluded,
             repair_times: repair_times(&exceptions, &runs),
             requirements,
@@ -160,6 +175,45 @@ impl Builder {
         };
         Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared: self.window.is_declared() }
     }
+}
+
+/// The frameworks of the package; `None` for all that were evaluated.
+struct Wanted(Option<BTreeSet<String>>);
+
+impl Wanted {
+    /// Those asked for. What is asked for by scope alone is what was evaluated in it: everything where a scope is
+    /// declared that no framework is about, nothing where nobody declared it.
+    fn of(around: &Around<'_>, window: &Window, scopes: &BTreeMap<String, BTreeSet<String>>) -> Self {
+        let Some(asked) = around.scope.filter(|_| around.frameworks.is_empty()) else {
+            return Self((!around.frameworks.is_empty()).then(|| around.frameworks.iter().cloned().collect()));
+        };
+        let is_in = |scopes: &BTreeSet<String>| scopes.iter().any(|id| id.split('+').any(|id| id == asked));
+        let within = scopes.iter().filter(|(_, scopes)| is_in(scopes)).map(|(framework, _)| framework.clone());
+        let within: BTreeSet<String> = within.collect();
+        Self(Some(within).filter(|within| !within.is_empty() || !window.is_declared()))
+    }
+
+    /// Whether a framework is in the package.
+    fn holds(&self, framework: &str) -> bool {
+        self.0.as_ref().is_none_or(|ids| ids.contains(framework))
+    }
+
+    /// Whether all are.
+    fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// A cluster whose log begins within the period is new to it.
+fn first_of_its_log(folder: &str, runs: &[Run]) -> Option<ScopeChange> {
+    let first = runs.first().filter(|run| run.index == 0)?;
+    Some(ScopeChange {
+        what: ScopeSubject::Cluster,
+        name: folder.to_owned(),
+        between: Bounds { after: None, by: first.number },
+        before: None,
+        after: Some("its log begins".to_owned()),
+    })
 }
 
 /// Time to repair by severity, worst first; severities without an exception have no row.

@@ -30,6 +30,7 @@ struct Presence {
     first: RunNumber,
     last: RunNumber,
     runs: u32,
+    absent_in: Vec<RunNumber>,
     evidence: [Vec<Cited>; 2],
 }
 
@@ -75,12 +76,13 @@ impl Population {
         let cited: Vec<Cited> = cited.take(MOST_CITED).collect();
         match self.items.get_mut(&key) {
             Some(presence) => {
+                presence.absent_in.extend(presence.last + 1..run);
                 (presence.last, presence.runs) = (run, presence.runs + 1);
                 presence.evidence[1] = cited;
             }
             None => {
                 let evidence = [cited, Vec::new()];
-                self.items.insert(key, Presence { first: run, last: run, runs: 1, evidence });
+                self.items.insert(key, Presence { first: run, last: run, runs: 1, absent_in: Vec::new(), evidence });
             }
         }
     }
@@ -89,14 +91,14 @@ impl Population {
         let mut changes = self.namespaces.changes(ScopeSubject::Namespace, |()| "present".into());
         changes.extend(self.nodes.changes(ScopeSubject::Node, |kubelet| format!("kubelet {kubelet}")));
         let items = self.items.into_iter().map(|((class, namespace, kind, name), presence)| {
-            let Presence { first, last, runs, evidence: [mut evidence, later] } = presence;
+            let Presence { first, last, runs, absent_in, evidence: [mut evidence, later] } = presence;
             for cited in later {
                 // The same object in the same state needs no second citation.
                 if evidence.iter().all(|known| (&known.resource, known.digest) != (&cited.resource, cited.digest)) {
                     evidence.push(cited);
                 }
             }
-            Item { class, namespace, kind, name, first, last, runs, evidence }
+            Item { class, namespace, kind, name, first, last, runs, absent_in, evidence }
         });
         (items.collect(), changes)
     }

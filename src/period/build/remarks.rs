@@ -1,10 +1,14 @@
 //! What a reader should know before the numbers.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
 use crate::{
     bundle::statement::RunResult,
     clock::rfc3339,
     period::{
-        model::{Excluded, Remark, RemarkKind, Run, RunNumber},
+        model::{Excluded, FrameworkPeriod, Remark, RemarkKind, Run, RunNumber},
         words,
     },
 };
@@ -46,8 +50,25 @@ pub(super) fn remarks(runs: &[Run], excluded: &[Excluded], log: &[String]) -> Ve
             remarks.push(Remark { kind, runs: concerned, text });
         }
     }
-    remarks.sort();
+    remarks.extend(due_twice(runs));
     remarks
+}
+
+/// Frameworks that were evaluated over more than the scope that is shown.
+pub(super) fn wider_than(scope: &str, frameworks: &[FrameworkPeriod]) -> Option<Remark> {
+    let wider = frameworks.iter().filter(|framework| framework.scope.as_deref() != Some(scope));
+    let names: Vec<&str> = wider.map(|framework| framework.id.as_str()).collect();
+    (!names.is_empty()).then(|| Remark {
+        kind: RemarkKind::EvaluatedWider,
+        runs: Vec::new(),
+        text: format!(
+            "{} evaluated over more than the scope '{scope}': statuses count failures outside of it, which are not shown",
+            match names.as_slice() {
+                [one] => format!("{one} was"),
+                several => format!("{} were", several.join(", ")),
+            }
+        ),
+    })
 }
 
 /// What changed or went wrong between two runs that follow each other in the log.
@@ -64,9 +85,9 @@ fn of_pair(before: &Run, after: &Run) -> Vec<Remark> {
             rfc3339(before.finished)
         );
         say(RemarkKind::ClockWentBack, text);
-    } else if after.started < before.finished || (before.scheduled.is_some() && before.scheduled == after.scheduled) {
+    } else if after.started < before.finished && (before.scheduled != after.scheduled || before.scheduled.is_none()) {
         let text = format!(
-            "entries {} and {} are of the same time ({}): each is shown, and the schedule counts one of them",
+            "entries {} and {} are of the same time ({}): each is shown, and a schedule counts one of them",
             before.index,
             after.index,
             rfc3339(after.started)
@@ -90,6 +111,25 @@ fn of_pair(before: &Run, after: &Run) -> Vec<Remark> {
         say(RemarkKind::RedactionKeyChanged, text);
     }
     remarks
+}
+
+/// Runs of one moment of the schedule, wherever they stand in the log.
+fn due_twice(runs: &[Run]) -> Vec<Remark> {
+    let mut by_due: BTreeMap<DateTime<Utc>, Vec<&Run>> = BTreeMap::new();
+    for (due, run) in runs.iter().filter_map(|run| Some((run.scheduled?, run))) {
+        by_due.entry(due).or_default().push(run);
+    }
+    let several = by_due.into_iter().filter(|(_, runs)| runs.len() > 1);
+    let remark = |(due, runs): (DateTime<Utc>, Vec<&Run>)| Remark {
+        kind: RemarkKind::Simultaneous,
+        runs: runs.iter().map(|run| run.number).collect(),
+        text: format!(
+            "entries {} were all due at {}: each is shown, and the schedule counts one of them",
+            runs.iter().map(|run| run.index.to_string()).collect::<Vec<_>>().join(", "),
+            rfc3339(due)
+        ),
+    };
+    several.map(remark).collect()
 }
 
 fn rules_changed(before: &Run, after: &Run) -> String {

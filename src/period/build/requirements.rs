@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::Span;
+use super::{Span, Wanted};
 use crate::{
     evaluate::{RequirementResult, Status},
     framework::{Framework, FrameworkKind, Requirement},
     period::{
+        cadence,
         facts::Facts,
-        model::{Effectiveness, Exception, FrameworkPeriod, ReasonSpan, RequirementPeriod, Run, RunNumber},
+        model::{Effectiveness, Exception, FrameworkPeriod, Gap, ReasonSpan, RequirementPeriod, Run, RunNumber},
         words,
     },
 };
@@ -26,6 +27,8 @@ struct Row {
     statuses: BTreeMap<RunNumber, Status>,
     reasons: Vec<ReasonSpan>,
     newest: RequirementResult,
+    /// The row of the framework's file that the newest result is about.
+    definition: Option<Requirement>,
     /// Place in the framework, by the newest run.
     place: usize,
 }
@@ -38,9 +41,8 @@ struct Newest {
 }
 
 impl Requirements {
-    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber, filter: &[String]) {
-        let wanted = |framework: &str| filter.is_empty() || filter.iter().any(|id| id == framework);
-        for definition in facts.definitions.iter().filter(|definition| wanted(&definition.id)) {
+    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber) {
+        for definition in &facts.definitions {
             let result = facts.frameworks.iter().find(|f| f.id == definition.id && f.version == definition.version);
             let known = self.frameworks.remove(&definition.id);
             let mut versions = known.map(|newest| newest.versions).unwrap_or_default();
@@ -51,12 +53,13 @@ impl Requirements {
             let newest = Newest { definition: definition.clone(), versions, scope };
             self.frameworks.insert(definition.id.clone(), newest);
         }
-        for (place, result) in facts.requirements.iter().enumerate().filter(|(_, row)| wanted(&row.framework)) {
+        for (place, result) in facts.requirements.iter().enumerate() {
             let key = (result.framework.clone(), result.id.clone());
             let row = self.rows.entry(key).or_insert_with(|| Row {
                 statuses: BTreeMap::new(),
                 reasons: Vec::new(),
                 newest: result.clone(),
+                definition: None,
                 place,
             });
             row.statuses.insert(run, result.status);
@@ -64,16 +67,22 @@ impl Requirements {
             if let Some(reason) = result.reason.as_ref().filter(|_| !facts.window.is_narrow()) {
                 extend(&mut row.reasons, reason, run);
             }
+            if row.definition.is_none() || row.newest.version != result.version {
+                let of = facts.definitions.iter().find(|d| d.id == result.framework && d.version == result.version);
+                let found = of.and_then(|d| d.requirements.iter().find(|requirement| requirement.id == result.id));
+                row.definition = found.cloned();
+            }
             row.newest = result.clone();
             row.place = place;
         }
     }
 
-    /// The rows by framework and in its order, and the frameworks, rules before laws.
+    /// The rows by framework and in its order, and the frameworks, rules before laws; of the frameworks wanted.
     pub(super) fn finish(
         self,
         runs: &[Run],
         span: Span,
+        wanted: &Wanted,
         exceptions: &[Exception],
     ) -> (Vec<RequirementPeriod>, Vec<FrameworkPeriod>) {
         let mut by_requirement: BTreeMap<&str, Vec<&Exception>> = BTreeMap::new();
@@ -82,22 +91,21 @@ impl Requirements {
                 by_requirement.entry(id).or_default().push(exception);
             }
         }
-        let mut rows: Vec<(usize, RequirementPeriod)> =
-            self.rows
-                .iter()
-                .map(|((framework, id), row)| {
-                    let definition = self.frameworks.get(framework).and_then(|newest| {
-                        newest.definition.requirements.iter().find(|requirement| requirement.id == *id)
-                    });
-                    let named = by_requirement.get(format!("{framework}/{id}").as_str());
-                    // Supporting checks give evidence and set no status: their failures are no exceptions of the row.
-                    let decided = named.into_iter().flatten().filter(|x| row.newest.decides.contains(&x.check));
-                    let exceptions = decided.map(|exception| exception.id.clone()).collect();
-                    (row.place, row.finish(definition, runs, span, exceptions))
-                })
-                .collect();
+        let mut rows: Vec<(usize, RequirementPeriod)> = self
+            .rows
+            .iter()
+            .filter(|((framework, _), _)| wanted.holds(framework))
+            .map(|((framework, id), row)| {
+                let named = by_requirement.get(format!("{framework}/{id}").as_str());
+                // Supporting checks give evidence and set no status: their failures are no exceptions of the row.
+                let decided = named.into_iter().flatten().filter(|x| row.newest.decides.contains(&x.check));
+                let exceptions = decided.map(|exception| exception.id.clone()).collect();
+                (row.place, row.finish(runs, span, exceptions))
+            })
+            .collect();
         rows.sort_by(|(a, x), (b, y)| (&x.framework, a, &x.id).cmp(&(&y.framework, b, &y.id)));
-        let mut frameworks: Vec<FrameworkPeriod> = self.frameworks.into_values().map(framework).collect();
+        let known = self.frameworks.into_values().filter(|newest| wanted.holds(&newest.definition.id));
+        let mut frameworks: Vec<FrameworkPeriod> = known.map(framework).collect();
         frameworks.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
         (rows.into_iter().map(|(_, row)| row).collect(), frameworks)
     }
@@ -131,16 +139,11 @@ fn extend(reasons: &mut Vec<ReasonSpan>, reason: &str, run: RunNumber) {
 }
 
 impl Row {
-    fn finish(
-        &self,
-        definition: Option<&Requirement>,
-        runs: &[Run],
-        span: Span,
-        exceptions: Vec<String>,
-    ) -> RequirementPeriod {
+    fn finish(&self, runs: &[Run], span: Span, exceptions: Vec<String>) -> RequirementPeriod {
+        let definition = self.definition.as_ref();
         let statuses: Vec<Option<Status>> = runs.iter().map(|run| self.statuses.get(&run.number).copied()).collect();
         let newest = &self.newest;
-        RequirementPeriod {
+        let row = RequirementPeriod {
             framework: newest.framework.clone(),
             id: newest.id.clone(),
             title: definition.map(|d| d.title.clone()).unwrap_or_default(),
@@ -152,11 +155,29 @@ impl Row {
             owner: newest.owner.clone(),
             decides: newest.decides.clone(),
             effectiveness: (!newest.decides.is_empty()).then(|| effectiveness(&statuses, runs, span)),
+            overdue: Vec::new(),
             statuses,
             reasons: self.reasons.clone(),
             exceptions,
-        }
+        };
+        RequirementPeriod { overdue: overdue(&row, runs, span), ..row }
     }
+}
+
+/// Times without a run that decided a row, longer than its periodicity allows. As pure as [`effectiveness`].
+pub(crate) fn overdue(row: &RequirementPeriod, runs: &[Run], span: Span) -> Vec<Gap> {
+    let interval = row.periodicity.as_deref().filter(|_| row.effectiveness.is_some()).and_then(cadence::interval);
+    let Some(allowed) = interval.map(cadence::allowed) else { return Vec::new() };
+    let mut gaps = span.gaps(&decided(&row.statuses, runs));
+    gaps.retain(|gap| gap.seconds > allowed);
+    gaps
+}
+
+/// Runs that decided, and when.
+fn decided(statuses: &[Option<Status>], runs: &[Run]) -> Vec<(RunNumber, DateTime<Utc>)> {
+    let decided = |status: &Option<Status>| status.is_some_and(|status| status != Status::NotEvaluated);
+    let all = statuses.iter().zip(runs).filter(|(status, _)| decided(status));
+    all.map(|(_, run)| (run.number, run.finished)).collect()
 }
 
 /// In how many runs a requirement held. A pure function of what the package says: whoever verifies computes it again.
@@ -164,33 +185,40 @@ pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Spa
     let count = |wanted: fn(Status) -> bool| {
         u32::try_from(statuses.iter().flatten().filter(|status| wanted(**status)).count()).unwrap_or(u32::MAX)
     };
-    let (all, failed) = (count(|_| true), count(|status| status == Status::Fail));
-    let undecided = count(|status| status == Status::NotEvaluated);
-    let held = all - failed - undecided;
-    let decided: Vec<(RunNumber, DateTime<Utc>)> = statuses
-        .iter()
-        .zip(runs)
-        .filter(|(status, _)| status.is_some_and(|status| status != Status::NotEvaluated))
-        .map(|(_, run)| (run.number, run.finished))
-        .collect();
-    let longest = span.longest_gap(&decided);
-    let sentence = match (&longest, all) {
-        (_, 0) => "no run evaluated it".to_owned(),
-        (None, _) => format!("not evaluated in any of {}", words::count(all, "run", "runs")),
-        (Some(gap), _) => {
-            let undecided = if undecided == 0 { String::new() } else { format!(", not evaluated in {undecided}") };
-            let longest = words::duration(gap.seconds);
-            let runs = words::count(all, "run", "runs");
-            format!("no exception in {held} of {runs}{undecided}; longest unobserved interval {longest}")
-        }
-    };
-    Effectiveness {
-        runs: all,
-        without_exception: held,
-        with_exception: failed,
-        not_evaluated: undecided,
+    let longest = span.longest_gap(&decided(statuses, runs));
+    let effectiveness = Effectiveness {
+        runs: count(|_| true),
+        without_exception: count(|status| !NOT_HELD.contains(&status)),
+        with_exception: count(|status| status == Status::Fail),
+        not_evaluated: count(|status| status == Status::NotEvaluated),
+        not_applicable: count(|status| status == Status::NotApplicable),
+        inherited: count(|status| status == Status::Inherited),
         longest_unobserved_seconds: longest.as_ref().map(|gap| gap.seconds),
         unobserved_after: longest.and_then(|gap| gap.after),
-        sentence,
-    }
+        sentence: String::new(),
+    };
+    Effectiveness { sentence: sentence(&effectiveness), ..effectiveness }
+}
+
+/// Statuses that do not say that deciding checks looked at something and none failed.
+const NOT_HELD: [Status; 4] = [Status::Fail, Status::NotEvaluated, Status::NotApplicable, Status::Inherited];
+
+/// `no exception in 88 of 92 runs, not evaluated in 1; longest unobserved interval 3 days`.
+fn sentence(said: &Effectiveness) -> String {
+    let runs = words::count(said.runs, "run", "runs");
+    let Some(longest) = said.longest_unobserved_seconds.map(words::duration) else {
+        return match said.runs {
+            0 => "no run evaluated it".to_owned(),
+            _ => format!("not evaluated in any of {runs}"),
+        };
+    };
+    let others = [
+        (said.not_evaluated, "not evaluated"),
+        (said.not_applicable, "nothing to look at"),
+        (said.inherited, "on the provider's word"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    let others: String = others.map(|(count, what)| format!(", {what} in {count}")).collect();
+    let held = said.without_exception;
+    format!("no exception in {held} of {runs}{others}; longest unobserved interval {longest}")
 }

@@ -84,31 +84,35 @@ impl Objects {
 /// What decided on one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ruled {
-    /// Digest of the library of checks.
-    pub(super) checks: Digest,
     tool: Arc<str>,
     declared: Arc<BTreeMap<String, Digest>>,
-    known: Arc<BTreeSet<String>>,
+    /// Files of checks, by check.
+    files: Arc<BTreeMap<String, Digest>>,
+    /// Checks that ran.
+    ran: Arc<BTreeSet<String>>,
 }
 
 impl Ruled {
     pub(super) fn of(facts: &Facts) -> Self {
         let deciding = facts.run.declared.iter().filter(|(name, _)| !UNDECIDING.contains(&name.as_str()));
         Self {
-            checks: facts.run.checks,
             tool: facts.run.tool_version.as_str().into(),
             declared: Arc::new(deciding.map(|(name, digest)| (name.clone(), *digest)).collect()),
-            known: Arc::new(facts.checks.keys().cloned().collect()),
+            files: Arc::new(facts.check_files.clone()),
+            ran: Arc::new(facts.checks.keys().cloned().collect()),
         }
     }
 
-    /// The same objects would be judged alike.
-    pub(super) fn decide_alike(&self, other: &Self) -> bool {
-        (self.checks, &self.tool, &self.declared) == (other.checks, &other.tool, &other.declared)
+    /// The same objects would be judged alike by that check. What another version of the tool reads out of the same
+    /// file is not known.
+    pub(super) fn decide_alike(&self, other: &Self, check: &str) -> bool {
+        (&self.tool, &self.declared) == (&other.tool, &other.declared)
+            && self.files.get(check) == other.files.get(check)
+            && self.ran.contains(check) == other.ran.contains(check)
     }
 
-    /// A check of that id ran.
-    pub(super) fn knows(&self, check: &str) -> bool {
-        self.known.contains(check)
+    /// The check is still there, as it was in `before`, and did not run.
+    pub(super) fn kept_silent(&self, before: &Self, check: &str) -> bool {
+        !self.ran.contains(check) && self.files.contains_key(check) && self.files.get(check) == before.files.get(check)
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, Cited, RunNumber, WrittenBy};
+use super::{Bounds, Cited, Gap, RunNumber, WrittenBy};
 use crate::{
     evaluate::{FindingId, Status},
     framework::{RowCoverage, Severity},
@@ -40,6 +40,9 @@ pub struct RequirementPeriod {
     pub reasons: Vec<ReasonSpan>,
     /// Whether it held; `None` where no check decides and only people and documents speak.
     pub effectiveness: Option<Effectiveness>,
+    /// Times without a run that decided it, longer than its periodicity allows: findings in their own right. Empty where
+    /// no check decides, or where the periodicity fixes no interval.
+    pub overdue: Vec<Gap>,
     /// Ids of the exceptions of its deciding checks that count for it, worst first.
     pub exceptions: Vec<String>,
 }
@@ -69,12 +72,16 @@ pub struct ReasonSpan {
 pub struct Effectiveness {
     /// Runs that evaluated the requirement or tried to.
     pub runs: u32,
-    /// Of those, runs in which no deciding check failed.
+    /// Of those, runs in which deciding checks looked at something and none failed.
     pub without_exception: u32,
     /// Of those, runs in which one failed, waived or not.
     pub with_exception: u32,
     /// Of those, runs in which it could not be decided.
     pub not_evaluated: u32,
+    /// Of those, runs with nothing to look at.
+    pub not_applicable: u32,
+    /// Of those, runs in which only a provider's document spoke.
+    pub inherited: u32,
     /// Seconds of the longest time in the period without a run that decided it, from the period's first moment to its
     /// last; `None` where no run did.
     pub longest_unobserved_seconds: Option<i64>,

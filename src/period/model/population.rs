@@ -24,6 +24,9 @@ pub struct Item {
     pub last: RunNumber,
     /// Runs that saw it.
     pub runs: u32,
+    /// Runs between the first and the last that did not see it: it was not there, or could not be seen
+    /// ([`super::Run::unseen`]).
+    pub absent_in: Vec<RunNumber>,
     /// Objects that show it, as its first and its last run saw them, at most 20 of each: of an image the workloads that
     /// name it, of a subject the bindings that give it rights.
     pub evidence: Vec<Cited>,
@@ -65,6 +68,8 @@ pub struct ScopeChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScopeSubject {
+    /// A cluster, whose log begins within the period.
+    Cluster,
     /// Version of the API server.
     Kubernetes,
     /// Version of kubeproof.
@@ -167,11 +172,24 @@ pub struct DeclarationPeriod {
     pub kind: String,
     /// Its id.
     pub id: String,
-    /// Last day; `None` for what has none.
+    /// Kind of waiver (`risk accepted`) or document (`SOC 2 Type II`); `None` for attestations.
+    pub form: Option<String>,
+    /// Who approved, said or issued it, as written: nobody verified the identity.
+    pub by: String,
+    /// A waiver's first day, the day of an attestation or of a document; `None` for a waiver without one.
+    pub since: Option<NaiveDate>,
+    /// Last day, by the newest run that knew it; `None` for what has none.
     pub until: Option<NaiveDate>,
-    /// What became of it, run by run (`in force`, `expired`, ...).
+    /// A waiver's check, an attestation's requirement, the requirements that a document covers (`*` for any).
+    pub about: Vec<String>,
+    /// Reason, statement or responsibility, as written.
+    pub text: String,
+    /// A waiver's ticket.
+    pub ticket: Option<String>,
+    /// What became of it, run by run (`in force`, `expired`, ...). One whose last run is not the newest was withdrawn.
     pub states: Vec<StateSpan>,
-    /// Findings or requirements that it applied to on its last run.
+    /// Ids of findings (waivers) or requirements that it applied to on its last run; in a package that was limited, only
+    /// those in it.
     pub applies_to: Vec<String>,
     /// One sentence, with who approved or signed as written.
     pub note: String,
@@ -183,8 +201,10 @@ pub struct DeclarationPeriod {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateSpan {
-    /// `in force`, `unmatched`, `expired`, `ends soon`, `not yet`, `missing`.
+    /// `in force`, `unmatched`, `expired`, `ends soon`, `not yet`, `missing`, `file missing`.
     pub state: String,
+    /// Last day, as it was then: an extension begins another span.
+    pub until: Option<NaiveDate>,
     /// First run.
     pub first: RunNumber,
     /// Last run.

@@ -117,6 +117,9 @@ pub enum Exclusion {
     Missing,
     /// Verified, and of a form that this version cannot read.
     Unreadable,
+    /// Signed, between entries of the period in the log, and of another time by its own word: its clock was wrong, or
+    /// it was committed late.
+    AnotherTime,
 }
 
 /// What a reader should know before the numbers.
@@ -139,6 +142,8 @@ pub enum RemarkKind {
     NoRuns,
     /// One run shows a moment, not a period.
     OneRun,
+    /// Statuses are about more than what is shown.
+    EvaluatedWider,
     /// Bundles were left out.
     BundlesExcluded,
     /// Entries are missing from the log, or slots of it hold something else.
