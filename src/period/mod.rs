@@ -13,6 +13,7 @@ mod log;
 pub mod model;
 mod package;
 mod read;
+pub mod sample;
 mod window;
 pub mod words;
 

@@ -4,3 +4,4 @@ mod bad_input;
 mod operation;
 mod package;
 mod quarter;
+mod sample;

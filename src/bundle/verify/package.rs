@@ -53,11 +53,22 @@ pub struct PackageSummary {
     pub clusters: Vec<PackagedCluster>,
 }
 
-/// Verifies a package: envelope, manifest, every file, and the envelopes, manifests and log entries of its runs.
-pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> Verification {
+/// What a verified package says.
+#[derive(Debug)]
+pub struct Proved {
+    /// `data/period.json`.
+    pub period: Period,
+    /// Root, as its documents print it.
+    pub root: Digest,
+}
+
+/// Verifies a package: envelope, manifest, every file, and the envelopes, manifests and log entries of its runs. What it
+/// says is given only when all of that holds.
+pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verification, Option<Proved>) {
     let mut steps = Steps::default();
     let envelope = input.files.get(envelope::FILE).and_then(|bytes| Envelope::parse(bytes).ok());
-    let predicate = judge(&input, envelope.as_ref(), trust, options, &mut steps);
+    let (predicate, period) = judge(&input, envelope.as_ref(), trust, options, &mut steps).unzip();
+    let proved = predicate.as_ref().map(|predicate| predicate.root).zip(period.flatten());
     let intact = predicate.is_some() && !steps.has(Verdict::Tampered);
     if let Some(predicate) = &predicate {
         inclusion::judge_freshness(predicate.made, options, &mut steps);
@@ -80,7 +91,9 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> Verifica
         clusters: predicate.clusters,
     });
     let open = if summary.is_some() { left_open() } else { Vec::new() };
-    Verification { package: summary, open, ..finish(steps, seen, trust, options) }
+    let verification = Verification { package: summary, open, ..finish(steps, seen, trust, options) };
+    let proved = proved.filter(|_| verification.result == Verdict::Verified);
+    (verification, proved.map(|(root, period)| Proved { period, root }))
 }
 
 /// What a package cannot show by itself.
@@ -103,7 +116,7 @@ fn judge(
     trust: &Trust,
     options: &Options,
     steps: &mut Steps,
-) -> Option<PackagePredicate> {
+) -> Option<(PackagePredicate, Option<Period>)> {
     let files = &input.files;
     for problem in &input.problems {
         steps.fail(StepName::Files, Verdict::Tampered, &problem.subject, &problem.detail);
@@ -129,10 +142,9 @@ fn judge(
     let predicate = statement.predicate;
     let said = Said { subjects: &statement.subject, documents: DOCUMENTS, info: package::bag_info(&predicate) };
     let lines = judge_manifest(files, &said, envelope, &key, steps);
-    if let Some(lines) = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest)) {
-        judge_content(files, &lines, &predicate, steps);
-    }
-    Some(predicate)
+    let lines = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest));
+    let period = lines.and_then(|lines| judge_content(files, &lines, &predicate, steps));
+    Some((predicate, period))
 }
 
 fn judge_envelope(
@@ -164,11 +176,11 @@ fn judge_envelope(
 }
 
 /// Step 4: only now is anything parsed.
-fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, steps: &mut Steps) {
+fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, steps: &mut Steps) -> Option<Period> {
     let tampered = |steps: &mut Steps, subject: &str, detail: &str| {
         steps.fail(StepName::Content, Verdict::Tampered, subject, detail);
     };
-    let Some(period) = read_period(files, steps) else { return };
+    let period = read_period(files, steps)?;
     let PackagePredicate { period: digest, root, run_key, tool, .. } = predicate.clone();
     let own = period::claims(&period);
     let version = own.tool.version.clone();
@@ -183,8 +195,14 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     judge_expected(lines, &period, steps);
     let key = match package::run_key(predicate) {
         Ok(key) if key.digest().hex() == period.key => key,
-        Ok(_) => return tampered(steps, PERIOD, "names another key of its runs than the signed statement"),
-        Err(error) => return tampered(steps, envelope::FILE, &error.to_string()),
+        Ok(_) => {
+            tampered(steps, PERIOD, "names another key of its runs than the signed statement");
+            return None;
+        }
+        Err(error) => {
+            tampered(steps, envelope::FILE, &error.to_string());
+            return None;
+        }
     };
     let span = Span::of(period.from, period.to, period.made);
     let mut runs = 0;
@@ -202,6 +220,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     if !steps.failed(StepName::Log) {
         steps.pass(StepName::Log, EVIDENCE, format!("{runs} runs, each with its entry in the log of its cluster"));
     }
+    Some(period)
 }
 
 fn read_period(files: &Files, steps: &mut Steps) -> Option<Period> {
