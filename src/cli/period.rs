@@ -16,6 +16,7 @@ use super::{
     stores::{StoreArgs, failure as store_failure, runtime},
 };
 use crate::{
+    bundle::keys::load_pseudonym,
     period::{
         Made, Period, PeriodError, Planned, Request,
         model::{Exclusion, RemarkKind},
@@ -39,6 +40,7 @@ another key, or is missing, or when nothing was observed at all.
 Examples:
   kubeproof period --from 2026-07-01 --to 2026-09-30 --store s3://evidence/prod --out q3
   kubeproof period --from 2026-07-01 --to 2026-09-30 --framework pci-dss --scope card-data --out q3-pci
+  kubeproof period --from 2026-07-01 --to 2026-09-30 --pseudonymise --pseudonym-key q3.key --out q3
   kubeproof period --from 2026-07-01 --to 2026-09-30 --schedule schedules/daily.yaml --out q3")]
 pub(super) struct Args {
     /// First day, in UTC
@@ -55,6 +57,12 @@ pub(super) struct Args {
     /// Declared scope outside of which nothing is shown
     #[arg(long, value_name = "ID")]
     scope: Option<String>,
+    /// Replace users and groups by pseudonyms; service accounts are programs and keep their names
+    #[arg(long, requires = "pseudonym_key")]
+    pseudonymise: bool,
+    /// Key of the pseudonyms, from 'keys generate --pseudonym'; its owner keeps it
+    #[arg(long, value_name = "FILE", requires = "pseudonymise")]
+    pseudonym_key: Option<PathBuf>,
     /// Schedule that runs are held against: a schedule file, or five fields in quotes
     #[arg(long, value_name = "FILE|CRON")]
     schedule: Option<String>,
@@ -80,6 +88,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let planned = args.schedule.as_deref().map(|text| schedule(text, &args.time_zone)).transpose()?;
     let definitions = DefinitionArgs { config: args.place.config(), ..DefinitionArgs::default() };
     let keys = key_source::existing(&settings::load(&definitions)?, args.keys.as_deref())?;
+    let pseudonyms = args.pseudonym_key.as_deref().map(load_pseudonym).transpose().map_err(Failure::usage)?;
     let run_key = args.place.key()?.unwrap_or_else(|| keys.signing.public());
     let (store, now) = (args.place.open()?, clock()?.now());
     let progress = progress::Progress::new();
@@ -99,6 +108,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             clusters: &clusters,
             frameworks: &args.frameworks,
             scope: args.scope.as_deref(),
+            pseudonyms: pseudonyms.as_ref(),
             planned: planned.as_ref(),
             run_key: &run_key,
             signing: &keys.signing,
@@ -135,6 +145,9 @@ fn explain(error: PeriodError, store: &Store) -> Failure {
             Failure::usage(&error).hint(format!("the runs evaluated: {known}"))
         }
         PeriodError::Scope(_) => Failure::usage(&error).hint("scopes are declared in scope.yaml, by their id"),
+        PeriodError::OtherScope { .. } => {
+            Failure::usage(&error).hint("leave out --framework, or name the scope that the framework is evaluated in")
+        }
         PeriodError::Evidence(_) => {
             Failure::usage(&error).hint(format!("nothing was written; verify {} and try again", store.url()))
         }

@@ -11,9 +11,12 @@ pub mod evidence;
 mod facts;
 mod log;
 pub mod model;
+mod names;
 mod package;
+pub mod pseudonym;
 mod read;
 pub mod sample;
+mod veil;
 mod window;
 pub mod words;
 

@@ -143,6 +143,8 @@ pub struct Shown {
     pub bundle: Digest,
     /// File of the package that holds it.
     pub path: String,
+    /// The object's text is not in the package, only its digest: it names what must not be read there.
+    pub withheld: bool,
     /// Folder of the package with the manifest, the envelope and the log entry of the run.
     pub proof: String,
 }
@@ -297,6 +299,7 @@ fn object(cluster: &ClusterPeriod, cited: &Cited) -> Option<Shown> {
         moment: Moment { run: run.number, finished: run.finished },
         bundle: run.bundle,
         path: table_path(&cluster.folder),
+        withheld: cluster.withheld.contains(&cited.digest),
         proof: proof_folder(&cluster.folder, run.number),
     })
 }
@@ -310,6 +313,7 @@ fn manifest(cluster: &ClusterPeriod, number: RunNumber) -> Option<Shown> {
         moment: Moment { run: number, finished: run.finished },
         bundle: run.bundle,
         path: format!("{proof}{}", PROOF[0]),
+        withheld: false,
         proof,
     })
 }

@@ -400,6 +400,7 @@ impl Quarter {
             chosen: &[],
             frameworks,
             scope,
+            pseudonyms: None,
             planned: planned.as_ref(),
             run_key: &keys.signing.public(),
             signing: &keys.signing,

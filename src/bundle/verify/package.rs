@@ -205,11 +205,12 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         }
     };
     let span = Span::of(period.from, period.to, period.made);
+    let is_whole = period.filter.scope.is_none() && period.filter.pseudonyms.is_none();
     let mut runs = 0;
     for cluster in &period.clusters {
         runs += cluster.runs.len();
         judge_runs(files, cluster, span, &key, steps);
-        judge_objects(files, cluster, steps);
+        judge_objects(files, cluster, is_whole, steps);
         judge_sums(cluster, span, steps);
     }
     if !steps.failed(StepName::Content) {
@@ -363,9 +364,13 @@ fn logged(bytes: &[u8], run: &Run, envelope: &Envelope, statement: &Statement) -
 }
 
 /// Every cited object is here as text with that digest, and nothing else is.
-fn judge_objects(files: &Files, cluster: &ClusterPeriod, steps: &mut Steps) {
+fn judge_objects(files: &Files, cluster: &ClusterPeriod, is_whole: bool, steps: &mut Steps) {
     let path = table_path(&cluster.folder);
     let Some(bytes) = files.get(&path) else { return };
+    if is_whole && !cluster.withheld.is_empty() {
+        let detail = "leaves out texts, and the package is neither of a scope nor with pseudonyms";
+        steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+    }
     let mut cited: BTreeMap<Digest, u32> = BTreeMap::new();
     for citation in citations(cluster) {
         if *cited.entry(citation.digest).or_insert(citation.run) != citation.run {
@@ -375,7 +380,11 @@ fn judge_objects(files: &Files, cluster: &ClusterPeriod, steps: &mut Steps) {
     }
     match stored(bytes, &path) {
         Err(error) => steps.fail(StepName::Content, Verdict::Tampered, &path, error),
-        Ok(rows) if rows != cited => {
+        Ok((_, withheld)) if withheld != cluster.withheld => {
+            let detail = "leaves out other texts than the package says";
+            steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+        }
+        Ok((rows, _)) if rows != cited => {
             let missing = cited.keys().find(|digest| !rows.contains_key(*digest));
             let detail = missing.map_or_else(
                 || "holds other objects than the package cites".to_owned(),
@@ -393,20 +402,25 @@ fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
     exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers)
 }
 
-/// Runs by the digest of each object, every text held against its digest.
-fn stored(bytes: &[u8], path: &str) -> Result<BTreeMap<Digest, u32>, String> {
+type Stored = (BTreeMap<Digest, u32>, BTreeSet<Digest>);
+
+/// Runs by the digest of each object, every text held against its digest; and the objects without their text.
+fn stored(bytes: &[u8], path: &str) -> Result<Stored, String> {
     let table = snapshot::read_columns(path, bytes, &["digest", "json", "run"]).map_err(|error| error.to_string())?;
     let columns =
-        || Ok::<_, snapshot::TableError>((table.texts("digest")?, table.texts("json")?, table.numbers("run")?));
+        || Ok::<_, snapshot::TableError>((table.texts("digest")?, table.optional("json")?, table.numbers("run")?));
     let (digests, jsons, runs) = columns().map_err(|error| error.to_string())?;
-    let mut rows = BTreeMap::new();
+    let (mut rows, mut withheld) = (BTreeMap::new(), BTreeSet::new());
     for ((digest, json), run) in digests.into_iter().zip(jsons).zip(runs) {
-        if Digest::of(json).to_string() != digest {
-            return Err(format!("an object does not have its digest {}", digest.chars().take(23).collect::<String>()));
+        let stated: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        match json {
+            None => drop(withheld.insert(stated)),
+            Some(json) if Digest::of(json) == stated => {}
+            Some(_) => return Err(format!("an object does not have its digest {}", stated.short(16))),
         }
-        rows.insert(Digest::of(json), run);
+        rows.insert(stated, run);
     }
-    Ok(rows)
+    Ok((rows, withheld))
 }
 
 /// What follows from the rest of the package is summed again.

@@ -8,7 +8,7 @@ use crate::{
     report,
 };
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "number",
     "class",
     "cluster",
@@ -27,6 +27,7 @@ const COLUMNS: [&str; 18] = [
     "bundle",
     "path",
     "proof",
+    "text",
 ];
 
 /// The table; an item without an object has one row without one.
@@ -47,7 +48,7 @@ pub(super) fn table(sample: &Sample) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn row<'a>(number: &'a str, class: &'a str, item: &'a Drawn, shown: Option<&'a Shown>) -> [Cow<'a, str>; 18] {
+fn row<'a>(number: &'a str, class: &'a str, item: &'a Drawn, shown: Option<&'a Shown>) -> [Cow<'a, str>; 19] {
     let of = |say: fn(&Shown) -> String| Cow::Owned(shown.map(say).unwrap_or_default());
     [
         number.into(),
@@ -68,5 +69,6 @@ fn row<'a>(number: &'a str, class: &'a str, item: &'a Drawn, shown: Option<&'a S
         of(|shown| shown.bundle.hex()),
         of(|shown| shown.path.clone()),
         of(|shown| shown.proof.clone()),
+        of(|shown| if shown.withheld { "left out" } else { "here" }.to_owned()),
     ]
 }

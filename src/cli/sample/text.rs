@@ -97,8 +97,9 @@ fn evidence(shown: &Shown) -> String {
         &format!("  {}", shown.resource),
         &format!("run {:04} of {}", shown.moment.run, rfc3339(shown.moment.finished)),
     );
+    let held = if shown.withheld { " (the text is left out)" } else { "" };
     let (digest, bundle) = (shown.digest.hex(), shown.bundle.hex());
-    format!("{}    digest  {digest}\n    bundle  {bundle}\n    path    {}\n", page.text(), shown.path)
+    format!("{}    digest  {digest}\n    bundle  {bundle}\n    path    {}{held}\n", page.text(), shown.path)
 }
 
 /// The commands, with what the lines above name.

@@ -1,12 +1,12 @@
 //! Waivers, attestations and provider documents: what became of each, run by run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     digest::Digest,
     period::{
         facts::{Facts, Files},
-        model::{DeclarationPeriod, DeclaredFile, RunNumber, StateSpan},
+        model::{DeclarationPeriod, DeclaredFile, Exception, RunNumber, StateSpan},
     },
 };
 
@@ -53,13 +53,20 @@ impl Declared {
         }
     }
 
-    /// By the last day, those without one last; and the files by path.
-    pub(super) fn finish(self) -> (Vec<DeclarationPeriod>, Files) {
-        let mut entries: Vec<DeclarationPeriod> = self.entries.into_values().collect();
+    /// By the last day, those without one last; and the files by path. In a narrow view a waiver is shown when one of
+    /// the `exceptions` shown stood under it: others are about what is outside.
+    pub(super) fn finish(self, is_narrow: bool, exceptions: &[Exception]) -> (Vec<DeclarationPeriod>, Files) {
+        let shown: BTreeSet<&str> =
+            exceptions.iter().flat_map(|exception| &exception.waivers).map(|waiver| waiver.id.as_str()).collect();
+        let is_shown = |entry: &DeclarationPeriod| !is_narrow || entry.kind != "waiver" || shown.contains(&*entry.id);
+        let mut entries: Vec<DeclarationPeriod> = self.entries.into_values().filter(is_shown).collect();
+        let pointed: BTreeSet<&String> =
+            entries.iter().flat_map(|e| &e.files).filter_map(|f| f.path.as_ref()).collect();
+        let files = self.files.into_iter().filter(|(path, _)| pointed.contains(path)).collect();
         entries.sort_by(|a, b| {
             (a.until.is_none(), a.until, &a.kind, &a.id).cmp(&(b.until.is_none(), b.until, &b.kind, &b.id))
         });
-        (entries, self.files)
+        (entries, files)
     }
 }
 

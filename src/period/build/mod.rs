@@ -12,7 +12,7 @@ mod sight;
 mod totals;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -23,6 +23,7 @@ use super::{
         Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
         ResourceTotal, Run, RunNumber,
     },
+    names::Names,
     window::Window,
 };
 use crate::{framework::Severity, snapshot::TableError};
@@ -63,6 +64,7 @@ pub(super) struct Builder {
     window: Window,
     /// What counted for each framework on any of the runs.
     reaches: BTreeMap<String, Window>,
+    names: Names,
 }
 
 /// What the builder is told beside the bundles.
@@ -85,6 +87,10 @@ pub(super) struct Built {
     pub(super) attested: Files,
     /// Some run had declared the scope asked for, or none was asked for.
     pub(super) scope_declared: bool,
+    /// What the bundles name, where some of it may have to be left out.
+    pub(super) names: Names,
+    /// What of it may be shown.
+    pub(super) window: Window,
 }
 
 impl Builder {
@@ -114,6 +120,7 @@ impl Builder {
         self.sight.close(number, &blind);
         self.before = Some((objects, rules));
         self.window.merge(&facts.window);
+        self.names.merge(facts.names);
         for (framework, reach) in &facts.reaches {
             self.reaches.entry(framework.clone()).or_default().merge(reach);
         }
@@ -134,7 +141,7 @@ impl Builder {
         let (population, mut scope_changes) = self.population.finish();
         scope_changes.extend(self.versions.finish());
         scope_changes.sort_by(|a, b| (a.between.by, a.what, &a.name).cmp(&(b.between.by, b.what, &b.name)));
-        let (declarations, attested) = self.declared.finish();
+        let (declarations, attested) = self.declared.finish(self.window.is_narrow(), &exceptions);
         let cadence = cadence::cadence(around.span, &runs, &around.excluded, around.planned, &requirements);
         // Without a run nothing was proved that could tell the name from the folder.
         let name = if runs.is_empty() { around.folder.clone() } else { self.name };
@@ -156,9 +163,12 @@ impl Builder {
             population,
             privileged: self.access.finish(),
             declarations,
+            withheld: BTreeSet::new(),
             runs,
         };
-        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared: self.window.is_declared() }
+        let scope_declared = self.window.is_declared();
+        let (names, window) = (self.names, self.window);
+        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared, names, window }
     }
 }
 
