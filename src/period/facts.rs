@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     model::{FrameworkVersion, Run, Unseen},
+    names::Names,
     window::Window,
     written::{DeclarationKey, Written, written},
 };
@@ -98,6 +99,8 @@ pub(super) struct Facts {
     pub(super) window: Window,
     /// What counts for each framework that was evaluated in a scope.
     pub(super) reaches: BTreeMap<String, Window>,
+    /// What the bundle names; nothing where nothing has to be left out.
+    pub(super) names: Names,
 }
 
 /// Files that prove a run.
@@ -164,13 +167,13 @@ impl Facts {
     ///
     /// # Errors
     /// One sentence: a file that this version cannot read.
-    pub(super) fn of(verified: Verified, scope: Option<&str>) -> Result<Self, String> {
+    pub(super) fn of(verified: Verified, scope: Option<&str>, pseudonyms: bool) -> Result<Self, String> {
         let predicate = verified.predicate().clone();
         let (bundle, index, commit) = (verified.id(), verified.commit().index(), verified.commit().bytes().to_vec());
         let mut files = verified.into_files();
         files.retain(|name, _| !name.starts_with(bag::REPORT) && !name.ends_with(".csv"));
         let coverage: Coverage = json(&files, COVERAGE)?;
-        let evaluation = evaluation(&files)?;
+        let evaluation = within(evaluation(&files)?, scope);
         let lines = bag::parse(file(&files, bag::MANIFEST)?).map_err(|error| error.to_string())?;
         let proof = proof(&files, &lines, commit)?;
         let run = Run {
@@ -213,6 +216,7 @@ impl Facts {
             powers,
             window,
             reaches,
+            names: if pseudonyms || scope.is_some() { Names::of(&files)? } else { Names::default() },
         })
     }
 }
@@ -287,6 +291,15 @@ fn evaluation(files: &Files) -> Result<Evaluation, String> {
         stored::SCHEMA => Ok(evaluation),
         other => Err(format!("{EVALUATION}: its schema is '{other}', not {}", stored::SCHEMA)),
     }
+}
+
+/// Without what was evaluated in another scope than the one asked for.
+fn within(mut evaluation: Evaluation, scope: Option<&str>) -> Evaluation {
+    let other = |own: &String| scope.is_some_and(|wanted| own.split('+').all(|id| id != wanted));
+    evaluation.frameworks.retain(|framework| !framework.scope.as_ref().is_some_and(other));
+    let Evaluation { frameworks, requirements, .. } = &mut evaluation;
+    requirements.retain(|row| frameworks.iter().any(|known| known.id == row.framework));
+    evaluation
 }
 
 fn check_row(check: LooseCheck) -> (String, CheckRow) {

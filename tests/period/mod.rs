@@ -7,3 +7,4 @@ mod limited;
 mod operation;
 mod package;
 mod quarter;
+mod sample;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Cursor,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -29,6 +30,7 @@ use kubeproof::{
     snapshot::{self, Manager, Object},
     store::{Patience, Store},
 };
+use polars::prelude::{Column, DataType, ParquetReader, SerReader as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -341,6 +343,11 @@ pub fn deployment(name: &str, revision: u32) -> Object {
     object("apps", "Deployment", "deployments.apps", Some("shop"), name, body)
 }
 
+/// A deployment of another namespace.
+pub fn deployment_in(namespace: &str, name: &str) -> Object {
+    object("apps", "Deployment", "deployments.apps", Some(namespace), name, json!({}))
+}
+
 /// Somebody wrote to an object.
 pub fn written(mut object: Object, manager: &str, time: &str) -> Object {
     object.managers = vec![Manager { manager: manager.into(), operation: "Update".into(), time: Some(at(time)) }];
@@ -453,6 +460,7 @@ impl Quarter {
             chosen: &[],
             frameworks,
             scope,
+            pseudonyms: None,
             planned: planned.as_ref(),
             run_key: &keys.signing.public(),
             signing: &keys.signing,
@@ -480,4 +488,15 @@ pub fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
+}
+
+/// The cells of a table as text, by column.
+pub fn cells(bytes: &[u8]) -> BTreeMap<String, Vec<Option<String>>> {
+    let frame = ParquetReader::new(Cursor::new(bytes)).finish().unwrap();
+    let column = |column: &Column| {
+        let texts = column.cast(&DataType::String).unwrap();
+        let texts = texts.str().unwrap().iter().map(|text| text.map(str::to_owned)).collect();
+        (column.name().to_string(), texts)
+    };
+    frame.columns().iter().map(column).collect()
 }

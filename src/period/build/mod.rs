@@ -24,6 +24,7 @@ use super::{
         Bounds, Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
         ResourceTotal, Run, RunNumber, ScopeChange, ScopeSubject,
     },
+    names::Names,
     window::Window,
 };
 use crate::{framework::Severity, snapshot::TableError};
@@ -67,6 +68,7 @@ pub(super) struct Builder {
     reaches: BTreeMap<String, Window>,
     /// Scopes that frameworks were evaluated in.
     scopes: BTreeMap<String, BTreeSet<String>>,
+    names: Names,
 }
 
 /// What the builder is told beside the bundles.
@@ -90,6 +92,10 @@ pub(super) struct Built {
     pub(super) attested: Files,
     /// Some run had declared the scope asked for, or none was asked for.
     pub(super) scope_declared: bool,
+    /// What the bundles name, where some of it may have to be left out.
+    pub(super) names: Names,
+    /// What of it may be shown.
+    pub(super) window: Window,
 }
 
 impl Builder {
@@ -119,6 +125,7 @@ impl Builder {
         self.sight.close(number, &blind);
         self.before = Some((objects, rules));
         self.window.merge(&facts.window);
+        self.names.merge(facts.names);
         for (framework, reach) in &facts.reaches {
             self.reaches.entry(framework.clone()).or_default().merge(reach);
         }
@@ -171,9 +178,12 @@ impl Builder {
             population,
             privileged: self.access.finish(),
             declarations,
+            withheld: BTreeSet::new(),
             runs,
         };
-        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared: self.window.is_declared() }
+        let scope_declared = self.window.is_declared();
+        let (names, window) = (self.names, self.window);
+        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared, names, window }
     }
 }
 
