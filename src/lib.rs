@@ -10,7 +10,8 @@
 //! 6. [`bundle`]: manifest, in-toto statement, DSSE envelope, log entry; and `verify`
 //! 7. [`store`]: create-only objects, the commit last
 //!
-//! [`pipeline`] strings them together for one run; [`schedule`] repeats it; [`cli`] is the only module that prints.
+//! [`pipeline`] strings them together for one run, [`notify`] tells of it; [`schedule`] repeats it; [`cli`] is the only
+//! module that prints.
 //! The clock, the random source and the keys are inputs: the same inputs give the same bytes.
 //!
 //! `kube` is used in [`collect`] alone, `object_store` in [`store`], `typst` in [`report`], signing keys in [`bundle`].
@@ -39,6 +40,9 @@ pub mod bundle;
 pub mod store;
 
 pub mod pipeline;
+
+pub mod notify;
+
 pub mod schedule;
 
 pub mod cli;

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Span;
 use crate::framework::Severity;
@@ -106,7 +106,7 @@ impl HookFormat {
 }
 
 /// What happened, from nothing to the worst: who is told of one is told of all after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Occasion {
     /// A run ended.
