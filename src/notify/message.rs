@@ -257,11 +257,7 @@ impl Failed<'_> {
         Message {
             event: Occasion::Failure,
             summary: format!("{}no evidence was committed: {error}", self.cluster.map_or_else(String::new, named)),
-            cluster: Cluster {
-                name: self.cluster.map(clean),
-                folder: None,
-                environment: self.environment.map(clean),
-            },
+            cluster: Cluster { name: self.cluster.map(clean), folder: None, environment: self.environment.map(clean) },
             run: self.run.clone(),
             error: Some(error),
             ..Message::empty()
@@ -297,7 +293,8 @@ fn sentence(cluster: &str, error: Option<&str>, counts: &Counts, changes: &Chang
     if let Some(error) = error {
         return format!("{name}the run saw nothing: {error}");
     }
-    let said: Vec<String> = [worse(changes), gained(changes), resolved(changes), lost(changes)].into_iter().flatten().collect();
+    let said: Vec<String> =
+        [worse(changes), gained(changes), resolved(changes), lost(changes)].into_iter().flatten().collect();
     let open = open(counts);
     match (changes.since, said.is_empty()) {
         (None, _) => format!("{name}first run, nothing to compare with; {open}"),
@@ -328,7 +325,7 @@ fn lost(changes: &Changes) -> Option<String> {
 }
 
 /// `3 critical, 6 high open`.
-pub(super) fn open(counts: &Counts) -> String {
+fn open(counts: &Counts) -> String {
     let by_severity = counts.open.worst_first().into_iter().filter(|(_, n)| *n > 0);
     let said: Vec<String> =
         by_severity.map(|(severity, n)| format!("{} {}", words::number(n), words::severity(severity))).collect();

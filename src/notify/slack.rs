@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     changes::{Change, Direction, What},
-    message::{Message, open},
+    message::{Counts, Message},
 };
 use crate::{config::Occasion, report::view::words};
 
@@ -24,10 +24,7 @@ pub(super) fn body(message: &Message) -> Value {
         message.changes.as_ref().and_then(|changes| direction("Better", &changes.better)),
         message.changes.as_ref().and_then(|changes| direction("Lost sight of", &changes.lost_sight)),
         unseen(message),
-        message.counts.as_ref().map(|counts| {
-            let accepted = format!("{} waived, {} expected", words::number(counts.waived), words::number(counts.expected));
-            format!("Open: {}; {accepted}; {} not evaluated", open(counts), words::number(counts.not_evaluated))
-        }),
+        message.counts.as_ref().map(accepted),
     ];
     blocks.extend(sections.into_iter().flatten().map(|text| json!({"type": "section", "text": plain(&text, SECTION)})));
     blocks.push(json!({"type": "context", "elements": [plain(&evidence(message), SECTION)]}));
@@ -85,6 +82,11 @@ fn unseen(message: &Message) -> Option<String> {
         .map(|gap| format!("{} ({})", gap.resource, gap.reason))
         .collect();
     (!undeclared.is_empty()).then(|| format!("Not seen and not declared: {}", words::some_of(&undeclared, LINES)))
+}
+
+fn accepted(counts: &Counts) -> String {
+    let [waived, expected, undecided] = [counts.waived, counts.expected, counts.not_evaluated].map(words::number);
+    format!("Beside what is open: {waived} waived, {expected} expected of the system, {undecided} not evaluated")
 }
 
 fn evidence(message: &Message) -> String {
