@@ -45,8 +45,13 @@ pub enum Told {
         /// How often it was asked.
         attempts: usize,
     },
-    /// What happened is not what it wants to know of.
-    NotWanted,
+    /// It does not want to know of what happened.
+    NotWanted {
+        /// What happened.
+        happened: Occasion,
+        /// From which occasion on it is told.
+        on: Occasion,
+    },
     /// It did not take the message: why, without anything of its address or its answer.
     Failed(String),
 }
@@ -104,15 +109,11 @@ impl Hook {
         self.url.origin().ascii_serialization()
     }
 
-    /// From which occasion on it is told.
-    pub fn on(&self) -> Occasion {
-        self.on
-    }
-
     /// Tells it of a run, if it wants to know.
     pub async fn tell(&self, tale: &Tale<'_>, patience: Patience) -> Told {
-        if tale.occasion(self.severity) < self.on {
-            return Told::NotWanted;
+        let happened = tale.occasion(self.severity);
+        if happened < self.on {
+            return Told::NotWanted { happened, on: self.on };
         }
         match send::deliver(self, self.body(&tale.message(self.severity)), patience).await {
             Ok(attempts) => Told::Delivered { attempts },

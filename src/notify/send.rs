@@ -1,8 +1,8 @@
 //! Delivery: a few attempts within one deadline. What a hook answers is not read beyond its status.
 
 use std::{
+    cell::{Cell, RefCell},
     error::Error,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -51,11 +51,11 @@ struct Refusal {
 /// Sends `body` until it is taken, the attempts are used up or the hook's time is over; how many attempts it took.
 pub(super) async fn deliver(hook: &Hook, body: Vec<u8>, patience: Patience) -> Result<usize, String> {
     let client = client(patience).map_err(|error| innermost(&error))?;
-    let (asked, last) = (Mutex::new(0), Mutex::new(None));
-    let once = || async {
-        *lock(&asked) += 1;
+    let (asked, last) = (Cell::new(0), RefCell::new(None));
+    let once = async || {
+        asked.set(asked.get() + 1);
         let sent = attempt(&client, hook, body.clone()).await;
-        *lock(&last) = sent.as_ref().err().map(|refusal| refusal.reason.clone());
+        *last.borrow_mut() = sent.as_ref().err().map(|refusal| refusal.reason.clone());
         sent
     };
     let began = Instant::now();
@@ -70,20 +70,16 @@ pub(super) async fn deliver(hook: &Hook, body: Vec<u8>, patience: Patience) -> R
         // A pause that the deadline would end is no use: what is known is said at once.
         .adjust(|refusal, pause| pause.map(|pause| refusal.after.unwrap_or(pause)).filter(|pause| *pause < left()));
     let outcome = tokio::time::timeout(hook.timeout, sent).await;
-    let attempts = *lock(&asked);
+    let attempts = asked.get();
     let reason = match outcome {
         Ok(Ok(())) => return Ok(attempts),
         Ok(Err(refusal)) => refusal.reason,
         Err(_) => {
             let within = humantime::format_duration(hook.timeout);
-            lock(&last).take().unwrap_or_else(|| format!("no answer within {within}"))
+            last.take().unwrap_or_else(|| format!("no answer within {within}"))
         }
     };
     Err(if attempts > 1 { format!("{reason} ({attempts} attempts)") } else { reason })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn client(patience: Patience) -> Result<Client, reqwest::Error> {
