@@ -12,5 +12,6 @@ mod check;
 mod collect;
 mod harness;
 mod live;
+mod notify;
 mod rules;
 mod store;

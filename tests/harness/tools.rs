@@ -161,6 +161,12 @@ pub fn supervise() -> &'static Path {
     once(&TOOL, || go_build("supervise", "./supervise", ""))
 }
 
+/// Prometheus' own linter of metrics.
+pub fn promlint() -> &'static Path {
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || go_build("promlint", "./promlint", ""))
+}
+
 /// The test cluster: etcd, the control plane and hollow kubelets in one program.
 pub fn cluster() -> &'static Path {
     static TOOL: Tool = OnceLock::new();
