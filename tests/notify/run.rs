@@ -37,7 +37,7 @@ fn november(command: &mut Command) -> &mut Command {
 /// Nothing that was said, logged or stored holds a secret of a hook or of its answer.
 fn without_secrets(user: &Workspace, ended: &Ended) {
     let said = format!("{}{}", ended.stdout, ended.stderr);
-    for secret in ["path-secret", "query-secret", "token-secret", "answer-body-secret"] {
+    for secret in ["path-zq7", "query-zq7", "token-zq7", "answer-zq7"] {
         assert!(!said.contains(secret), "{secret} was said:\n{said}");
         if user.path("evidence").is_dir() {
             for (name, bytes) in files(&user.path("evidence")) {
@@ -52,19 +52,19 @@ fn without_secrets(user: &Workspace, ended: &Ended) {
 fn hooks_hear_what_changed_in_four_weeks() {
     let (generic, slack) = (Receiver::start([Answer::status(200)]), Receiver::start([Answer::status(200)]));
     let user = Workspace::new();
-    let secret = user.write("slack-url", &format!("{}\n", slack.url("/services/path-secret")));
+    let secret = user.write("slack-url", &format!("{}\n", slack.url("/services/path-zq7")));
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
     let hooks = format!(
         "  - {{url: '{}', token: env:HOOK_TOKEN, on: always}}\n  - {{url: slack-url, format: slack, severity: high}}\n",
-        generic.url("/hook?key=query-secret")
+        generic.url("/hook?key=query-zq7")
     );
     let mut command = shop(&user, &hooks);
-    command.env("HOOK_TOKEN", "token-secret");
+    command.env("HOOK_TOKEN", "token-zq7");
     let ended = Ended::from(november(october(&mut command)).output().unwrap()).expect(0);
     without_secrets(&user, &ended);
 
     let [first, second] = &generic.received()[..] else { panic!("a message for each run") };
-    assert_eq!(second.header("authorization"), Some("Bearer token-secret"));
+    assert_eq!(second.header("authorization"), Some("Bearer token-zq7"));
     let (first, second) = (first.json(), second.json());
     assert_eq!((&first["event"], &first["changes"]["since"]), (&"change".into(), &Value::Null));
     assert_eq!((&second["event"], &second["cluster"]["environment"]), (&"worse".into(), &"production".into()));
@@ -77,11 +77,6 @@ fn hooks_hear_what_changed_in_four_weeks() {
     assert_eq!(second["evidence"]["index"], 1);
     let report = second["evidence"]["report"].as_str().unwrap();
     assert!(Path::new(report).is_file() || user.path(report).is_file(), "{report}");
-    let evaluation: Value =
-        serde_json::from_slice(&std::fs::read(user.path(report).with_file_name("../drift.json")).unwrap_or_default())
-            .unwrap_or_default();
-    assert!(evaluation.is_null() || evaluation["schema"] == "kubeproof.dev/drift/v1");
-
     let message = slack.only().json();
     let header = &message["blocks"][0];
     assert_eq!(header["text"]["text"], "shop-prod (production): got worse");
@@ -99,18 +94,18 @@ fn no_hook_fails_a_run_or_holds_it_up() {
     let broken = Receiver::start([Answer::status(404)]);
     let hanging = Receiver::start([Answer::Hangs]);
     let fine = Receiver::start([Answer::status(200)]);
-    let elsewhere = Receiver::start([Answer::with(307, "location", fine.url("/path-secret"))]);
+    let elsewhere = Receiver::start([Answer::with(307, "location", fine.url("/path-zq7"))]);
     let user = Workspace::new();
-    user.write("readable", &fine.url("/path-secret"));
+    user.write("readable", &fine.url("/path-zq7"));
     let hooks = format!(
         "  - {{url: '{}', on: always}}\n  - {{url: '{}', on: always, timeout: 1s}}\n  - {{url: '{}', on: always}}\n\
-         \x20 - {{url: env:UNSET, on: always}}\n  - {{url: hooks.example.com/path-secret, on: always}}\n  - {{url: readable, on: always}}\n\
-         \x20 - {{url: '{}', token: token-secret, on: always}}\n  - {{url: '{}', on: always}}\n",
-        broken.url("/path-secret"),
-        hanging.url("/path-secret"),
-        elsewhere.url("/path-secret"),
-        fine.url("/path-secret"),
-        fine.url("/path-secret"),
+         \x20 - {{url: env:UNSET, on: always}}\n  - {{url: hooks.example.com/path-zq7, on: always}}\n  - {{url: readable, on: always}}\n\
+         \x20 - {{url: '{}', token: token-zq7, on: always}}\n  - {{url: '{}', on: always}}\n",
+        broken.url("/path-zq7"),
+        hanging.url("/path-zq7"),
+        elsewhere.url("/path-zq7"),
+        fine.url("/path-zq7"),
+        fine.url("/path-zq7"),
     );
     let began = Instant::now();
     let ended = Ended::from(october(&mut shop(&user, &hooks)).output().unwrap()).expect(0);
@@ -136,7 +131,7 @@ fn no_hook_fails_a_run_or_holds_it_up() {
 fn a_run_without_evidence_is_told_with_its_reason() {
     let hook = Receiver::start([Answer::status(503), Answer::status(200)]);
     let user = Workspace::new();
-    let hooks = format!("  - {{url: '{}', on: failure}}\n", hook.url("/path-secret"));
+    let hooks = format!("  - {{url: '{}', on: failure}}\n", hook.url("/path-zq7"));
     user.write("bad/deployment.yaml", "kind: [\n");
     let ended = Ended::from(shop(&user, &hooks).args(["--from", "bad"]).output().unwrap()).expect(2);
     without_secrets(&user, &ended);
@@ -153,10 +148,10 @@ fn a_run_without_evidence_is_told_with_its_reason() {
 fn a_mistyped_hook_is_an_error_that_does_not_repeat_it() {
     let user = Workspace::new();
     for hooks in [
-        "  - {url: 'https://hooks.example.com/path-secret', fromat: slack}\n",
-        "  - https://hooks.example.com/path-secret\n",
-        "  - {url: 'htps://hooks.example.com/path-secret'}\n",
-        "  - {url: 'https://hooks.example.com/path-secret', on: 'https://path-secret'}\n",
+        "  - {url: 'https://hooks.example.com/path-zq7', fromat: slack}\n",
+        "  - https://hooks.example.com/path-zq7\n",
+        "  - {url: 'htps://hooks.example.com/path-zq7'}\n",
+        "  - {url: 'https://hooks.example.com/path-zq7', on: 'https://path-zq7'}\n",
     ] {
         let ended = Ended::from(october(&mut shop(&user, hooks)).output().unwrap()).expect(2);
         assert!(ended.stderr.contains("kubeproof.yaml:6"), "{}", ended.stderr);
