@@ -13,7 +13,7 @@ use super::{Failure, env, output, settings::Settings};
 use crate::{
     clock::Clock,
     collect::ClusterIdentity,
-    config::{At, HookConfig, Private},
+    config::{At, HookConfig, Occasion, Private},
     metrics::{self, Evidence},
     notify::{Committed, Failed, Hook, Patience, Run, Tale, Told},
     replace,
@@ -107,9 +107,9 @@ impl<'a> After<'a> {
 
     /// Tells every hook, at the same time; how many took it, and how many did not.
     async fn tell(&self, tale: &Tale<'_>) -> (usize, usize) {
-        let each = self.hooks.iter().map(async |hook| match hook {
-            Ok(hook) => (hook.name(), hook.tell(tale, Patience::default()).await),
-            Err(unusable) => ("a hook".to_owned(), Told::Failed(unusable.clone())),
+        let each = self.hooks.iter().zip(1..).map(async |(hook, nth)| match hook {
+            Ok(hook) => (format!("hook {nth} ({})", hook.name()), hook.tell(tale, Patience::default()).await),
+            Err(unusable) => (format!("hook {nth}"), Told::Failed(unusable.clone())),
         });
         let (mut delivered, mut failed) = (0, 0);
         for (name, told) in futures::future::join_all(each).await {
@@ -120,8 +120,10 @@ impl<'a> After<'a> {
                     output::tell(false, &format!("notified {name}{often}"));
                 }
                 Told::NotWanted { happened, on } => {
-                    let text = format!("{name} is not notified: on is {}, this run is {}", on.name(), happened.name());
-                    output::tell(false, &text);
+                    output::tell(
+                        false,
+                        &format!("{name} is not notified: on is {}, and {}", on.name(), words(happened)),
+                    );
                 }
                 Told::Failed(reason) => {
                     failed += 1;
@@ -165,6 +167,17 @@ impl<'a> After<'a> {
     fn pending(&self) -> Option<usize> {
         let state = PathBuf::from(self.settings.resolve(self.settings.config.state_dir.as_deref()?));
         pending::count(&state, &self.cluster.borrow().as_ref()?.folder).ok()
+    }
+}
+
+/// Why a hook that waits for more is not told.
+fn words(happened: Occasion) -> &'static str {
+    match happened {
+        Occasion::Always => "nothing changed",
+        Occasion::Change => "nothing got worse",
+        Occasion::Worse => "the run is complete",
+        Occasion::Incomplete => "the run did not fail",
+        Occasion::Failure => "the run failed",
     }
 }
 

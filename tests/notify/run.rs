@@ -84,9 +84,12 @@ fn hooks_hear_what_changed_in_four_weeks() {
     let lines: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("notified")).collect();
     let (generic, slack) = (generic.origin(), slack.origin());
     assert_eq!(lines.len(), 4, "a line for each hook of each run: {lines:?}");
-    assert!(lines[0].ends_with(&format!("notified {generic}")), "{lines:?}");
-    assert!(lines[1].ends_with(&format!("{slack} is not notified: on is worse, this run is change")), "{lines:?}");
-    assert!(lines[3].ends_with(&format!("notified {slack}")), "{lines:?}");
+    assert!(lines[0].ends_with(&format!("notified hook 1 ({generic})")), "{lines:?}");
+    assert!(
+        lines[1].ends_with(&format!("hook 2 ({slack}) is not notified: on is worse, and nothing got worse")),
+        "{lines:?}"
+    );
+    assert!(lines[3].ends_with(&format!("notified hook 2 ({slack})")), "{lines:?}");
 }
 
 #[test]
@@ -112,14 +115,14 @@ fn no_hook_fails_a_run_or_holds_it_up() {
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
     without_secrets(&user, &ended);
     for expected in [
-        format!("{} was not notified: it answered 404 Not Found", broken.origin()),
-        format!("{} was not notified: no answer within 1s", hanging.origin()),
-        format!("{} was not notified: it answered 307 Temporary Redirect, a redirect", elsewhere.origin()),
-        "url: the variable UNSET is not set (line 9 of the configuration)".into(),
+        format!("hook 1 ({}) was not notified: it answered 404 Not Found", broken.origin()),
+        format!("hook 2 ({}) was not notified: no answer within 1s", hanging.origin()),
+        format!("hook 3 ({}) was not notified: it answered 307 Temporary Redirect, a redirect", elsewhere.origin()),
+        "hook 4 was not notified: url: the variable UNSET is not set (line 9 of the configuration)".into(),
         "the file that its url names cannot be read: No such file or directory".into(),
         "the file that its url names can be read by everybody: chmod 600 it".into(),
         "the file that its token names cannot be read: No such file or directory".into(),
-        format!("notified {}", fine.origin()),
+        format!("notified hook 8 ({})", fine.origin()),
     ] {
         assert!(ended.stderr.contains(&expected), "no '{expected}' in:\n{}", ended.stderr);
     }
@@ -140,7 +143,11 @@ fn a_run_without_evidence_is_told_with_its_reason() {
     let message = received[1].json();
     assert_eq!((&message["event"], &message["evidence"]), (&"failure".into(), &Value::Null));
     assert!(message["error"].as_str().unwrap().contains("no Kubernetes object in bad"), "{message}");
-    assert!(ended.stderr.contains(&format!("notified {} after 2 attempts", hook.origin())), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("notified hook 1 ({}) after 2 attempts", hook.origin())),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stderr.contains("error: no Kubernetes object in bad"), "{}", ended.stderr);
 }
 
