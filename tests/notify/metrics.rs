@@ -11,7 +11,11 @@ use std::{
 };
 
 use crate::{
-    harness::judges,
+    harness::{
+        cluster,
+        hooks::{Answer, Receiver},
+        judges,
+    },
     live::workspace::{Ended, Workspace, entries},
 };
 
@@ -190,6 +194,33 @@ fn the_daemon_serves_its_schedules_and_its_runs_and_remembers_them() {
     let again = start().scrape();
     assert_eq!(value(&again, "kubeproof_run_success{cluster=\"shop-prod\",schedule=\"daily\"}"), 0.0);
     assert_eq!(value(&again, "kubeproof_schedule_runs_total{schedule=\"daily\",result=\"failed\"}"), 0.0);
+}
+
+#[test]
+fn the_daemon_serves_what_a_real_cluster_showed() {
+    let user = Workspace::new();
+    let hook = Receiver::start([Answer::status(200)]);
+    let config = format!(
+        "apiVersion: kubeproof.dev/v1\ncluster: {{name: live}}\nstateDir: state\nstores: [evidence]\n\
+         notify: [{{url: '{}', on: always}}]\n",
+        hook.url("/hook")
+    );
+    user.write("kubeproof.yaml", &config);
+    due_now(&user, "daily");
+    user.write("state/schedule.json", r#"{"daily": {"planned": "2020-01-01T00:00:00Z", "ended": true}}"#);
+    let mut command = user.kubeproof();
+    command.args(["daemon", "--config", "kubeproof.yaml", "--metrics-listen", "127.0.0.1:0", "schedules"]);
+    let daemon = Daemon::start(command.env("KUBECONFIG", cluster().kubeconfig()));
+    let metrics = daemon.until("kubeproof_schedule_runs_total{schedule=\"daily\",result=\"done\"}", 1.0);
+    let of = |name: &str, labels: &str| {
+        value(&metrics, &format!("kubeproof_{name}{{cluster=\"live\",schedule=\"daily\"{labels}}}"))
+    };
+    assert_eq!((of("run_success", ""), of("evidence_log_index", ""), of("pending_bundles", "")), (1.0, 0.0, 0.0));
+    assert!(of("evidence_timestamp_seconds", "") <= of("run_timestamp_seconds", ""));
+    assert!(of("snapshot_objects", "") > 50.0 && of("run_duration_seconds", "") > 0.0);
+    assert!(of("checks", ",outcome=\"pass\"") > 0.0);
+    let message = hook.only().json();
+    assert_eq!(message["counts"]["objects"].as_f64().unwrap(), of("snapshot_objects", ""), "one count everywhere");
 }
 
 #[test]
