@@ -3,13 +3,13 @@
 //! Integers beyond ±(2^53-1) would lose digits in RFC 8785's number form: they are tagged `{"$int": "…"}` first
 //! (bundle format, "The bag"). Duplicate keys are refused when read.
 
-use std::{cell::RefCell, cmp::Ordering, fmt};
+use std::{cell::RefCell, cmp::Ordering, collections::BTreeMap, fmt};
 
 use serde::{
     Serialize,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, value::RawValue};
 
 /// The greatest integer that every JSON reader keeps exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -42,6 +42,49 @@ pub fn value_to_vec(value: &Value) -> Result<Vec<u8>, CanonicalError> {
             Ok(serde_json_canonicalizer::to_vec(&tagged)?)
         }
     }
+}
+
+/// The same as [`to_vec`], for values with long lists near the top: down to `depth` no tree of values is made, only of
+/// one item after the other. Names of members down to there are ASCII.
+///
+/// # Errors
+/// As [`to_vec`].
+pub fn to_vec_by_item<T: Serialize + ?Sized>(value: &T, depth: usize) -> Result<Vec<u8>, CanonicalError> {
+    let text = serde_json::to_string(value)?;
+    let mut bytes = Vec::with_capacity(text.len());
+    write_by_item(serde_json::from_str(&text)?, depth, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn write_by_item(raw: &RawValue, depth: usize, to: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    match (depth.checked_sub(1), raw.get().as_bytes().first()) {
+        (Some(depth), Some(b'{')) => {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get())?;
+            to.push(b'{');
+            for (at, (name, member)) in members.into_iter().enumerate() {
+                if at > 0 {
+                    to.push(b',');
+                }
+                serde_json::to_writer(&mut *to, &name)?;
+                to.push(b':');
+                write_by_item(member, depth, to)?;
+            }
+            to.push(b'}');
+        }
+        (Some(depth), Some(b'[')) => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw.get())?;
+            to.push(b'[');
+            for (at, item) in items.into_iter().enumerate() {
+                if at > 0 {
+                    to.push(b',');
+                }
+                write_by_item(item, depth, to)?;
+            }
+            to.push(b']');
+        }
+        _ => to.extend(value_to_vec(&serde_json::from_str(raw.get())?)?),
+    }
+    Ok(())
 }
 
 /// An object of values that are canonical already, each in pieces: a large one is never held twice.

@@ -194,6 +194,8 @@ pub struct Config {
     pub providers: Option<String>,
     /// expected.yaml, added to the built-in list.
     pub expected: Option<String>,
+    /// noise.yaml: changes that drift counts and does not list, added to the built-in list.
+    pub noise: Option<String>,
     /// parameters.yaml: what is set in checks that have parameters.
     pub parameters: Option<String>,
     /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.
@@ -416,6 +418,17 @@ pub enum WaiverKind {
 }
 
 impl WaiverKind {
+    /// What a person reads: `risk accepted`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FalsePositive => "false positive",
+            Self::RiskAccepted => "risk accepted",
+            Self::CompensatingControl => "compensating control",
+            Self::AddressableAlternative => "addressable alternative",
+            Self::OutOfScope => "out of scope",
+        }
+    }
+
     /// It rests on another measure, which a document describes.
     pub fn needs_document(self) -> bool {
         matches!(self, Self::CompensatingControl | Self::AddressableAlternative)

@@ -10,8 +10,8 @@
 //! 6. [`bundle`]: manifest, in-toto statement, DSSE envelope, log entry; and `verify`
 //! 7. [`store`]: create-only objects, the commit last
 //!
-//! [`pipeline`] strings them together for one run, [`notify`] tells of it; [`schedule`] repeats it,
-//! [`metrics`] counts; [`cli`] is the only module that prints.
+//! [`pipeline`] strings them together for one run, and [`notify`] tells of it; [`schedule`] repeats it, and [`metrics`]
+//! counts; [`period`] joins many runs into one package; [`cli`] is the only module that prints.
 //! The clock, the random source and the keys are inputs: the same inputs give the same bytes.
 //!
 //! `kube` is used in [`collect`] alone, `object_store` in [`store`], `typst` in [`report`], signing keys in [`bundle`].
@@ -47,5 +47,7 @@ pub mod notify;
 pub mod schedule;
 
 pub mod metrics;
+
+pub mod period;
 
 pub mod cli;

@@ -13,5 +13,6 @@ mod collect;
 mod harness;
 mod live;
 mod notify;
+mod period;
 mod rules;
 mod store;

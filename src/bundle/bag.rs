@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use chrono::NaiveDate;
+
 use crate::{bundle::statement::Predicate, digest::Digest};
 
 /// The payload manifest: what the statement signs.
@@ -120,19 +122,50 @@ pub fn evidence_root(files: &BTreeMap<String, Vec<u8>>) -> Digest {
 
 /// The evidence root of a manifest.
 pub fn evidence_root_of(lines: &Lines) -> Digest {
-    Digest::of(format(lines.iter().filter(|(path, _)| !path.starts_with(REPORT))))
+    root_without(lines, REPORT)
 }
 
-/// bagit.txt, bag-info.txt and tagmanifest-sha256.txt, which follow from the manifest and the predicate alone.
+/// SHA-256 of a manifest without the documents below `documents`, which print it.
+pub fn root_without(lines: &Lines, documents: &str) -> Digest {
+    Digest::of(format(lines.iter().filter(|(path, _)| !path.starts_with(documents))))
+}
+
+/// What bag-info.txt says beside the payload's size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BagInfo {
+    /// Program and version.
+    pub agent: String,
+    /// Day, in UTC.
+    pub date: NaiveDate,
+    /// What the bag is about.
+    pub identifier: String,
+}
+
+impl BagInfo {
+    /// What the bag of a run says.
+    pub fn of_run(predicate: &Predicate) -> Self {
+        Self {
+            agent: format!("{} {}", predicate.tool.name, predicate.tool.version),
+            date: predicate.run.finished.date_naive(),
+            identifier: predicate.cluster.folder.clone(),
+        }
+    }
+}
+
+/// bagit.txt, bag-info.txt and tagmanifest-sha256.txt of a run, which follow from the manifest and the predicate alone.
 ///
 /// `octets` is the payload's size in bytes.
 pub fn derived(manifest: &[u8], octets: u64, predicate: &Predicate) -> BTreeMap<String, Vec<u8>> {
+    tag_files(manifest, octets, &BagInfo::of_run(predicate))
+}
+
+/// The same files of any bag.
+pub fn tag_files(manifest: &[u8], octets: u64, info: &BagInfo) -> BTreeMap<String, Vec<u8>> {
     let info = format!(
-        "Bag-Software-Agent: {} {}\nBagging-Date: {}\nExternal-Identifier: {}\nPayload-Oxum: {octets}.{}\n",
-        predicate.tool.name,
-        predicate.tool.version,
-        predicate.run.finished.date_naive(),
-        predicate.cluster.folder,
+        "Bag-Software-Agent: {}\nBagging-Date: {}\nExternal-Identifier: {}\nPayload-Oxum: {octets}.{}\n",
+        info.agent,
+        info.date,
+        info.identifier,
         manifest.iter().filter(|b| **b == b'\n').count(),
     );
     let mut tags =

@@ -7,6 +7,7 @@ pub mod bag;
 pub mod envelope;
 pub mod keys;
 pub mod log;
+pub mod package;
 pub mod seal;
 pub mod sigstore;
 pub mod statement;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -32,12 +32,22 @@ pub enum StatementError {
     /// Not an in-toto statement.
     #[error("statement type is '{0}', not '{STATEMENT_TYPE}'")]
     StatementType(String),
-    /// Another tool's predicate.
-    #[error("predicate type is '{0}', not '{PREDICATE_TYPE}'")]
-    PredicateType(String),
+    /// Another tool's predicate, or one that does not belong here.
+    #[error("predicate type is '{found}', not '{wanted}'")]
+    PredicateType {
+        /// What it says.
+        found: String,
+        /// What was expected.
+        wanted: &'static str,
+    },
     /// This format, in a version that is not known here.
-    #[error("made by another version of kubeproof ({0}; this one reads {PREDICATE_TYPE}): verify it with that version")]
-    Version(String),
+    #[error("made by another version of kubeproof ({found}; this one reads {wanted}): verify it with that version")]
+    Version {
+        /// What it says.
+        found: String,
+        /// What this version reads.
+        wanted: &'static str,
+    },
     /// A subject that stands twice.
     #[error("subject '{0}' stands twice")]
     DuplicateSubject(String),
@@ -46,16 +56,16 @@ pub enum StatementError {
 /// The statement as it is stored and signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Statement {
+pub struct Statement<P = Predicate> {
     /// [`STATEMENT_TYPE`].
     #[serde(rename = "_type")]
     pub kind: String,
     /// The manifest and each PDF, by bag path.
     pub subject: Vec<Subject>,
-    /// [`PREDICATE_TYPE`].
+    /// [`PREDICATE_TYPE`], or that of `P`.
     pub predicate_type: String,
     /// What is said of them.
-    pub predicate: Predicate,
+    pub predicate: P,
 }
 
 /// A file that the statement is about.
@@ -280,7 +290,12 @@ impl RuleDigests {
 
 /// The subjects of a manifest: itself, and each PDF by its bag path.
 pub fn subjects(manifest: Digest, lines: &Lines) -> Vec<Subject> {
-    let pdfs = lines.iter().filter(|(path, _)| path.ends_with(".pdf") && path.starts_with(bag::REPORT));
+    subjects_with(manifest, lines, bag::REPORT)
+}
+
+/// The subjects of a manifest whose documents stand below `documents`.
+pub fn subjects_with(manifest: Digest, lines: &Lines, documents: &str) -> Vec<Subject> {
+    let pdfs = lines.iter().filter(|(path, _)| path.ends_with(".pdf") && path.starts_with(documents));
     std::iter::once((bag::MANIFEST, manifest))
         .chain(pdfs.map(|(path, digest)| (path.as_str(), *digest)))
         .map(|(name, digest)| Subject { name: name.to_owned(), digest: SubjectDigest { sha256: digest.hex() } })
@@ -303,17 +318,27 @@ impl Statement {
     /// # Errors
     /// Not JSON, duplicate keys, other types, other fields, or a subject that stands twice.
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
+        Self::parse_as(payload, PREDICATE_TYPE, PREDICATE_FAMILY)
+    }
+}
+
+impl<P: DeserializeOwned> Statement<P> {
+    /// Reads a statement whose predicate is of the type `wanted`; types of every version begin with `family`.
+    ///
+    /// # Errors
+    /// As [`Statement::parse`].
+    pub fn parse_as(payload: &[u8], wanted: &'static str, family: &str) -> Result<Self, StatementError> {
         let value = canonical::parse(payload).map_err(|e| StatementError::Form(e.to_string()))?;
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().chars().take(200).collect();
         let kind: String = text("_type");
         if kind != STATEMENT_TYPE {
             return Err(StatementError::StatementType(kind));
         }
-        let predicate_type: String = text("predicateType");
-        match predicate_type.strip_prefix(PREDICATE_FAMILY) {
-            _ if predicate_type == PREDICATE_TYPE => {}
-            Some(_) => return Err(StatementError::Version(predicate_type)),
-            None => return Err(StatementError::PredicateType(predicate_type)),
+        let found: String = text("predicateType");
+        match found.strip_prefix(family) {
+            _ if found == wanted => {}
+            Some(_) => return Err(StatementError::Version { found, wanted }),
+            None => return Err(StatementError::PredicateType { found, wanted }),
         }
         let statement: Self = serde_json::from_value(value).map_err(|e| StatementError::Form(e.to_string()))?;
         let mut seen = std::collections::BTreeSet::new();
@@ -324,6 +349,12 @@ impl Statement {
     }
 }
 
+/// The predicate type that a payload claims; nothing is proved by it.
+pub fn claimed_type(payload: &[u8]) -> Option<String> {
+    let value = canonical::parse(payload).ok()?;
+    value.get("predicateType").and_then(Value::as_str).map(|text| text.chars().take(200).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,7 +363,7 @@ mod tests {
     fn another_version_is_called_by_its_name() {
         let payload = format!(r#"{{"_type":"{STATEMENT_TYPE}","predicateType":"{PREDICATE_FAMILY}v2","new":1}}"#);
         let error = Statement::parse(payload.as_bytes()).unwrap_err();
-        assert!(matches!(error, StatementError::Version(_)), "{error}");
+        assert!(matches!(error, StatementError::Version { .. }), "{error}");
         assert!(error.to_string().contains("evidence/v2"), "{error}");
     }
 

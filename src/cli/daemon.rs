@@ -40,8 +40,9 @@ One run at a time. SIGTERM or Ctrl-C ends the process after the current run, or 
 without it: what was not committed does not count. With stateDir in the configuration, runs
 missed while the process was down are named at the next start.
 
-Example:
-  kubeproof daemon --config kubeproof.yaml schedules/daily.yaml schedules/weekly.yaml")]
+Examples:
+  kubeproof daemon --config kubeproof.yaml schedules/daily.yaml schedules/weekly.yaml
+  kubeproof daemon --config kubeproof.yaml --metrics-listen 127.0.0.1:9464 schedules")]
 pub(super) struct Args {
     /// Schedule files, or a folder of them
     #[arg(value_name = "SCHEDULE", required = true)]

@@ -61,6 +61,20 @@ pub(super) fn find(settings: &Settings, folder: Option<&Path>, all_local: bool) 
     Ok(Found { keys, public, made: true })
 }
 
+/// Keys of the configuration, of `folder`, or of the user's folder; none are made.
+pub(super) fn existing(settings: &Settings, folder: Option<&Path>) -> Result<KeySet, Failure> {
+    let named = &settings.config.keys;
+    if folder.is_none() && (named.signing.is_some() || named.log.is_some() || named.redaction.is_some()) {
+        return configured(settings);
+    }
+    let folder = folder.map_or_else(default_folder, |folder| Ok(folder.to_path_buf()))?;
+    if KeySet::present(&folder) {
+        return KeySet::load(&folder).map_err(failure);
+    }
+    Err(Failure::usage(format!("no keys in {}, and a package is signed", folder.display()))
+        .hint("name the folder with --keys, or the keys in kubeproof.yaml; 'kubeproof keys generate' makes new ones"))
+}
+
 /// Held while keys are looked for and made; `None` where the folder's parent cannot be written, and nothing be made.
 fn lock(folder: &Path) -> Result<Option<File>, Failure> {
     let Some(parent) = folder.parent() else { return Ok(None) };

@@ -25,6 +25,7 @@ mod keys;
 mod list;
 mod node;
 mod output;
+mod period;
 mod progress;
 mod run;
 mod settings;
@@ -164,6 +165,8 @@ enum Command {
     Status(status::Args),
     /// Read this node's files and kubelet configuration into a node report
     Node(node::Args),
+    /// Make one signed package of a period's bundles, for an auditor
+    Period(period::Args),
     /// Run the schedules in a long-lived process
     Daemon(daemon::Args),
 }
@@ -188,6 +191,7 @@ pub fn main() -> ExitCode {
         Command::Get(args) => get::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Period(args) => period::run(&args),
         Command::Daemon(args) => daemon::run(&args),
     };
     match outcome {

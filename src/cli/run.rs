@@ -313,6 +313,6 @@ fn scheduled() -> Option<DateTime<Utc>> {
 }
 
 /// The running program's own bytes: a claim of the statement, not a proof.
-fn program_digest() -> Option<Digest> {
+pub(super) fn program_digest() -> Option<Digest> {
     Digest::of_reader(std::fs::File::open(std::env::current_exe().ok()?).ok()?).ok()
 }

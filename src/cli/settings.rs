@@ -11,6 +11,7 @@ use crate::{
     canonical,
     config::{self, AttestationsFile, Config, LoadError, Located, ProvidersFile, WaiversFile},
     digest::Digest,
+    drift,
     framework::{self, RuleFiles, parameters},
 };
 
@@ -82,6 +83,7 @@ pub(super) fn load(args: &DefinitionArgs) -> Result<Settings, Failure> {
         ("attestations.yaml", &config.attestations),
         ("providers.yaml", &config.providers),
         ("user-expected.yaml", &config.expected),
+        (drift::OWN_NOISE, &config.noise),
         (parameters::FILE, &config.parameters),
     ];
     for (name, path) in named {

@@ -56,12 +56,7 @@ impl StoreArgs {
 
     /// Opens the store for reading.
     pub(super) fn open(&self) -> Result<Store, Failure> {
-        let url = match (&self.store, &self.config) {
-            (Some(url), _) => url.clone(),
-            (None, Some(path)) => first_store(path)?,
-            (None, None) => "./evidence".into(),
-        };
-        Store::open_existing(&url, &env_all()).map_err(failure)
+        open(self.store.as_deref(), self.config.as_deref())
     }
 
     /// The key to trust, if any was named.
@@ -73,16 +68,29 @@ impl StoreArgs {
     pub(super) async fn clusters(&self, store: &Store) -> Result<Vec<String>, Failure> {
         let all = store.clusters().await.map_err(failure)?;
         let Some(wanted) = &self.cluster else { return Ok(all) };
-        // A folder is the name and a uid: `prod-eu` means the folder `prod-eu-1a2b3c4d`.
-        let is_wanted =
-            |folder: &&String| *folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted);
-        let chosen: Vec<String> = all.iter().filter(is_wanted).cloned().collect();
+        let chosen: Vec<String> = all.iter().filter(|folder| is_cluster(folder, wanted)).cloned().collect();
         if chosen.is_empty() {
             let failure = Failure::usage(format!("no cluster '{wanted}' in {}", store.url()));
             return Err(if all.is_empty() { failure } else { failure.hint(format!("it holds: {}", all.join(", "))) });
         }
         Ok(chosen)
     }
+}
+
+/// Opens a store for reading: the one named, else the configuration's first, else `./evidence`.
+pub(super) fn open(store: Option<&str>, config: Option<&Path>) -> Result<Store, Failure> {
+    let url = match (store, config) {
+        (Some(url), _) => url.to_owned(),
+        (None, Some(path)) => first_store(path)?,
+        (None, None) => "./evidence".into(),
+    };
+    Store::open_existing(&url, &env_all()).map_err(failure)
+}
+
+/// Whether somebody who writes `wanted` means this folder, which is the cluster's name and a uid: `prod-eu` means
+/// `prod-eu-1a2b3c4d`.
+pub(super) fn is_cluster(folder: &str, wanted: &str) -> bool {
+    folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted)
 }
 
 /// The key in a file that somebody trusts; a weak one is no key to trust.

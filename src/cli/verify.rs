@@ -1,4 +1,4 @@
-//! `kubeproof verify`: prove a bundle or a chain of bundles, offline.
+//! `kubeproof verify`: prove a bundle, a chain of bundles or a period's package, offline.
 
 mod text;
 
@@ -9,6 +9,7 @@ use chrono::Duration;
 use super::{Exit, Failure, Outcome, clock, key_source};
 use crate::bundle::{
     keys::{KeyError, SIGNING_PUBLIC_FILE, VerifyingKey},
+    package,
     verify::{
         self, Options, Trust, Verdict, Verification, copy,
         pin::Pins,
@@ -27,7 +28,7 @@ Examples:
   kubeproof verify fetched/ --key signing.pub --pin pins.json --max-age 26h
   kubeproof verify fetched/ --key signing.pub --replay --out proved/")]
 pub struct Args {
-    /// A bundle, the folder that 'get' wrote, a cluster's folder, or a store on this machine
+    /// A bundle, the folder that 'get' wrote, a cluster's folder, a store on this machine, or a period's package
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Public key to trust (signing.pub), received by a way that does not lead through the store
@@ -112,6 +113,13 @@ fn judge(args: &Args, trust: &Trust, options: &Options) -> Result<Vec<Verificati
         Failure::usage(error).hint("give a bundle, the folder that 'kubeproof get' wrote, or a store's folder")
     })?;
     match found {
+        Found::Bundle { files, .. } if package::is_claimed(&files.files) => {
+            if args.out.is_some() || args.replay {
+                return Err(Failure::usage("--out and --replay are about one bundle, and this is a period's package")
+                    .hint("copy the folder as it is; 'kubeproof get' fetches a bundle of it"));
+            }
+            Ok(vec![verify::package(files, trust, options)])
+        }
         Found::Bundle { name, files, log } => {
             let (verification, verified) = verify::bundle(&name, files, &log, trust, options);
             if let Some(folder) = &args.out {

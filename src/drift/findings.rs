@@ -21,7 +21,7 @@ pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>
     for (id, finding) in &new.failures {
         match old.failures.get(id) {
             None => {
-                let cause = appeared(finding, &by_new_rules, before.side, now);
+                let cause = appeared(finding, &by_new_rules, before, now);
                 changes.push(change(finding, FindingChangeKind::New, cause));
             }
             Some(earlier) => match (earlier.is_open_failure(), finding.is_open_failure()) {
@@ -34,10 +34,12 @@ pub(super) fn changes(before: &Before<'_>, now: Side<'_>) -> (Vec<FindingChange>
     for (id, finding) in old.failures.iter().filter(|(id, _)| !new.failures.contains_key(*id)) {
         let (kind, cause) = if new.could_not_see(*id, finding, before.side, now) {
             (FindingChangeKind::LostSight, Cause::Sight)
-        } else if by_new_rules.failures.contains_key(id) {
-            (FindingChangeKind::Resolved, Cause::Cluster)
-        } else {
+        } else if !by_new_rules.failures.contains_key(id) {
             (FindingChangeKind::Resolved, Cause::Rules)
+        } else if before.by_time.checks.contains(&*finding.check) && !before.by_time.failures.contains(id) {
+            (FindingChangeKind::Resolved, Cause::Time)
+        } else {
+            (FindingChangeKind::Resolved, in_cluster(finding, before, now))
         };
         changes.push(change(finding, kind, cause));
     }
@@ -88,15 +90,28 @@ impl<'a> Judged<'a> {
     }
 }
 
-fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, old: Side<'_>, now: Side<'_>) -> Cause {
+fn appeared(finding: &Finding, old_by_new_rules: &Judged<'_>, before: &Before<'_>, now: Side<'_>) -> Cause {
     let id = finding.id;
     if old_by_new_rules.failures.contains_key(&id) {
         Cause::Rules
-    } else if old_by_new_rules.could_not_see(id, finding, now, old) {
+    } else if old_by_new_rules.could_not_see(id, finding, now, before.side) {
         Cause::Sight
+    } else if before.by_time.failures.contains(&id) {
+        Cause::Time
     } else {
-        Cause::Cluster
+        in_cluster(finding, before, now)
     }
+}
+
+/// Where the same images run in the same workload, what is said of them otherwise is a scanner's word.
+fn in_cluster(finding: &Finding, before: &Before<'_>, now: Side<'_>) -> Cause {
+    let workload = finding.resource.to_string();
+    let images = |side: Side<'_>| {
+        let run = side.snapshot.images.iter().filter(|image| image.workload == workload);
+        run.map(|image| (image.container.clone(), image.image.clone(), image.digest.clone())).collect::<BTreeSet<_>>()
+    };
+    let on_images = before.by_time.on_images.contains(&*finding.check);
+    if on_images && images(before.side) == images(now) { Cause::Scanner } else { Cause::Cluster }
 }
 
 /// The list that holds objects of the finding's kind, as one side of the comparison knows it.

@@ -1,7 +1,10 @@
 //! Stage 4: what changed since the last verified snapshot, and why.
 
+mod declarations;
 mod fields;
 mod findings;
+mod lists;
+mod noise;
 mod objects;
 mod permissions;
 mod selection;
@@ -14,12 +17,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use noise::{NoiseList, OWN as OWN_NOISE};
 pub use selection::{Part, Selection};
 
 use crate::{
     collect::Coverage,
     digest::Digest,
-    evaluate::{Evaluation, FindingId},
+    evaluate::{Dated, Evaluation, FindingId},
     framework::{RuleFiles, Severity},
     rbac::Grant,
     resource::ResourceRef,
@@ -48,15 +52,17 @@ pub struct Before<'a> {
     pub baseline: Baseline,
     /// Its snapshot judged by today's rules: separates "the cluster changed" from "the checks changed".
     pub by_new_rules: &'a Evaluation,
+    /// What time alone makes of it: its snapshot judged by today's rules as if it were of today.
+    pub by_time: &'a Dated,
 }
 
 /// Compares with the last verified run; without one, says so by having no baseline.
-pub fn compare(before: Option<&Before<'_>>, now: Side<'_>) -> Drift {
+pub fn compare(before: Option<&Before<'_>>, now: Side<'_>, noise: &NoiseList) -> Drift {
     let Some(before) = before else { return Drift::default() };
     let old = before.side;
     let sight = sight_changes(old.coverage, now.coverage);
     let keys_differ = old.snapshot.redaction_key != now.snapshot.redaction_key;
-    let (objects, left_out) = objects::changes(old, now, keys_differ);
+    let (objects, left_out) = objects::changes(old, now, noise, keys_differ);
     let (findings, still) = findings::changes(before, now);
     Drift {
         schema: SCHEMA.into(),
@@ -67,6 +73,7 @@ pub fn compare(before: Option<&Before<'_>>, now: Side<'_>) -> Drift {
         permissions: permissions::changes(old, now),
         findings,
         still,
+        declarations: declarations::changes(old.evaluation, now.evaluation),
         rules: rule_changes(old.rules, now.rules),
         sight,
     }
@@ -88,6 +95,7 @@ impl Default for Drift {
             permissions: Vec::new(),
             findings: Vec::new(),
             still: 0,
+            declarations: Vec::new(),
             rules: Vec::new(),
             sight: Vec::new(),
         }
@@ -100,6 +108,7 @@ impl Drift {
         self.objects.is_empty()
             && self.permissions.is_empty()
             && self.findings.is_empty()
+            && self.declarations.is_empty()
             && self.rules.is_empty()
             && self.sight.is_empty()
             && self.cannot_compare.is_empty()
@@ -179,6 +188,8 @@ pub struct Drift {
     pub findings: Vec<FindingChange>,
     /// Findings that were there before and still are.
     pub still: u64,
+    /// Waivers, attestations and provider documents that began or ceased to hold.
+    pub declarations: Vec<DeclarationChange>,
     /// Checks and frameworks that changed.
     pub rules: Vec<RuleChange>,
     /// Lists seen last time and not this time, or the reverse.
@@ -207,8 +218,12 @@ pub enum Cause {
     Rules,
     /// It could not be seen this time, or could not be seen last time.
     Sight,
-    /// A waiver or an expected entry began, ended or was withdrawn.
+    /// A waiver, an expected entry or an attestation began, ended or was withdrawn.
     Declaration,
+    /// Nothing but time passed: a certificate, a backup or a version became too old.
+    Time,
+    /// The same image in the same cluster: a scanner, or a statement about its results, says something else.
+    Scanner,
 }
 
 /// An object that came, went or changed.
@@ -231,11 +246,11 @@ pub struct ObjectChange {
     pub by: Option<Manager>,
 }
 
-/// Changes that are left out of the list, by the name of the rule that does it.
+/// Changes that are left out of the list, by the entry of the noise list that does it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeftOut {
-    /// `owned-by-a-controller`, `status-only`, `scan-results`.
+    /// Id of the entry: `owned-by-a-controller`, `status-only`, ...
     pub rule: String,
     /// Why.
     pub reason: String,
@@ -263,6 +278,8 @@ pub enum ChangeKind {
 pub struct FieldChange {
     /// JSON Pointer into the new object, for a removed field into the old one.
     pub path: String,
+    /// The same place with items of lists by name: `spec.template.spec.containers[name=app].image`.
+    pub stable: String,
     /// Value before; absent when added.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Value>,
@@ -331,6 +348,26 @@ pub enum FindingChangeKind {
     Accepted,
     /// Failed before, fails now, and is no longer waived or expected.
     Reopened,
+}
+
+/// A waiver, an attestation or a provider's document that began or ceased to hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclarationChange {
+    /// `waiver`, `attestation` or `provider`.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// State before (`in force`); absent where it was not declared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<String>,
+    /// State now (`expired`); absent where it was withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<String>,
+    /// It holds now, and did not before.
+    pub holds: bool,
+    /// What it applied to while it held: findings, or a requirement.
+    pub applies_to: Vec<String>,
 }
 
 /// A check or framework that differs.

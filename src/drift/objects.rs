@@ -2,52 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::{Cause, ChangeKind, LeftOut, ObjectChange, Side, fields, is_seen};
+use super::{Cause, ChangeKind, LeftOut, NoiseList, ObjectChange, Side, fields, is_seen};
 use crate::{
-    collect::{inputs, node},
-    snapshot::{IMAGE_SCAN, Manager, Object, REPORTS_GROUP},
+    collect::inputs,
+    snapshot::{Manager, Object, VEX_DOCUMENT},
 };
 
 type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 
-/// Why a change is counted and not listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Noise {
-    Owned,
-    StatusOnly,
-    ScanResult,
-}
-
-impl Noise {
-    fn entry(self, count: u64) -> LeftOut {
-        let (rule, reason) = match self {
-            Self::Owned => ("owned-by-a-controller", "pods, replica sets and jobs follow the object that owns them"),
-            Self::ScanResult => {
-                ("scan-results", "every scan of an image writes a new one; findings say what changed in it")
-            }
-            Self::StatusOnly => ("status-only", "ready counts and conditions change without anybody's doing"),
-        };
-        LeftOut { rule: rule.into(), reason: reason.into(), count }
-    }
-}
-
 /// Changes sorted by resource, and what was left out.
-pub(super) fn changes(old: Side<'_>, new: Side<'_>, keys_differ: bool) -> (Vec<ObjectChange>, Vec<LeftOut>) {
+pub(super) fn changes(
+    old: Side<'_>,
+    new: Side<'_>,
+    noise: &NoiseList,
+    keys_differ: bool,
+) -> (Vec<ObjectChange>, Vec<LeftOut>) {
     let before = index(&old.snapshot.objects);
     let after = index(&new.snapshot.objects);
     let mut listed = Vec::new();
-    let mut noise: BTreeMap<Noise, u64> = BTreeMap::new();
-    let mut keep = |judged: Result<ObjectChange, Noise>| match judged {
+    let mut counts = vec![0_u64; noise.entries().len()];
+    let mut keep = |judged: Result<ObjectChange, usize>| match judged {
         Ok(change) => listed.push(change),
-        Err(rule) => *noise.entry(rule).or_default() += 1,
+        Err(entry) => counts[entry] += 1,
     };
     for (key, object) in &before {
         match after.get(key) {
-            None => keep(one_sided(object, ChangeKind::Removed, is_seen(new.coverage, &object.resource))),
+            None => keep(one_sided(object, ChangeKind::Removed, is_seen(new.coverage, &object.resource), noise)),
             Some(now) if now.digest != object.digest => {
-                if let Some(judged) = changed(object, now, keys_differ) {
+                if let Some(judged) = changed(object, now, noise, keys_differ) {
                     keep(judged);
                 }
             }
@@ -56,26 +38,34 @@ pub(super) fn changes(old: Side<'_>, new: Side<'_>, keys_differ: bool) -> (Vec<O
     }
     for (key, object) in &after {
         if !before.contains_key(key) {
-            keep(one_sided(object, ChangeKind::Added, is_seen(old.coverage, &object.resource)));
+            keep(one_sided(object, ChangeKind::Added, is_seen(old.coverage, &object.resource), noise));
         }
     }
     listed.sort_by(|a, b| a.resource.cmp(&b.resource));
-    (listed, noise.into_iter().map(|(rule, count)| rule.entry(count)).collect())
+    let left_out = noise.entries().iter().zip(counts).filter(|(_, count)| *count > 0);
+    let left_out =
+        left_out.map(|(entry, count)| LeftOut { rule: entry.id.clone(), reason: entry.reason.clone(), count });
+    (listed, left_out.collect())
 }
 
 fn index(objects: &[Object]) -> BTreeMap<Key<'_>, &Object> {
     objects.iter().map(|object| (object.sort_key(), object)).collect()
 }
 
-fn one_sided(object: &Object, change: ChangeKind, other_side_seen: bool) -> Result<ObjectChange, Noise> {
-    if let Some(noise) = by_nature(object, &object.value()) {
-        return Err(noise);
+fn one_sided(
+    object: &Object,
+    change: ChangeKind,
+    other_side_seen: bool,
+    noise: &NoiseList,
+) -> Result<ObjectChange, usize> {
+    if let Some(entry) = noise.of_object(object, &object.value()) {
+        return Err(entry);
     }
     let added = change == ChangeKind::Added;
     Ok(ObjectChange {
         resource: object.reference(),
         change,
-        cause: if other_side_seen { Cause::Cluster } else { Cause::Sight },
+        cause: if other_side_seen { cause(object) } else { Cause::Sight },
         before: (!added).then_some(object.digest),
         after: added.then_some(object.digest),
         fields: Vec::new(),
@@ -83,27 +73,26 @@ fn one_sided(object: &Object, change: ChangeKind, other_side_seen: bool) -> Resu
     })
 }
 
-/// `None` when only the redaction key made the bytes differ.
-fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<ObjectChange, Noise>> {
+/// `None` when only the redaction key made the bytes differ; otherwise the change, or the entry that leaves it out.
+fn changed(old: &Object, new: &Object, noise: &NoiseList, keys_differ: bool) -> Option<Result<ObjectChange, usize>> {
     let (before, after) = (old.value(), new.value());
     let recreated = matches!((&old.uid, &new.uid), (Some(a), Some(b)) if a != b);
     let mut fields = fields::diff(&before, &after, keys_differ);
     fields.retain(|field| field.path != "/metadata/uid" && field.path != "/metadata/creationTimestamp");
-    let of_reading = of_every_reading(new, &after);
-    fields.retain(|field| !of_reading.contains(&field.path.as_str()));
     if fields.is_empty() && !recreated {
         return None;
     }
-    if let Some(noise) = by_nature(new, &after) {
-        return Some(Err(noise));
+    if let Some(entry) = noise.of_object(new, &after) {
+        return Some(Err(entry));
     }
-    if !recreated && fields.iter().all(|field| field.path.starts_with("/status")) {
-        return Some(Err(Noise::StatusOnly));
+    let stripped = noise.strip(new, &after, &mut fields);
+    if let Some(entry) = stripped.filter(|_| fields.is_empty() && !recreated) {
+        return Some(Err(entry));
     }
     Some(Ok(ObjectChange {
         resource: new.reference(),
         change: if recreated { ChangeKind::Recreated } else { ChangeKind::Changed },
-        cause: Cause::Cluster,
+        cause: cause(new),
         before: Some(old.digest),
         after: Some(new.digest),
         fields,
@@ -111,25 +100,10 @@ fn changed(old: &Object, new: &Object, keys_differ: bool) -> Option<Result<Objec
     }))
 }
 
-/// What comes and goes without anybody's doing, whatever changed in it.
-fn by_nature(object: &Object, value: &Value) -> Option<Noise> {
-    let scan = object.gvk.kind == IMAGE_SCAN || object.gvk.group == REPORTS_GROUP;
-    if is_owned(value) { Some(Noise::Owned) } else { scan.then_some(Noise::ScanResult) }
-}
-
-/// What is new whenever a node is read: the time, and the ConfigMap that carries the report.
-fn of_every_reading(object: &Object, value: &Value) -> &'static [&'static str] {
-    if object.gvk.kind == node::KIND && object.gvk.group == inputs::GROUP {
-        return &["/spec/readAt", "/spec/bootId"];
-    }
-    let carries = object.namespace.as_deref() == Some(node::NAMESPACE)
-        && value["metadata"]["labels"][node::LABEL.0] == node::LABEL.1;
-    if carries { &["/data/report.json"] } else { &[] }
-}
-
-fn is_owned(object: &Value) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == Value::Bool(true)))
+/// A statement about scans is no part of the cluster.
+fn cause(object: &Object) -> Cause {
+    let stated = object.gvk.kind == VEX_DOCUMENT && object.gvk.group == inputs::GROUP;
+    if stated { Cause::Scanner } else { Cause::Cluster }
 }
 
 /// Whoever wrote last; controllers that write status and revisions only where nobody else ever wrote.
@@ -144,7 +118,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::snapshot::{Sealer, Tokens};
+    use crate::{
+        framework,
+        snapshot::{Sealer, Tokens},
+    };
 
     #[test]
     fn new_scans_are_counted_and_new_statements_listed() {
@@ -153,9 +130,12 @@ mod tests {
                 json!({"apiVersion": "kubeproof.dev/v1", "kind": kind, "metadata": {"name": "x"}, "spec": {"at": at}});
             Sealer::new(None, "", Tokens::Foreign).seal(object, "x.kubeproof.dev", None).unwrap()
         };
-        let judged = |kind: &str| changed(&object(kind, "2026-11-22"), &object(kind, "2026-11-23"), false).unwrap();
-        assert_eq!(judged("ImageScan").map(|_| ()), Err(Noise::ScanResult));
+        let noise = NoiseList::load(&framework::embedded()).unwrap();
+        let judged =
+            |kind: &str| changed(&object(kind, "2026-11-22"), &object(kind, "2026-11-23"), &noise, false).unwrap();
+        let left_out = judged("ImageScan").map_err(|entry| noise.entries()[entry].id.as_str());
+        assert_eq!(left_out.map(|_| ()), Err("scan-results"));
         let listed = judged("VexDocument").unwrap();
-        assert_eq!((listed.change, listed.fields.len()), (ChangeKind::Changed, 1));
+        assert_eq!((listed.change, listed.fields.len(), listed.cause), (ChangeKind::Changed, 1, Cause::Scanner));
     }
 }

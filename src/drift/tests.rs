@@ -59,7 +59,10 @@ impl World {
     fn to(&self, now: &Self) -> Drift {
         let by_new_rules = judge(&self.snapshot, &self.coverage, &now.rules);
         let baseline = Baseline { bundle: "old".into(), index: Some(3), finished: self.coverage.finished };
-        compare(Some(&Before { side: self.side(), baseline, by_new_rules: &by_new_rules }), now.side())
+        let asked = evaluate::Input::of_run(&self.snapshot, &self.coverage, &now.rules);
+        let by_time = evaluate::failures_at(&asked, now.coverage.finished);
+        let before = Before { side: self.side(), baseline, by_new_rules: &by_new_rules, by_time: &by_time };
+        compare(Some(&before), now.side(), &now.rules.noise)
     }
 }
 
@@ -84,7 +87,7 @@ fn place(container: &str) -> String {
 
 #[test]
 fn without_an_earlier_run_there_is_nothing_to_compare_with() {
-    let drift = compare(None, World::new(&[deployment("cart", &["a"])]).side());
+    let drift = compare(None, World::new(&[deployment("cart", &["a"])]).side(), &NoiseList::default());
     assert_eq!(drift.baseline, None);
     assert!(drift.is_quiet());
 }
@@ -249,4 +252,98 @@ fn permissions_are_gained_and_lost_whatever_chain_gives_them() {
 
     let blind = World::with(&grants("reader", &["pods"]), &["roles.rbac.authorization.k8s.io"], &[]);
     assert!(reader.to(&blind).permissions.iter().all(|change| change.cause == Cause::Sight));
+}
+
+/// The cluster, as if it was seen on another day.
+fn on(mut world: World, day: &str) -> World {
+    world.coverage.finished = format!("{day}T06:00:00Z").parse().unwrap();
+    world.evaluation = judge(&world.snapshot, &world.coverage, &world.rules);
+    world
+}
+
+#[test]
+fn what_only_grew_old_is_the_doing_of_time() {
+    let node = |ready: bool| {
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "uid": "u",
+            "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"ready": ready.to_string()}}, "spec": {}})
+    };
+    let fresh = on(World::new(&[node(true)]), "2026-01-02");
+    let old = on(World::new(&[node(true)]), "2026-11-22");
+    let aged = of_check(&fresh.to(&old), "node-age");
+    assert_eq!(
+        aged.iter().map(|change| (change.2, change.3)).collect::<Vec<_>>(),
+        [(FindingChangeKind::New, Cause::Time)]
+    );
+    // A node that was changed on the way did not grow old by that.
+    let relabelled = on(World::new(&[node(false)]), "2026-11-22");
+    assert_eq!(of_check(&fresh.to(&relabelled), "node-age")[0].3, Cause::Time);
+}
+
+#[test]
+fn another_word_of_the_scanner_on_the_same_image_is_the_scanners() {
+    let digest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let image = "registry.example.com/shop/cart:1";
+    let pod = |digest: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cart", "namespace": "shop"},
+            "spec": {"containers": [{"name": "app", "image": image}]},
+            "status": {"containerStatuses": [{"name": "app", "image": image, "imageID": format!("registry.example.com/shop/cart@{digest}")}]}})
+    };
+    let scan = |vulnerabilities: Value| {
+        json!({"apiVersion": "kubeproof.dev/v1", "kind": "ImageScan", "metadata": {"name": "s"}, "spec": {
+            "references": [image], "digests": [digest, digest.replace('9', "8")], "scanner": "trivy", "version": "1",
+            "at": "1970-01-01T00:00:00Z", "created": "1970-01-01T00:00:00Z", "sbom": false, "ignored": 0,
+            "vulnerabilities": vulnerabilities}})
+    };
+    let flaw = json!([{"id": "CVE-2026-31001", "aliases": [], "package": "libssl3", "version": "3.5.1-1",
+        "fixed": "3.5.1-2", "severity": "critical", "published": "1960-08-14T00:00:00Z"}]);
+    let world = |digest: &str, found: &Value| {
+        let mut world = World::new(&[pod(digest), scan(found.clone())]);
+        let mut scans = world.coverage.lists[0].clone();
+        (scans.group, scans.resource) = ("kubeproof.dev".into(), "imagescans".into());
+        (scans.kind, scans.request) = ("ImageScan".into(), crate::collect::inputs::scans::REQUEST.into());
+        world.coverage.lists.push(scans);
+        on(world, "1970-01-02")
+    };
+    let (clean, found) = (world(digest, &json!([])), world(digest, &flaw));
+    let changes = |drift: Drift| {
+        let on_image = drift.findings.into_iter().filter(|change| change.check.starts_with("image-vuln"));
+        on_image.map(|change| (change.change, change.cause)).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(changes(clean.to(&found)), [(FindingChangeKind::New, Cause::Scanner)].into());
+    assert_eq!(changes(found.to(&clean)), [(FindingChangeKind::Resolved, Cause::Scanner)].into());
+    let moved = world(&digest.replace('9', "8"), &flaw);
+    assert_eq!(changes(clean.to(&moved)), [(FindingChangeKind::New, Cause::Cluster)].into());
+}
+
+#[test]
+fn an_attestation_that_lapses_or_is_withdrawn_says_so() {
+    let attestation = |until: &str| {
+        format!(
+            "attestations:\n  - {{id: A-7, requirement: cis-kubernetes/5.1.1, statement: s, by: b, on: 2026-01-01, until: {until}}}\n"
+        )
+    };
+    let with = |until: &str| World::with(&[], &[], &[("attestations.yaml", &attestation(until))]);
+    let (held, lapsed) = (with("2026-12-31"), with("2026-11-01"));
+    let change = &held.to(&lapsed).declarations[0];
+    assert_eq!((change.kind.as_str(), change.id.as_str(), change.holds), ("attestation", "A-7", false));
+    assert_eq!((change.before.as_deref(), change.after.as_deref()), (Some("in force"), Some("expired")));
+    assert_eq!(held.to(&World::new(&[])).declarations[0].after, None);
+    assert!(lapsed.to(&held).declarations[0].holds);
+    assert_eq!(held.to(&held).declarations, []);
+}
+
+#[test]
+fn what_the_user_calls_noise_is_counted_under_its_name_and_findings_stay() {
+    let own = "noise:\n  - {id: autoscaled, reason: an autoscaler does, resources: {kind: Deployment, name: 'c*'}, fields: \
+               [spec.replicas]}\n";
+    let scaled = |replicas: u32, privileged: &[&str]| {
+        let object = with(deployment("cart", privileged), "/spec/replicas", json!(replicas));
+        World::with(&[object], &[], &[(OWN_NOISE, own)])
+    };
+    let drift = scaled(1, &[]).to(&scaled(3, &[]));
+    assert_eq!(drift.objects, []);
+    assert_eq!((drift.left_out[0].rule.as_str(), drift.left_out[0].count), ("autoscaled", 1));
+    let opened = scaled(1, &[]).to(&scaled(3, &["a"]));
+    assert_eq!(opened.objects[0].fields.len(), 1);
+    assert_eq!(of_check(&opened, PRIVILEGED)[0].2, FindingChangeKind::New);
 }

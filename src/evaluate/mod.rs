@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use finding::{Evidence, FilePosition, Finding, FindingId, Place};
 pub use pins::PolicyOf;
 pub use rules::Rules;
-pub use run::{Input, run};
+pub use run::{Dated, Input, failures_at, run};
 
 use crate::framework::{RowCoverage, Severity};
 

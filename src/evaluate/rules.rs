@@ -11,6 +11,7 @@ use crate::{
         WaiversFile, parse_yaml, unknown_version,
     },
     digest::Digest,
+    drift::NoiseList,
     evaluate::FrameworkResult,
     framework::{
         Framework, FrameworkKind, Library, RuleFiles, Selected, Versions, defaults::Defaults, load_frameworks, select,
@@ -54,6 +55,8 @@ pub struct Rules {
     pub expected: Vec<Located<ExpectedFile>>,
     /// How long each version of Kubernetes gets repairs.
     pub versions: Option<Versions>,
+    /// Changes that drift counts and does not list.
+    pub noise: NoiseList,
 }
 
 impl Rules {
@@ -65,6 +68,7 @@ impl Rules {
         let library = Library::load(&files)?;
         let all = load_frameworks(&files, &library)?;
         let defaults = Defaults::load(&files)?;
+        let noise = NoiseList::load(&files)?;
         let one = |error| vec![error];
         let scope = read::<ScopeFile>(&files, "scope.yaml").map_err(one)?;
         let owners = read::<OwnersFile>(&files, "owners.yaml").map_err(one)?.unwrap_or_default();
@@ -105,6 +109,7 @@ impl Rules {
             attested_changed,
             expected,
             versions,
+            noise,
         })
     }
 

@@ -5,16 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rayon::prelude::*;
 
 use super::{
-    Evaluation, Finding, Rules, attestations::attestations, documents::Tables, engine, owners::Owners, providers,
-    status, waivers,
+    Evaluation, Finding, FindingId, Outcome, Rules, attestations::attestations, documents::Tables, engine,
+    owners::Owners, providers, status, waivers,
 };
 use crate::{
     collect::Coverage,
-    framework::{Minor, POD_SECURITY, load::checks_of},
+    framework::{Minor, POD_SECURITY, check::On, load::checks_of},
     snapshot::Snapshot,
 };
 
@@ -69,6 +69,35 @@ pub fn run(input: &Input<'_>) -> Evaluation {
         frameworks: rules.framework_results(),
         declarations,
     }
+}
+
+/// What fails of the checks that time alone can change ([`Library::dated`]), were it `moment`.
+pub fn failures_at(input: &Input<'_>, moment: DateTime<Utc>) -> Dated {
+    let Input { snapshot, coverage, rules, kubernetes, .. } = *input;
+    let library = &rules.library.dated();
+    let coverage = &Coverage { finished: moment, ..coverage.clone() };
+    let scopes = rules.scope.as_ref().map_or(&[][..], |file| file.scopes.as_slice());
+    let tables = Tables { defaults: Some(&rules.defaults), scopes, versions: rules.versions.as_ref() };
+    let pod_security = &BTreeSet::new();
+    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, pod_security, keep_passes: false };
+    let failures = engine::run(&asked).findings.into_iter().filter(|finding| finding.outcome == Outcome::Fail);
+    let on_images = library.checks().filter(|check| check.on == On::Image);
+    Dated {
+        on_images: on_images.map(|check| check.id.clone()).collect(),
+        checks: library.checks().map(|check| check.id.clone()).collect(),
+        failures: failures.map(|finding| finding.id).collect(),
+    }
+}
+
+/// Checks that time alone can change, and what fails of them at some moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dated {
+    /// Ids of the checks.
+    pub checks: BTreeSet<String>,
+    /// Of those, the checks on images, which judge what scanners say.
+    pub on_images: BTreeSet<String>,
+    /// What fails.
+    pub failures: BTreeSet<FindingId>,
 }
 
 /// The checks that the selected rows of the Pod Security Standards are decided by.
@@ -380,12 +409,14 @@ mod tests {
         let coverage = &collected.coverage;
         let evaluation =
             run(&Input { snapshot: &snapshot, coverage, rules: &rules, kubernetes: None, today, keep_passes: false });
-        // No list was refused: what is undecided has no input here, rests on flannel, or waits for a list of one's own.
+        // No list was refused: what is undecided has no input here, rests on flannel, lies in a store elsewhere, or waits
+        // for a list of one's own.
         let known = [
             "never asked for",
             "was not collected",
             "not reported",
             "network plugin that runs here",
+            "events leave the node",
             "no registry is approved",
             "no node report holds it",
             "only a report of the node itself",

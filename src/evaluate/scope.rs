@@ -68,33 +68,40 @@ impl<'a> Reach<'a> {
     /// Whether a finding counts. Findings about the cluster as a whole count in every scope; a subject counts where it
     /// has rights, not where it lives.
     pub fn holds(&self, finding: &Finding) -> bool {
-        if finding.resource.kind == "Scope" {
-            // Of several declarations that are one scope, each keeps its name.
-            return self.id.is_none_or(|id| id.split('+').any(|id| id == finding.resource.name));
-        }
-        let Some(namespaces) = &self.namespaces else { return self.holds_node(finding) };
         let resource = &finding.resource;
-        let namespace = resource.namespace.as_deref().unwrap_or_default();
-        if is_subject(finding) {
-            return self.subjects.contains(&(resource.kind.as_str(), namespace, resource.name.as_str()));
+        self.holds_place(&resource.kind, resource.namespace.as_deref(), &resource.name, &finding.place.stable)
+    }
+
+    /// The same for a resource and the stable place in it, before they are a finding.
+    pub fn holds_place(&self, kind: &str, namespace: Option<&str>, name: &str, stable: &str) -> bool {
+        if kind == "Scope" {
+            // Of several declarations that are one scope, each keeps its name.
+            return self.id.is_none_or(|id| id.split('+').any(|id| id == name));
         }
-        match resource.kind.as_str() {
-            "Namespace" => namespaces.contains(resource.name.as_str()),
-            "Node" => self.holds_node(finding),
-            _ => resource.namespace.as_deref().is_none_or(|namespace| namespaces.contains(namespace)),
+        let Some(namespaces) = &self.namespaces else { return self.holds_node(kind, name) };
+        if is_subject(kind, stable) {
+            return self.holds_subject(kind, namespace, name);
+        }
+        match kind {
+            "Namespace" => namespaces.contains(name),
+            "Node" => self.holds_node(kind, name),
+            _ => namespace.is_none_or(|namespace| namespaces.contains(namespace)),
         }
     }
 
-    fn holds_node(&self, finding: &Finding) -> bool {
-        finding.resource.kind != "Node"
-            || self.nodes.as_ref().is_none_or(|nodes| nodes.contains(finding.resource.name.as_str()))
+    /// Whether a subject has rights inside.
+    pub fn holds_subject(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
+        self.subjects.contains(&(kind, namespace.unwrap_or_default(), name))
+    }
+
+    fn holds_node(&self, kind: &str, name: &str) -> bool {
+        kind != "Node" || self.nodes.as_ref().is_none_or(|nodes| nodes.contains(name))
     }
 }
 
 /// Findings of checks `on: subject` stand in one of the two lists of grants.
-fn is_subject(finding: &Finding) -> bool {
-    matches!(&*finding.place.stable, "grants" | "stock")
-        && matches!(finding.resource.kind.as_str(), "User" | "Group" | "ServiceAccount")
+fn is_subject(kind: &str, stable: &str) -> bool {
+    matches!(stable, "grants" | "stock") && matches!(kind, "User" | "Group" | "ServiceAccount")
 }
 
 fn labelled<'a>(snapshot: &'a Snapshot, kind: &str, selection: &Selection) -> Vec<&'a str> {

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::{CheckResult, Declaration, Finding, Outcome, Rules, scope::has_labels};
 use crate::{
-    config::{At, ExpectedItem, Selector, Waiver, WaiverKind},
+    config::{At, ExpectedItem, Selector, Waiver},
     framework::path::glob,
     snapshot::{Object, Snapshot},
 };
@@ -200,7 +200,7 @@ fn waiver_declaration(file: &str, waiver: &At<Waiver>, term: Term, lacks: bool, 
     let missing = waiver.document.as_ref().filter(|_| lacks);
     let missing = missing.map_or_else(String::new, |name| format!("; not counted: {name} was not found"));
     let ticket = waiver.ticket.as_ref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
-    let (kind, reason) = (kind_words(waiver.kind), waiver.reason.trim());
+    let (kind, reason) = (waiver.kind.words(), waiver.reason.trim());
     Declaration {
         kind: "waiver".into(),
         id: waiver.id.clone(),
@@ -209,16 +209,6 @@ fn waiver_declaration(file: &str, waiver: &At<Waiver>, term: Term, lacks: bool, 
         until: Some(waiver.until.to_string()),
         applies_to: ids,
         note: format!("{kind}, approved by {}{ticket}: {reason}{missing}; {UNVERIFIED}", waiver.approver),
-    }
-}
-
-fn kind_words(kind: WaiverKind) -> &'static str {
-    match kind {
-        WaiverKind::FalsePositive => "false positive",
-        WaiverKind::RiskAccepted => "risk accepted",
-        WaiverKind::CompensatingControl => "compensating control",
-        WaiverKind::AddressableAlternative => "addressable alternative",
-        WaiverKind::OutOfScope => "out of scope",
     }
 }
 

@@ -185,6 +185,14 @@ impl Library {
         judged.chain(related).collect()
     }
 
+    /// The checks whose answer may change while nothing but time passes: those that ask what time it is, and those on
+    /// images (scans age) and on the cluster as a whole (versions go out of support).
+    #[must_use]
+    pub fn dated(&self) -> Self {
+        let dated = self.checks.iter().filter(|(_, check)| check.is_dated());
+        Self { checks: dated.map(|(id, check)| (id.clone(), Arc::clone(check))).collect() }
+    }
+
     /// Every check, by id.
     pub fn checks(&self) -> impl ExactSizeIterator<Item = &Check> {
         self.checks.values().map(AsRef::as_ref)
@@ -204,6 +212,13 @@ impl Check {
         let text = std::str::from_utf8(bytes).map_err(|_| vec![LoadError::file(path, "the file is not UTF-8")])?;
         let file: CheckFile = parse_yaml(path, bytes).map_err(|error| vec![error])?.value;
         Compiler { path, text, file: &file, errors: Vec::new() }.check()
+    }
+
+    fn is_dated(&self) -> bool {
+        let varied = self.variants.iter().filter_map(|variant| variant.pass.as_ref());
+        let mut asked =
+            self.when.iter().chain([&self.pass]).chain(varied).chain(self.requires.iter().map(|r| &r.holds));
+        matches!(self.on, On::Image | On::Cluster) || asked.any(|expression| expression.mentions("now"))
     }
 
     /// What decides for a Kubernetes version; without one, the newest. `overrides` replace parameters by name.

@@ -92,7 +92,13 @@ fn mismatch(
         });
     };
     let (is, should) = (kind(value), kind(default));
-    (is != should).then(|| wrong(format!("parameter '{name}' of '{check}' is {should}, not {is}")))
+    if is != should {
+        return Some(wrong(format!("parameter '{name}' of '{check}' is {should}, not {is}")));
+    }
+    // Of a list that is empty until somebody sets it, the items are names.
+    let item = default.items().first().map_or("a text", kind);
+    let odd = value.items().iter().map(kind).find(|is| *is != item)?;
+    Some(wrong(format!("parameter '{name}' of '{check}' lists {odd} where each item is {item}")))
 }
 
 /// Numbers are one kind: a limit of 1.5 days is one, whatever the default is.
@@ -155,6 +161,10 @@ mod tests {
             (
                 entry("image-registry-allowlist", "{registries: a.io}"),
                 "parameters.yaml:2: parameter 'registries' of 'image-registry-allowlist' is a list, not a text",
+            ),
+            (
+                entry("image-registry-allowlist", "{registries: [a.io, 5000]}"),
+                "parameters.yaml:2: parameter 'registries' of 'image-registry-allowlist' lists a number where each item is a text",
             ),
             (
                 entry("container-privileged", "{days: 1}"),

@@ -152,7 +152,7 @@ fn in_range(framework: &Framework, minor: Minor) -> bool {
 }
 
 /// The scope of a regulation; several declarations are one scope.
-fn declared(file: Option<&ScopeFile>, regulation: &str) -> Option<Scope> {
+pub fn declared(file: Option<&ScopeFile>, regulation: &str) -> Option<Scope> {
     let scopes = file.into_iter().flat_map(|file| &file.scopes).map(|scope| &scope.value);
     scopes.filter(|scope| scope.regulations.iter().any(|id| id == regulation)).cloned().reduce(|mut all, more| {
         all.id = format!("{}+{}", all.id, more.id);

@@ -264,11 +264,15 @@ fn compare(
     today: chrono::NaiveDate,
 ) -> Drift {
     let Some((baseline, side)) = before else { return Drift::default() };
-    // The same rules in the same engine would say the same again.
-    let same = side.rules == now.rules && side.evaluation.engine == env!("CARGO_PKG_VERSION");
+    // The same rules for the same frameworks in the same engine would say the same again.
+    let same = side.rules == now.rules
+        && side.evaluation.frameworks == now.evaluation.frameworks
+        && side.evaluation.engine == env!("CARGO_PKG_VERSION");
     let again = (!same).then(|| judge(side.snapshot, side.coverage, rules, today));
     let by_new_rules = again.as_ref().unwrap_or(side.evaluation);
-    drift::compare(Some(&Before { side, baseline, by_new_rules }), now)
+    let asked = evaluate::Input::of_run(side.snapshot, side.coverage, rules);
+    let by_time = &evaluate::failures_at(&asked, now.coverage.finished);
+    drift::compare(Some(&Before { side, baseline, by_new_rules, by_time }), now, &rules.noise)
 }
 
 /// Texts of checks, frameworks and scopes, for documents.

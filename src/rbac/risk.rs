@@ -29,6 +29,24 @@ pub enum Risk {
     MakeVolumes,
 }
 
+impl Risk {
+    /// What a person reads: `read Secrets`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Everything => "do everything",
+            Self::Escalate => "widen rights or act as others",
+            Self::MintTokens => "issue tokens",
+            Self::SignCertificates => "sign certificates",
+            Self::ReadSecrets => "read Secrets",
+            Self::ReachKubelets => "reach kubelets",
+            Self::EnterPods => "run commands in pods",
+            Self::RunPods => "create pods",
+            Self::ChangeAdmission => "change admission",
+            Self::MakeVolumes => "make volumes",
+        }
+    }
+}
+
 /// What a risk needs; a `*` in the grant matches each.
 struct Needs {
     risk: Risk,

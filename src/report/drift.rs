@@ -3,9 +3,11 @@
 use super::{
     check::plain,
     terminal::Tone,
-    view::{by_whom, field, words},
+    view::{applied, by_whom, field, states, why, words},
 };
-use crate::drift::{Cause, ChangeKind, Drift, FindingChange, FindingChangeKind, ObjectChange, PermissionChange};
+use crate::drift::{
+    ChangeKind, DeclarationChange, Drift, FindingChange, FindingChangeKind, ObjectChange, PermissionChange,
+};
 
 /// Fields named for one object.
 const FIELDS: usize = 5;
@@ -43,6 +45,7 @@ pub(super) fn drift_parts(drift: &Drift) -> Vec<DriftPart> {
         part("Worse", Tone::Bad, worse),
         part("Better", Tone::Good, better),
         part("Waived or expected since", Tone::Warn, of(&[FindingChangeKind::Accepted], true)),
+        part("Declarations", Tone::Warn, drift.declarations.iter().map(declaration).collect()),
         part("Objects", Tone::Strong, drift.objects.iter().map(object).collect()),
         part(
             "Rules",
@@ -93,13 +96,18 @@ fn finding(change: &FindingChange) -> (String, Vec<String>) {
         change.resource.path(),
         change.message
     );
-    (head, vec![format!("{}; {}", change.check, cause(change.cause))])
+    (head, vec![format!("{}; {}", change.check, why(change.cause))])
 }
 
 fn permission(change: &PermissionChange) -> (String, Vec<String>) {
     let (gained, lost) = (change.gained.len() as u64, change.lost.len() as u64);
     let counts = format!("{} gained, {} lost", words::number(gained), words::number(lost));
-    (format!("ACCESS {}", change.summary), vec![format!("{}: {counts}; {}", change.subject, cause(change.cause))])
+    (format!("ACCESS {}", change.summary), vec![format!("{}: {counts}; {}", change.subject, why(change.cause))])
+}
+
+fn declaration(change: &DeclarationChange) -> (String, Vec<String>) {
+    let below = if change.applies_to.is_empty() { vec![] } else { vec![applied(change)] };
+    (format!("{} {}: {}", change.kind, change.id, states(change)), below)
 }
 
 fn object(change: &ObjectChange) -> (String, Vec<String>) {
@@ -110,7 +118,7 @@ fn object(change: &ObjectChange) -> (String, Vec<String>) {
         below.push(format!("and {}: --format json has them", words::count(left, "more field", "more fields")));
     }
     let by = by_whom(Some(change));
-    below.push(if by.is_empty() { cause(change.cause).into() } else { format!("{}; by {by}", cause(change.cause)) });
+    below.push(if by.is_empty() { why(change.cause).into() } else { format!("{}; by {by}", why(change.cause)) });
     (head, below)
 }
 
@@ -120,14 +128,5 @@ fn word(kind: ChangeKind) -> &'static str {
         ChangeKind::Removed => "removed",
         ChangeKind::Changed => "changed",
         ChangeKind::Recreated => "recreated (same name, new uid)",
-    }
-}
-
-fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Cluster => "the cluster changed",
-        Cause::Rules => "checks or frameworks changed, the cluster did not",
-        Cause::Sight => "not seen on one of the two sides",
-        Cause::Declaration => "a waiver or an expected entry began or ended",
     }
 }

@@ -23,6 +23,10 @@ pub use cron::Recurrence;
 pub struct Schedule {
     /// The file's name without `.yaml`.
     pub id: String,
+    /// Five fields, as written.
+    pub cron: String,
+    /// Time zone of the fields.
+    pub time_zone: String,
     /// When it is due.
     pub recurrence: Recurrence,
     /// A run begins at most this long after the planned time, so that many clusters do not begin at once.
@@ -88,6 +92,8 @@ impl Schedule {
         Ok(Self {
             id,
             recurrence: recurrence(file, &read)?,
+            cron: read.cron.value.clone(),
+            time_zone: read.time_zone.as_ref().map_or_else(|| "UTC".into(), |zone| zone.value.clone()),
             jitter: read.jitter.0,
             late: read.late.map_or(Duration::from_secs(3600), |span| span.0),
             deadline: read.deadline.map_or(Duration::from_secs(1800), |span| span.0),

@@ -30,7 +30,7 @@ pub use assemble::assemble;
 pub use components::component_of;
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
-pub(crate) use parquet::{texts, write_rows};
+pub(crate) use parquet::{Table, numbers, read_columns, texts, write_rows};
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
 pub use reports::{REPORTS, REPORTS_GROUP, report_scan};
 pub use scan::{
@@ -39,6 +39,7 @@ pub use scan::{
 };
 pub use seal::{SealError, Sealer};
 pub use stored::{read, write};
+pub(crate) use stored::{read_grants_of, read_images_of, read_nodes_of};
 
 /// A cluster's state at one moment, as it is stored.
 #[derive(Debug, Clone)]

@@ -76,7 +76,7 @@ pub enum TableError {
 }
 
 impl TableError {
-    pub(super) fn row(table: &str, row: usize, what: impl Into<String>) -> Self {
+    pub(crate) fn row(table: &str, row: usize, what: impl Into<String>) -> Self {
         Self::Row { table: table.to_owned(), row, what: what.into() }
     }
 
@@ -126,7 +126,7 @@ pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>
 }
 
 /// A column of counts.
-pub(super) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
+pub(crate) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 
@@ -136,15 +136,23 @@ pub(super) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column
 }
 
 /// A table that was read, with typed access by column.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     name: &'a str,
     frame: DataFrame,
 }
 
 /// Reads a table from bytes that nobody vouches for.
-///
-/// polars answers some damaged files with a panic: it is caught here, at the boundary, and becomes an error.
 pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
+    read_some(table, bytes, None)
+}
+
+/// Reads some columns of a table; the others are never unpacked.
+pub(crate) fn read_columns<'a>(table: &'a str, bytes: &[u8], columns: &[&str]) -> Result<Table<'a>, TableError> {
+    read_some(table, bytes, Some(columns.iter().map(|column| (*column).to_owned()).collect()))
+}
+
+/// polars answers some damaged files with a panic: it is caught here, at the boundary, and becomes an error.
+fn read_some<'a>(table: &'a str, bytes: &[u8], columns: Option<Vec<String>>) -> Result<Table<'a>, TableError> {
     let too_large = |what| TableError::TooLarge { table: table.to_owned(), what };
     let damaged = |what| TableError::Damaged { table: table.to_owned(), what };
     if bytes.len() > MAX_BYTES {
@@ -164,7 +172,7 @@ pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableE
             let columns = group.parquet_columns().iter().map(|column| column.byte_range());
             pages_fit(bytes, columns, group.num_rows(), group.total_byte_size()).map_err(damaged)?;
         }
-        reader.set_rechunk(true).finish().map_err(TableError::parquet(table))
+        reader.with_columns(columns).set_rechunk(true).finish().map_err(TableError::parquet(table))
     };
     let frame = panic::catch_unwind(panic::AssertUnwindSafe(parse))
         .map_err(|_| damaged("the Parquet reader could not go on"))??;
@@ -208,15 +216,20 @@ fn pages_fit(
 }
 
 impl Table<'_> {
+    /// Rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.frame.height()
+    }
+
     /// A column of texts that may be null.
-    pub(super) fn optional(&self, column: &str) -> Result<Vec<Option<&str>>, TableError> {
+    pub(crate) fn optional(&self, column: &str) -> Result<Vec<Option<&str>>, TableError> {
         let error = TableError::parquet(self.name);
         let texts = self.frame.column(column).and_then(Column::str).map_err(error)?;
         Ok(texts.iter().collect())
     }
 
     /// A column of texts, none of which is null.
-    pub(super) fn texts(&self, column: &str) -> Result<Vec<&str>, TableError> {
+    pub(crate) fn texts(&self, column: &str) -> Result<Vec<&str>, TableError> {
         let required = |(row, text): (usize, Option<_>)| {
             text.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))
         };
@@ -224,7 +237,7 @@ impl Table<'_> {
     }
 
     /// A column of counts.
-    pub(super) fn numbers(&self, column: &str) -> Result<Vec<u32>, TableError> {
+    pub(crate) fn numbers(&self, column: &str) -> Result<Vec<u32>, TableError> {
         let numbers = self.frame.column(column).and_then(Column::u32).map_err(TableError::parquet(self.name))?;
         let required = |(row, n): (usize, Option<u32>)| {
             n.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))

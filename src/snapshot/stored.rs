@@ -49,6 +49,21 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>, coverage: &Coverage) -> Result<Sn
     })
 }
 
+/// The table of grants alone.
+pub(crate) fn read_grants_of(bytes: &[u8]) -> Result<Vec<Grant>, TableError> {
+    read_grants(&parquet::read(GRANTS, bytes)?)
+}
+
+/// The table of images alone.
+pub(crate) fn read_images_of(bytes: &[u8]) -> Result<Vec<Image>, TableError> {
+    read_images(&parquet::read(IMAGES, bytes)?)
+}
+
+/// The table of nodes alone.
+pub(crate) fn read_nodes_of(bytes: &[u8]) -> Result<Vec<NodeRow>, TableError> {
+    read_nodes(&parquet::read(NODES, bytes)?)
+}
+
 /// A column of the texts that `get` takes from each row.
 fn column<T>(name: &str, rows: &[T], get: impl Fn(&T) -> &str) -> polars::prelude::Column {
     texts(name, rows.iter().map(|row| Some(get(row))))

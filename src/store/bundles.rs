@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::path::Path;
+use object_store::{ObjectStore as _, path::Path};
 
 use super::{CONCURRENCY, Cause, Patience, Store, StoreError, create::Created};
 use crate::digest::Digest;
@@ -71,6 +71,20 @@ impl Store {
             None => Err(malformed(format!("{name} vanished while the bundle was read"))),
         };
         stream::iter(listed.into_keys()).map(read).buffer_unordered(CONCURRENCY).try_collect().await
+    }
+
+    /// Names of bundles that the store has files of, committed or not, in order.
+    ///
+    /// # Errors
+    /// A store that does not answer or refuses.
+    pub async fn bundle_ids(&self, cluster: &str) -> Result<Vec<Digest>, StoreError> {
+        let folder = self.cluster(cluster)?.join("bundles");
+        let listed = self.backend.list_with_delimiter(Some(&folder)).await;
+        let listed = listed.map_err(|error| self.error("list", &folder, &error))?;
+        let names = listed.common_prefixes.iter().filter_map(|path| Digest::from_hex(path.filename()?).ok());
+        let mut ids: Vec<Digest> = names.collect();
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// One file of a bundle, as it is; `None` when there is none.

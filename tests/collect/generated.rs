@@ -34,6 +34,9 @@ enum Node {
 #[derive(Debug, Clone)]
 enum Key {
     Line(String),
+    /// With an anchor, which an alias may stand for as a value or as another key.
+    Anchored(u8, String),
+    Alias(u8),
     /// `<<`, which stands for nothing where no anchor was met yet.
     Merge(Vec<u8>),
 }
@@ -193,12 +196,14 @@ fn key() -> impl Strategy<Value = Key> {
         6 => "[a-e]",
         2 => prop::sample::select(vec![
             "y", "on", "0644", "0x1F", "1.0", "1.5", "1e6", "1e21", "~", "null", "true", "'true'", "\"a b\"", "a b", "2026-11-23",
-            "'y'", "!!str 1", "!!int 1", "9007199254740993", "12:30", "''", "é", "a.b/c", "-x", "&k k",
+            "'y'", "!!str 1", "!!int 1", "9007199254740993", "12:30", "''", "é", "a.b/c", "-x",
         ])
         .prop_map(str::to_owned),
     ];
     prop_oneof![
-        8 => plain.prop_map(Key::Line),
+        8 => plain.clone().prop_map(Key::Line),
+        1 => (0..3_u8, plain).prop_map(|(name, text)| Key::Anchored(name, text)),
+        1 => (0..3_u8).prop_map(Key::Alias),
         1 => prop::collection::vec(0..3_u8, 1..3).prop_map(Key::Merge),
     ]
 }
@@ -306,7 +311,8 @@ impl Writer {
                     let list = self.merged(names);
                     self.out.push_str(&format!("<<: {list}\n"));
                 }
-                Key::Line(key) => {
+                key => {
+                    let key = self.key(key);
                     self.out.push_str(&format!("{key}:"));
                     // Lists may stand at the indent of their key.
                     let dashes = matches!(node, Node::Sequence(Notation::Compact, items) if !items.is_empty());
@@ -326,6 +332,21 @@ impl Writer {
                 }
                 item => self.value(item, indent + 2),
             }
+        }
+    }
+
+    /// A key as written; an anchor on it is met from here on.
+    fn key(&mut self, key: &Key) -> String {
+        match key {
+            Key::Line(text) => text.clone(),
+            Key::Anchored(name, text) => {
+                self.anchors.push(*name);
+                format!("&{} {text}", anchor(*name))
+            }
+            // An alias takes the colon for its own without the space.
+            Key::Alias(name) if self.anchors.contains(name) => format!("*{} ", anchor(*name)),
+            Key::Alias(_) => "none".into(),
+            Key::Merge(_) => "<<".into(),
         }
     }
 
@@ -376,7 +397,8 @@ impl Writer {
                             let list = self.merged(names);
                             self.out.push_str(&format!("<<: {list} "));
                         }
-                        Key::Line(key) => {
+                        key => {
+                            let key = self.key(key);
                             self.out.push_str(&format!("{key}: "));
                             self.flow(node);
                         }
@@ -405,11 +427,14 @@ impl Writer {
 fn unique(entries: &[(Key, Node)]) -> Vec<&(Key, Node)> {
     let mut seen = Vec::new();
     let name = |key: &Key| match key {
-        Key::Line(text) => match text.rsplit(' ').next().unwrap_or_default().trim_matches(['\'', '"']) {
-            "y" | "on" => "true".into(),
-            "1.0" => "1".into(),
-            word => word.to_owned(),
-        },
+        Key::Alias(name) => format!("*{name}"),
+        Key::Line(text) | Key::Anchored(_, text) => {
+            match text.rsplit(' ').next().unwrap_or_default().trim_matches(['\'', '"']) {
+                "y" | "on" => "true".into(),
+                "1.0" => "1".into(),
+                word => word.to_owned(),
+            }
+        }
         Key::Merge(_) => "<<".into(),
     };
     let mut is_new = |key: &Key| {

@@ -105,7 +105,7 @@ impl Drop for Daemon {
 
 impl Daemon {
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let told = lines.find(|line| line.contains("metrics are at http://")).expect("it says where the metrics are");
         let address = told.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();

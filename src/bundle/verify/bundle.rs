@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BundleFiles, Options, StepName, Trust, Verdict, content, steps::Steps};
 use crate::{
     bundle::{
-        bag::{self, Lines},
+        bag::{self, BagInfo, Lines},
         envelope::{self, Envelope},
         keys::VerifyingKey,
         log_origin, sigstore,
-        statement::{self, Predicate, Statement},
+        statement::{self, Predicate, Statement, Subject},
     },
     digest::Digest,
 };
@@ -69,7 +69,9 @@ pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps:
         judge_unsigned(&files, steps);
         return Judged { envelope: Some(envelope), proved: None };
     };
-    let lines = judge_manifest(&files, &statement, &envelope, &key, steps);
+    let said =
+        Said { subjects: &statement.subject, documents: bag::REPORT, info: BagInfo::of_run(&statement.predicate) };
+    let lines = judge_manifest(&files, &said, &envelope, &key, steps);
     if let Some(lines) = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest)) {
         content::judge(&files, &lines, &statement.predicate, steps);
     }
@@ -86,13 +88,13 @@ pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps:
     Judged { envelope: Some(envelope), proved: Some(proved) }
 }
 
-fn is_stamp(path: &str) -> bool {
+pub(super) fn is_stamp(path: &str) -> bool {
     path.strip_prefix(TSA)
         .and_then(|name| name.strip_suffix(".tsr"))
         .is_some_and(|n| n.parse::<u32>().is_ok_and(|number| number.to_string() == n))
 }
 
-fn judge_names(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
+pub(super) fn judge_names(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
     for name in FIXED.into_iter().filter(|name| !files.contains_key(*name)) {
         steps.fail(StepName::Files, Verdict::Tampered, name, "missing");
     }
@@ -115,13 +117,12 @@ fn judge_names(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
     }
 }
 
-/// Key, signature, types, cluster and log: everything that must be true before the statement is believed.
-fn judge_envelope(
-    envelope: &Envelope,
+/// The statement's bytes, once the trusted key has signed them.
+pub(super) fn signed_payload<'e>(
+    envelope: &'e Envelope,
     trust: &Trust,
-    options: &Options,
     steps: &mut Steps,
-) -> Option<(Statement, VerifyingKey, VerifyingKey)> {
+) -> Option<(&'e [u8], VerifyingKey)> {
     let mut refuse = |verdict, detail: String| {
         steps.fail(StepName::Envelope, verdict, envelope::FILE, detail);
         None
@@ -142,10 +143,25 @@ fn judge_envelope(
     if envelope.keyid() != key.digest().hex() {
         return refuse(Verdict::Tampered, format!("keyid '{claimed}' is not the key that signed"));
     }
+    Some((payload, key.clone()))
+}
+
+/// Key, signature, types, cluster and log: everything that must be true before the statement is believed.
+fn judge_envelope(
+    envelope: &Envelope,
+    trust: &Trust,
+    options: &Options,
+    steps: &mut Steps,
+) -> Option<(Statement, VerifyingKey, VerifyingKey)> {
+    let (payload, key) = signed_payload(envelope, trust, steps)?;
+    let mut refuse = |verdict, detail: String| {
+        steps.fail(StepName::Envelope, verdict, envelope::FILE, detail);
+        None
+    };
     let statement = match Statement::parse(payload) {
         Ok(statement) => statement,
         // A newer format is no sign of tampering; it is only not for this version to judge.
-        Err(error @ statement::StatementError::Version(_)) => return refuse(Verdict::Untrusted, error.to_string()),
+        Err(error @ statement::StatementError::Version { .. }) => return refuse(Verdict::Untrusted, error.to_string()),
         Err(error) => return refuse(Verdict::Tampered, error.to_string()),
     };
     let cluster = &statement.predicate.cluster;
@@ -157,26 +173,34 @@ fn judge_envelope(
         return refuse(Verdict::Tampered, format!("log '{}' is not that of cluster '{}'", log.origin, cluster.folder));
     }
     match VerifyingKey::parse(&log.public_key, "the statement's log key") {
-        Ok(log_key) if log_key == *key => refuse(Verdict::Tampered, "one key signs the bundle and the log".to_owned()),
+        Ok(log_key) if log_key == key => refuse(Verdict::Tampered, "one key signs the bundle and the log".to_owned()),
         Ok(log_key) => {
             steps.pass(StepName::Envelope, envelope::FILE, format!("signed by key {}", key.digest().short(16)));
-            Some((statement, key.clone(), log_key))
+            Some((statement, key, log_key))
         }
         Err(error) => refuse(Verdict::Tampered, error.to_string()),
     }
 }
 
+/// What a proved statement says about the files beside it.
+pub(super) struct Said<'a> {
+    pub(super) subjects: &'a [Subject],
+    /// Folder whose PDFs are subjects.
+    pub(super) documents: &'static str,
+    pub(super) info: BagInfo,
+}
+
 /// Step 3: the manifest is the signed one, every file equals its line, and derived files are what they derive to.
-fn judge_manifest(
+pub(super) fn judge_manifest(
     files: &BTreeMap<String, Vec<u8>>,
-    statement: &Statement,
+    said: &Said<'_>,
     envelope: &Envelope,
     key: &VerifyingKey,
     steps: &mut Steps,
 ) -> Option<Lines> {
     let manifest = files.get(bag::MANIFEST)?;
     let digest = Digest::of(manifest);
-    let signed = statement.subject.iter().find(|subject| subject.name == bag::MANIFEST);
+    let signed = said.subjects.iter().find(|subject| subject.name == bag::MANIFEST);
     if signed.is_none_or(|subject| subject.digest.sha256 != digest.hex()) {
         steps.fail(StepName::Manifest, Verdict::Tampered, bag::MANIFEST, "not the manifest that was signed");
         return None;
@@ -189,12 +213,12 @@ fn judge_manifest(
         }
     };
     judge_lines(files, &lines, steps);
-    if statement.subject != statement::subjects(digest, &lines) {
+    if said.subjects != statement::subjects_with(digest, &lines, said.documents) {
         let detail = "the statement's subjects are not the manifest and its PDFs";
         steps.fail(StepName::Manifest, Verdict::Tampered, envelope::FILE, detail);
     }
     let octets = files.iter().filter(|(path, _)| path.starts_with(bag::DATA)).map(|(_, b)| b.len() as u64).sum();
-    let mut derived = bag::derived(manifest, octets, &statement.predicate);
+    let mut derived = bag::tag_files(manifest, octets, &said.info);
     if let Ok(bytes) = sigstore::derive(envelope, key) {
         derived.insert(sigstore::FILE.to_owned(), bytes);
     }
@@ -216,7 +240,7 @@ fn judge_manifest(
     Some(lines)
 }
 
-fn judge_lines(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, steps: &mut Steps) {
+pub(super) fn judge_lines(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, steps: &mut Steps) {
     let present: BTreeSet<&String> = files.keys().filter(|path| path.starts_with(bag::DATA)).collect();
     for (path, digest) in lines {
         match files.get(path) {
@@ -234,7 +258,7 @@ fn judge_lines(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, steps: &mut Ste
 
 /// Without a trusted signature files are only hashed and compared with the manifest beside them: a folder that
 /// contradicts itself is tampered with, whoever signed it.
-fn judge_unsigned(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
+pub(super) fn judge_unsigned(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
     let Some(manifest) = files.get(bag::MANIFEST) else { return };
     match bag::parse(manifest) {
         Ok(lines) => {

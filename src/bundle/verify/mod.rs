@@ -8,6 +8,7 @@ mod chain;
 mod content;
 pub mod copy;
 mod inclusion;
+mod package;
 mod pdf;
 pub mod pin;
 pub mod read;
@@ -20,6 +21,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
 pub use chain::cluster;
+pub use package::{PackageSummary, package};
 pub use read::{BundleFiles, LogFiles, Problem};
 pub use steps::{Step, StepName, Verdict};
 
@@ -82,7 +84,10 @@ pub struct Verification {
     pub shown: Shown,
     /// The bundle; of a chain the newest.
     pub bundle: Option<BundleSummary>,
-    /// Bundles looked at.
+    /// The package, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageSummary>,
+    /// Bundles looked at; of a package those that it rests on.
     pub bundles: u64,
     /// Id of the key that the newest envelope says signed it: a hint, never trusted.
     pub claimed_key: Option<String>,
@@ -147,6 +152,7 @@ impl Verification {
             result: each.iter().map(|v| v.result).max().unwrap_or(Verdict::Incomplete),
             shown,
             bundle: None,
+            package: None,
             bundles: each.iter().map(|v| v.bundles).sum(),
             claimed_key: None,
             open: each.iter().map(|v| v.open.clone()).max_by_key(Vec::len).unwrap_or_default(),
@@ -269,6 +275,7 @@ fn finish(steps: Steps, seen: Seen, trust: &Trust, options: &Options) -> Verific
         result,
         shown: seen.shown,
         bundle: seen.bundle,
+        package: None,
         bundles: seen.bundles,
         claimed_key: seen.claimed_key,
         steps: steps.into_vec(),

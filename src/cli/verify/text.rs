@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::{
     bundle::{
         statement::RunResult,
-        verify::{Shown, Step, StepName, Verdict, Verification},
+        verify::{PackageSummary, Shown, Step, StepName, Verdict, Verification},
     },
     clock::rfc3339,
 };
@@ -37,8 +37,9 @@ fn print_one(verification: &Verification, advice: Option<&str>) {
     let style = Style::new().bold().fg_color(Some(colour.into()));
     anstream::println!("{style}{word}{style:#}  {}", headline(verification));
     print_bundle(verification);
+    verification.package.iter().for_each(print_package);
     anstream::println!();
-    if verification.bundle.is_some() {
+    if verification.bundle.is_some() || verification.package.is_some() {
         print_shown(&verification.shown, verification);
         anstream::println!();
     }
@@ -55,6 +56,10 @@ fn print_one(verification: &Verification, advice: Option<&str>) {
 }
 
 fn headline(verification: &Verification) -> String {
+    if let Some(package) = &verification.package {
+        let clusters: Vec<&str> = package.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
+        return format!("package of {} to {}: {}", package.from, package.to, clusters.join(", "));
+    }
     let Some(bundle) = &verification.bundle else {
         return match verification.result {
             Verdict::Untrusted => "the signature is not by a key that you trust".to_owned(),
@@ -70,6 +75,19 @@ fn headline(verification: &Verification) -> String {
         format!("{}, {} bundles, the newest of {}", bundle.folder, verification.bundles, rfc3339(bundle.finished))
     } else {
         format!("{}, {run} run of {} (claimed)", bundle.folder, rfc3339(bundle.finished))
+    }
+}
+
+fn print_package(package: &PackageSummary) {
+    anstream::println!("package        {}", package.id.hex());
+    anstream::println!("root           {}", package.root.hex());
+    anstream::println!("made           {} (claimed)", rfc3339(package.made));
+    for cluster in &package.clusters {
+        let left_out = match cluster.excluded {
+            0 => String::new(),
+            n => format!(", {n} left out; data/period.json names the reasons"),
+        };
+        anstream::println!("runs           {} of {}{left_out}", cluster.runs, cluster.folder);
     }
 }
 

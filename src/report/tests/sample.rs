@@ -466,6 +466,7 @@ pub fn empty() -> Sample {
         permissions: vec![],
         findings: vec![],
         still: 0,
+        declarations: vec![],
         rules: vec![],
         sight: vec![],
     };
@@ -697,12 +698,14 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
             fields: vec![
                 FieldChange {
                     path: "/spec/template/spec/containers/0/securityContext/privileged".into(),
+                    stable: "spec.template.spec.containers[name=app].securityContext.privileged".into(),
                     before: None,
                     after: Some(json!(true)),
                     redacted: false,
                 },
                 FieldChange {
                     path: "/spec/template/spec/containers/0/env/3/value".into(),
+                    stable: "spec.template.spec.containers[name=app].env[name=DB_PASSWORD].value".into(),
                     before: None,
                     after: None,
                     redacted: true,
@@ -720,6 +723,7 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
         }],
         findings,
         still: 14,
+        declarations: vec![],
         rules: vec![RuleChange { file: "checks/image/image-tag-latest.yaml".into(), change: ChangeKind::Changed }],
         sight: vec![SightChange {
             resource: "networkpolicies.networking.k8s.io".into(),

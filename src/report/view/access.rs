@@ -59,7 +59,7 @@ struct Held<'a> {
 
 fn row((kind, namespace, name): Subject<'_>, held: &Held<'_>) -> Vec<Text> {
     let path = namespace.map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}"));
-    let powers: Vec<&str> = held.risks.iter().map(|r| words_of(*r)).collect();
+    let powers: Vec<&str> = held.risks.iter().map(|r| r.words()).collect();
     let places: Vec<&&str> = held.places.iter().collect();
     let through: Vec<&String> = held.through.iter().collect();
     vec![
@@ -68,19 +68,4 @@ fn row((kind, namespace, name): Subject<'_>, held: &Held<'_>) -> Vec<Text> {
         words::some_of(&places, 3).into(),
         words::some_of(&through, 2).into(),
     ]
-}
-
-fn words_of(risk: Risk) -> &'static str {
-    match risk {
-        Risk::Everything => "do everything",
-        Risk::Escalate => "widen rights or act as others",
-        Risk::MintTokens => "issue tokens",
-        Risk::SignCertificates => "sign certificates",
-        Risk::ReadSecrets => "read Secrets",
-        Risk::ReachKubelets => "reach kubelets",
-        Risk::EnterPods => "run commands in pods",
-        Risk::RunPods => "create pods",
-        Risk::ChangeAdmission => "change admission",
-        Risk::MakeVolumes => "make volumes",
-    }
 }

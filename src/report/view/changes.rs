@@ -9,7 +9,7 @@ use super::{
     text::{Look, Shape, Table, Text},
     words,
 };
-use crate::drift::{Cause, ChangeKind, FieldChange, FindingChange, FindingChangeKind, ObjectChange};
+use crate::drift::{Cause, ChangeKind, DeclarationChange, FieldChange, FindingChange, FindingChangeKind, ObjectChange};
 
 /// Rows printed of findings and permissions.
 const CHANGES: usize = 40;
@@ -49,7 +49,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
 
 /// Resolved, and not because of a declaration or of what could not be seen.
 pub(in crate::report) fn is_resolved(change: &FindingChange) -> bool {
-    change.change == FindingChangeKind::Resolved && matches!(change.cause, Cause::Cluster | Cause::Rules)
+    change.change == FindingChangeKind::Resolved && !matches!(change.cause, Cause::Declaration | Cause::Sight)
 }
 
 fn summary(facts: &Facts<'_>) -> Text {
@@ -81,6 +81,10 @@ fn rows(facts: &Facts<'_>) -> Vec<Vec<Text>> {
         .filter(|c| !c.accepted)
         .map(|c| vec![sign("+", c.severity.into()), named(c), cause(facts, c)])
         .collect();
+    rows.extend(of(FindingChangeKind::Reopened).map(|c| {
+        let text = named(c).plain(" (no longer waived or expected)");
+        vec![sign("+", c.severity.into()), text, cause(facts, c)]
+    }));
     let (sensitive, other): (Vec<_>, Vec<_>) = drift.permissions.iter().partition(|p| p.sensitive);
     for permission in sensitive.into_iter().chain(other) {
         let (mark, look) = match (permission.gained.is_empty(), permission.sensitive) {
@@ -101,6 +105,16 @@ fn rows(facts: &Facts<'_>) -> Vec<Vec<Text>> {
             Text::from(format!("{n} exceptions of ")).code(&*c.check).plain(" are gone")
         };
         vec![sign("−", Look::Good), text, cause(facts, c)]
+    }));
+    rows.extend(by_check(of(FindingChangeKind::Accepted)).into_iter().map(|(c, n)| {
+        let text = Text::from(words::count(n, "exception", "exceptions")).plain(" of ").code(&*c.check);
+        vec![sign("~", Look::Person), text.plain(" waived or expected since"), cause(facts, c)]
+    }));
+    rows.extend(drift.declarations.iter().map(|d| {
+        let (mark, look) = if d.holds { ("~", Look::Person) } else { ("!", Look::High) };
+        let text = Text::new().strong(format!("{} {}", d.kind, d.id)).plain(format!(": {}", states(d)));
+        let text = if d.applies_to.is_empty() { text } else { text.note(applied(d)) };
+        vec![sign(mark, look), text, cause_text(Cause::Declaration, "")]
     }));
     rows.extend(drift.rules.iter().map(|r| {
         let text = Text::from(format!("rule {} ", change_word(r.change))).code(&r.file);
@@ -147,13 +161,40 @@ fn cause_text(cause: Cause, detail: &str) -> Text {
         Cause::Rules => "rules",
         Cause::Sight => "not seen",
         Cause::Declaration => "declaration",
+        Cause::Time => "time",
+        Cause::Scanner => "scanner",
     });
     let text = if detail.is_empty() { text } else { text.plain(": ").plain(detail) };
     match cause {
-        Cause::Rules => text.note("checks or frameworks changed, the cluster did not"),
-        Cause::Declaration => text.note("a waiver or an expected entry began or ended"),
         Cause::Cluster | Cause::Sight => text,
+        Cause::Rules | Cause::Declaration | Cause::Time | Cause::Scanner => text.note(why(cause)),
     }
+}
+
+/// A cause in words.
+pub(in crate::report) fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Cluster => "the cluster changed",
+        Cause::Rules => "checks or frameworks changed, the cluster did not",
+        Cause::Sight => "not seen on one of the two sides",
+        Cause::Declaration => "a waiver, an expected entry or an attestation began or ended",
+        Cause::Time => "nothing but time passed",
+        Cause::Scanner => "a scanner says something else of the same image",
+    }
+}
+
+/// `in force before, expired now`.
+pub(in crate::report) fn states(change: &DeclarationChange) -> String {
+    let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "not declared".into());
+    format!("{} before, {} now", state(&change.before), state(&change.after))
+}
+
+/// What a declaration applies to, or applied to while it held.
+pub(in crate::report) fn applied(change: &DeclarationChange) -> String {
+    let (first, left) = (change.applies_to.first(), change.applies_to.len().saturating_sub(1));
+    let first = first.map_or("", String::as_str);
+    let more = if left > 0 { format!(" and {left} more") } else { String::new() };
+    format!("{} {first}{more}", if change.holds { "applies to" } else { "applied to" })
 }
 
 /// `helm, 22 Nov 14:12`.
@@ -203,12 +244,12 @@ fn objects(facts: &Facts<'_>) -> Table {
     .capped(OBJECTS, "all of them, with every field, are in drift.json.")
 }
 
-/// `/spec/replicas: 2 → 3`, with at most `letters` of each value.
+/// `spec.replicas: 2 → 3`, with at most `letters` of each value.
 pub(in crate::report) fn field(change: &FieldChange, letters: usize) -> String {
     let value =
         |v: &Option<Value>| v.as_ref().map_or_else(|| "unset".to_owned(), |v| words::clip(&v.to_string(), letters));
     if change.redacted {
-        return format!("{}: changed (the values are redacted)", change.path);
+        return format!("{}: changed (the values are redacted)", change.stable);
     }
-    format!("{}: {} → {}", change.path, value(&change.before), value(&change.after))
+    format!("{}: {} → {}", change.stable, value(&change.before), value(&change.after))
 }

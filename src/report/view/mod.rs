@@ -20,7 +20,7 @@ pub(crate) mod words;
 use serde::Serialize;
 
 pub(super) use changes::is_resolved;
-pub(in crate::report) use changes::{by_whom, field};
+pub(in crate::report) use changes::{applied, by_whom, field, states, why};
 pub use chart::{Chart, Column};
 pub use detail::Detail;
 pub(super) use facts::Facts;

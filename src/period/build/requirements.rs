@@ -1,0 +1,224 @@
+//! Every requirement on every run, and in how many of them it held.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Span, Wanted};
+use crate::{
+    evaluate::{RequirementResult, Status},
+    framework::{Framework, FrameworkKind, Requirement},
+    period::{
+        cadence,
+        facts::Facts,
+        model::{Effectiveness, Exception, FrameworkPeriod, Gap, ReasonSpan, RequirementPeriod, Run, RunNumber},
+        words,
+    },
+};
+
+/// What runs said of each requirement.
+#[derive(Default)]
+pub(super) struct Requirements {
+    rows: BTreeMap<(String, String), Row>,
+    frameworks: BTreeMap<String, Newest>,
+}
+
+struct Row {
+    statuses: BTreeMap<RunNumber, Status>,
+    reasons: Vec<ReasonSpan>,
+    newest: RequirementResult,
+    /// The row of the framework's file that the newest result is about.
+    definition: Option<Requirement>,
+    /// Place in the framework, by the newest run.
+    place: usize,
+}
+
+/// A framework's newest file, with every version met.
+struct Newest {
+    definition: Framework,
+    versions: Vec<String>,
+    scope: Option<String>,
+}
+
+impl Requirements {
+    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber) {
+        for definition in &facts.definitions {
+            let result = facts.frameworks.iter().find(|f| f.id == definition.id && f.version == definition.version);
+            let known = self.frameworks.remove(&definition.id);
+            let mut versions = known.map(|newest| newest.versions).unwrap_or_default();
+            if !versions.contains(&definition.version) {
+                versions.push(definition.version.clone());
+            }
+            let scope = result.and_then(|result| result.scope.clone());
+            let newest = Newest { definition: definition.clone(), versions, scope };
+            self.frameworks.insert(definition.id.clone(), newest);
+        }
+        for (place, result) in facts.requirements.iter().enumerate() {
+            let key = (result.framework.clone(), result.id.clone());
+            let row = self.rows.entry(key).or_insert_with(|| Row {
+                statuses: BTreeMap::new(),
+                reasons: Vec::new(),
+                newest: result.clone(),
+                definition: None,
+                place,
+            });
+            row.statuses.insert(run, result.status);
+            // Reasons count failures of the whole cluster; a narrower view must not tell them.
+            if let Some(reason) = result.reason.as_ref().filter(|_| !facts.window.is_narrow()) {
+                extend(&mut row.reasons, reason, run);
+            }
+            if row.definition.is_none() || row.newest.version != result.version {
+                let of = facts.definitions.iter().find(|d| d.id == result.framework && d.version == result.version);
+                let found = of.and_then(|d| d.requirements.iter().find(|requirement| requirement.id == result.id));
+                row.definition = found.cloned();
+            }
+            row.newest = result.clone();
+            row.place = place;
+        }
+    }
+
+    /// The rows by framework and in its order, and the frameworks, rules before laws; of the frameworks wanted.
+    pub(super) fn finish(
+        self,
+        runs: &[Run],
+        span: Span,
+        wanted: &Wanted,
+        exceptions: &[Exception],
+    ) -> (Vec<RequirementPeriod>, Vec<FrameworkPeriod>) {
+        let mut by_requirement: BTreeMap<&str, Vec<&Exception>> = BTreeMap::new();
+        for exception in exceptions {
+            for id in &exception.requirements {
+                by_requirement.entry(id).or_default().push(exception);
+            }
+        }
+        let mut rows: Vec<(usize, RequirementPeriod)> = self
+            .rows
+            .iter()
+            .filter(|((framework, _), _)| wanted.holds(framework))
+            .map(|((framework, id), row)| {
+                let named = by_requirement.get(format!("{framework}/{id}").as_str());
+                // Supporting checks give evidence and set no status: their failures are no exceptions of the row.
+                let decided = named.into_iter().flatten().filter(|x| row.newest.decides.contains(&x.check));
+                let exceptions = decided.map(|exception| exception.id.clone()).collect();
+                (row.place, row.finish(runs, span, exceptions))
+            })
+            .collect();
+        rows.sort_by(|(a, x), (b, y)| (&x.framework, a, &x.id).cmp(&(&y.framework, b, &y.id)));
+        let known = self.frameworks.into_values().filter(|newest| wanted.holds(&newest.definition.id));
+        let mut frameworks: Vec<FrameworkPeriod> = known.map(framework).collect();
+        frameworks.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
+        (rows.into_iter().map(|(_, row)| row).collect(), frameworks)
+    }
+}
+
+fn rank(framework: &FrameworkPeriod) -> u8 {
+    match framework.kind {
+        FrameworkKind::Benchmark => 0,
+        FrameworkKind::Guide => 1,
+        FrameworkKind::Regulation => 2,
+    }
+}
+
+fn framework(newest: Newest) -> FrameworkPeriod {
+    let Newest { definition, versions, scope } = newest;
+    FrameworkPeriod {
+        id: definition.id,
+        versions,
+        title: definition.title,
+        kind: definition.kind,
+        scope,
+        outside: definition.outside.into_iter().map(|outside| (outside.id, outside.about)).collect(),
+    }
+}
+
+fn extend(reasons: &mut Vec<ReasonSpan>, reason: &str, run: RunNumber) {
+    match reasons.last_mut() {
+        Some(span) if span.reason == reason && span.last + 1 == run => span.last = run,
+        _ => reasons.push(ReasonSpan { first: run, last: run, reason: reason.to_owned() }),
+    }
+}
+
+impl Row {
+    fn finish(&self, runs: &[Run], span: Span, exceptions: Vec<String>) -> RequirementPeriod {
+        let definition = self.definition.as_ref();
+        let statuses: Vec<Option<Status>> = runs.iter().map(|run| self.statuses.get(&run.number).copied()).collect();
+        let newest = &self.newest;
+        let row = RequirementPeriod {
+            framework: newest.framework.clone(),
+            id: newest.id.clone(),
+            title: definition.map(|d| d.title.clone()).unwrap_or_default(),
+            section: definition.and_then(|d| d.section.clone()),
+            level: definition.and_then(|d| d.level.clone()),
+            coverage: newest.coverage,
+            periodicity: definition.and_then(|d| d.periodicity.clone()),
+            company_control: newest.company_control.clone(),
+            owner: newest.owner.clone(),
+            decides: newest.decides.clone(),
+            effectiveness: (!newest.decides.is_empty()).then(|| effectiveness(&statuses, runs, span)),
+            overdue: Vec::new(),
+            statuses,
+            reasons: self.reasons.clone(),
+            exceptions,
+        };
+        RequirementPeriod { overdue: overdue(&row, runs, span), ..row }
+    }
+}
+
+/// Times without a run that decided a row, longer than its periodicity allows. As pure as [`effectiveness`].
+pub(crate) fn overdue(row: &RequirementPeriod, runs: &[Run], span: Span) -> Vec<Gap> {
+    let interval = row.periodicity.as_deref().filter(|_| row.effectiveness.is_some()).and_then(cadence::interval);
+    let Some(allowed) = interval.map(cadence::allowed) else { return Vec::new() };
+    let mut gaps = span.gaps(&decided(&row.statuses, runs));
+    gaps.retain(|gap| gap.seconds > allowed);
+    gaps
+}
+
+/// Runs that decided, and when.
+fn decided(statuses: &[Option<Status>], runs: &[Run]) -> Vec<(RunNumber, DateTime<Utc>)> {
+    let decided = |status: &Option<Status>| status.is_some_and(|status| status != Status::NotEvaluated);
+    let all = statuses.iter().zip(runs).filter(|(status, _)| decided(status));
+    all.map(|(_, run)| (run.number, run.finished)).collect()
+}
+
+/// In how many runs a requirement held. A pure function of what the package says: whoever verifies computes it again.
+pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Span) -> Effectiveness {
+    let count = |wanted: fn(Status) -> bool| {
+        u32::try_from(statuses.iter().flatten().filter(|status| wanted(**status)).count()).unwrap_or(u32::MAX)
+    };
+    let longest = span.longest_gap(&decided(statuses, runs));
+    let effectiveness = Effectiveness {
+        runs: count(|_| true),
+        without_exception: count(|status| !NOT_HELD.contains(&status)),
+        with_exception: count(|status| status == Status::Fail),
+        not_evaluated: count(|status| status == Status::NotEvaluated),
+        not_applicable: count(|status| status == Status::NotApplicable),
+        inherited: count(|status| status == Status::Inherited),
+        longest_unobserved_seconds: longest.as_ref().map(|gap| gap.seconds),
+        unobserved_after: longest.and_then(|gap| gap.after),
+        sentence: String::new(),
+    };
+    Effectiveness { sentence: sentence(&effectiveness), ..effectiveness }
+}
+
+/// Statuses that do not say that deciding checks looked at something and none failed.
+const NOT_HELD: [Status; 4] = [Status::Fail, Status::NotEvaluated, Status::NotApplicable, Status::Inherited];
+
+/// `no exception in 88 of 92 runs, not evaluated in 1; longest unobserved interval 3 days`.
+fn sentence(said: &Effectiveness) -> String {
+    let runs = words::count(said.runs, "run", "runs");
+    let Some(longest) = said.longest_unobserved_seconds.map(words::duration) else {
+        return match said.runs {
+            0 => "no run evaluated it".to_owned(),
+            _ => format!("not evaluated in any of {runs}"),
+        };
+    };
+    let others = [
+        (said.not_evaluated, "not evaluated"),
+        (said.not_applicable, "nothing to look at"),
+        (said.inherited, "on the provider's word"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    let others: String = others.map(|(count, what)| format!(", {what} in {count}")).collect();
+    let held = said.without_exception;
+    format!("no exception in {held} of {runs}{others}; longest unobserved interval {longest}")
+}

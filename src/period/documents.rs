@@ -1,0 +1,89 @@
+//! What people read of a package, all of it printed from the model.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{
+    model::{Ending, Period},
+    words,
+};
+use crate::{bundle::package, digest::Digest};
+
+/// What documents say of the package that they stand in, beside the model.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// SHA-256 of the manifest without the documents: what they print, and every PDF carries as `evidence-root.txt`.
+    pub root: Digest,
+    /// SHA-256 of the SPKI of the key that signs the package.
+    pub signing_key: Digest,
+}
+
+/// The documents, by path below `data/documents/`.
+pub fn documents(period: &Period, about: &About) -> BTreeMap<String, Vec<u8>> {
+    BTreeMap::from([("readme.md".to_owned(), readme(period, about).into_bytes())])
+}
+
+/// What the package is, and the commands that prove it.
+fn readme(period: &Period, about: &About) -> String {
+    let mut text = format!(
+        "# Evidence from {} to {}\n\n\
+         Made {} by kubeproof {} from {}.\n\
+         {} used, {} left out (named with the reason in `data/period.json`, `excluded`).\n\n",
+        period.from,
+        period.to,
+        crate::clock::rfc3339(period.made),
+        period.tool_version,
+        period.stores.join(" and "),
+        words::count(period.runs() as u64, "bundle", "bundles"),
+        period.excluded(),
+    );
+    for cluster in &period.clusters {
+        let runs = words::count(cluster.runs.len() as u64, "run", "runs");
+        let open = cluster.exceptions.iter().filter(|exception| exception.ending == Ending::Open).count();
+        let exceptions = words::count(cluster.exceptions.len() as u64, "exception", "exceptions");
+        let _ = writeln!(text, "- {}: {runs}, {exceptions}, {open} still open", cluster.folder);
+        for remark in &cluster.remarks {
+            let _ = writeln!(text, "  - {}", remark.text);
+        }
+    }
+    let _ = write!(
+        text,
+        "\nThe signature shows that these bytes are unchanged since signing, by the key {}. It does not show that the \
+         clusters told the truth.\n\n\
+         ## Prove it\n\n\
+         Compare the key's id with the one that you were given by another way. Then, in the folder above:\n\n\
+         ```\nkubeproof verify PACKAGE --key signing.pub\n```\n\n\
+         or without kubeproof, in the package's folder:\n\n```\n{}```\n\n\
+         The last line prints the package's root, {}: every document names it.\n\n",
+        about.signing_key.hex(),
+        commands(),
+        about.root.hex(),
+    );
+    text.push_str(
+        "## Walk from a line to a signed byte\n\n\
+         `data/period.json` names, for each exception and each member of the population, the objects that show it by \
+         digest. `data/evidence/CLUSTER/objects.parquet` holds the text with that digest (column `json`; its SHA-256 is \
+         the digest), the run, and the bundle whose `data/snapshot/objects.parquet` holds the same row. \
+         `data/evidence/CLUSTER/runs/NNNN/` holds that bundle's manifest, its signed envelope and its entry in the log: \
+         the manifest names the digest of that table, the envelope signs the manifest, the entry commits the envelope. \
+         That the row stands in that table is this package's word until the bundle is at hand: `kubeproof get` fetches \
+         it.\n",
+    );
+    text
+}
+
+fn commands() -> String {
+    format!(
+        "jq -r .payload attest/bundle.dsse.json | base64 -d > /tmp/p; T=$(jq -r .payloadType attest/bundle.dsse.json)\n\
+         test \"$T\" = application/vnd.in-toto+json && test \"$(jq -r .predicateType /tmp/p)\" = {}\n\
+         {{ printf 'DSSEv1 %d %s %d ' ${{#T}} \"$T\" $(wc -c < /tmp/p); cat /tmp/p; }} > /tmp/pae\n\
+         jq -r '.signatures[0].sig' attest/bundle.dsse.json | base64 -d > /tmp/sig\n\
+         openssl pkeyutl -verify -pubin -inkey signing.pub -rawin -in /tmp/pae -sigfile /tmp/sig\n\
+         test \"$(jq -r '[.subject[]|select(.name==\"manifest-sha256.txt\").digest.sha256]|join(\",\")' /tmp/p)\" = \
+         \"$(sha256sum < manifest-sha256.txt | cut -c1-64)\"\n\
+         sha256sum -c --strict --quiet manifest-sha256.txt\n\
+         diff <(cut -c67- manifest-sha256.txt | LC_ALL=C sort) <(find data ! -type d | LC_ALL=C sort)\n\
+         grep -v '  {}' manifest-sha256.txt | sha256sum\n",
+        package::PREDICATE_TYPE,
+        package::DOCUMENTS,
+    )
+}

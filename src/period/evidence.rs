@@ -1,0 +1,206 @@
+//! What an auditor walks from a line of the package to a signed byte: proofs of the runs, and the objects cited.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    build::Built,
+    facts::{Files, OBJECTS},
+    model::{Cited, ClusterPeriod, Run, RunNumber, WrittenBy},
+};
+use crate::{
+    bundle::{bag, package::EVIDENCE},
+    digest::Digest,
+    snapshot::{self, TableError, numbers, texts},
+    store::{Store, StoreError},
+};
+
+/// Name of the table of cited objects of one cluster.
+pub const CITED: &str = "objects.parquet";
+/// Names of a run's proof in the package.
+pub(crate) const PROOF: [&str; 3] = [bag::MANIFEST, "bundle.dsse.json", "commit.tlog-proof"];
+
+/// Why evidence could not be gathered.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Other bytes than those that were verified a moment ago.
+    #[error("bundle {bundle}: {OBJECTS} changed in the store while the package was made")]
+    Changed {
+        /// The bundle.
+        bundle: Digest,
+    },
+    /// A thread ended early.
+    #[error("bundle {bundle}: reading {OBJECTS} ended in a panic")]
+    Panic {
+        /// The bundle.
+        bundle: Digest,
+    },
+}
+
+/// One cited object, as the bundle's table holds it.
+struct Row {
+    digest: Digest,
+    group: String,
+    version: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+    uid: Option<String>,
+    json: String,
+    managers: String,
+    run: RunNumber,
+}
+
+/// Folder of one run's proof in the package.
+pub(crate) fn proof_folder(cluster: &str, run: RunNumber) -> String {
+    format!("{EVIDENCE}{cluster}/runs/{run:04}/")
+}
+
+/// Table of one cluster's cited objects in the package.
+pub(crate) fn table_path(cluster: &str) -> String {
+    format!("{EVIDENCE}{cluster}/{CITED}")
+}
+
+/// Gathers the evidence of one cluster, by package path. Citations afterwards name one run for each object, and
+/// exceptions and powers know who wrote to their objects. A bundle's table is read again only for what is cited of it.
+///
+/// # Errors
+/// The store does not answer, or holds other bytes than before.
+pub(super) async fn gather(store: &Store, built: &mut Built) -> Result<Files, EvidenceError> {
+    let Built { cluster, proofs, .. } = built;
+    let mut rows: BTreeMap<Digest, Row> = BTreeMap::new();
+    for (run, digests) in one_run_each(cluster) {
+        let at = usize::try_from(run).unwrap_or(usize::MAX);
+        let (Some(record), Some(proof)) = (cluster.runs.get(at), proofs.get(at)) else { continue };
+        let bundle = record.bundle;
+        let bytes = store.bundle_file(&cluster.folder, &bundle, OBJECTS).await?;
+        let bytes = bytes.filter(|bytes| Digest::of(bytes) == proof.objects);
+        let bytes = bytes.ok_or(EvidenceError::Changed { bundle })?;
+        let read = tokio::task::spawn_blocking(move || cited_rows(&bytes, &digests, run));
+        let read = read.await.map_err(|_| EvidenceError::Panic { bundle })??;
+        rows.extend(read.into_iter().map(|row| (row.digest, row)));
+    }
+    for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
+    attribute(cluster, &rows);
+    let mut files = Files::new();
+    let rows: Vec<Row> = rows.into_values().collect();
+    files.insert(table_path(&cluster.folder), write(&rows, &cluster.runs)?);
+    for (run, proof) in cluster.runs.iter().zip(std::mem::take(proofs)) {
+        let folder = proof_folder(&cluster.folder, run.number);
+        let parts = PROOF.into_iter().zip([proof.manifest, proof.envelope, proof.commit]);
+        files.extend(parts.map(|(name, bytes)| (format!("{folder}{name}"), bytes)));
+    }
+    Ok(files)
+}
+
+/// Every list of citations of a cluster.
+fn for_each_citation(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut Vec<Cited>)) {
+    cluster.exceptions.iter_mut().for_each(|exception| act(&mut exception.evidence));
+    cluster.population.iter_mut().for_each(|item| act(&mut item.evidence));
+    cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers).for_each(|power| act(&mut power.evidence));
+}
+
+/// Objects by the run of which they are read: the earliest that is cited with them.
+fn one_run_each(cluster: &mut ClusterPeriod) -> BTreeMap<RunNumber, BTreeSet<Digest>> {
+    let mut first: BTreeMap<Digest, RunNumber> = BTreeMap::new();
+    for_each_citation(cluster, &mut |citations| {
+        for cited in citations {
+            let run = first.entry(cited.digest).or_insert(cited.run);
+            *run = cited.run.min(*run);
+        }
+    });
+    for_each_citation(cluster, &mut |citations| {
+        for cited in citations {
+            cited.run = first.get(&cited.digest).copied().unwrap_or(cited.run);
+        }
+    });
+    let mut by_run: BTreeMap<RunNumber, BTreeSet<Digest>> = BTreeMap::new();
+    for (digest, run) in first {
+        by_run.entry(run).or_default().insert(digest);
+    }
+    by_run
+}
+
+fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Result<Vec<Row>, TableError> {
+    let columns = ["group", "version", "kind", "namespace", "name", "uid", "digest", "json", "managers"];
+    let table = snapshot::read_columns(OBJECTS, bytes, &columns)?;
+    let (groups, versions, kinds) = (table.texts("group")?, table.texts("version")?, table.texts("kind")?);
+    let (namespaces, names, uids) = (table.optional("namespace")?, table.texts("name")?, table.optional("uid")?);
+    let (stored, jsons, managers) = (table.texts("digest")?, table.texts("json")?, table.texts("managers")?);
+    let mut rows = Vec::new();
+    for row in 0..table.rows() {
+        let Some(digest) = stored[row].parse().ok().filter(|digest| digests.contains(digest)) else { continue };
+        let actual = Digest::of(jsons[row]);
+        if actual != digest {
+            let object = format!("{}/{}", kinds[row], names[row]);
+            return Err(TableError::Digest { object, stored: digest, actual });
+        }
+        rows.push(Row {
+            digest,
+            group: groups[row].into(),
+            version: versions[row].into(),
+            kind: kinds[row].into(),
+            namespace: namespaces[row].map(Into::into),
+            name: names[row].into(),
+            uid: uids[row].map(Into::into),
+            json: jsons[row].into(),
+            managers: managers[row].into(),
+            run,
+        });
+    }
+    Ok(rows)
+}
+
+/// Who wrote between the two runs that saw the object without and with what is asked about.
+fn attribute(cluster: &mut ClusterPeriod, rows: &BTreeMap<Digest, Row>) {
+    let runs = &cluster.runs;
+    let finished = |run: RunNumber| usize::try_from(run).ok().and_then(|at| runs.get(at)).map(|run| run.finished);
+    let between = |digest: Digest, after: Option<RunNumber>, by: RunNumber| -> Vec<WrittenBy> {
+        let (Some(row), Some(after), Some(by)) = (rows.get(&digest), after.and_then(finished), finished(by)) else {
+            return Vec::new();
+        };
+        let managers: Vec<WrittenBy> = serde_json::from_str(&row.managers).unwrap_or_default();
+        let mut within: Vec<WrittenBy> =
+            managers.into_iter().filter(|m| m.time.is_some_and(|time| after <= time && time <= by)).collect();
+        within.sort_by(|a, b| (a.time, a).cmp(&(b.time, b)));
+        within
+    };
+    for exception in &mut cluster.exceptions {
+        let own = exception.resource.to_string();
+        if let Some(cited) = exception.evidence.iter().find(|cited| cited.resource == own) {
+            exception.written_by = between(cited.digest, exception.began.after, exception.began.by);
+        }
+    }
+    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
+        if let (Some(gained), Some(cited)) = (power.gained, power.evidence.first()) {
+            power.given_by = between(cited.digest, gained.after, gained.by);
+        }
+    }
+}
+
+/// The distinct objects, by digest: stored text, field managers, and the bundle whose table holds the same row.
+fn write(rows: &[Row], runs: &[Run]) -> Result<Vec<u8>, TableError> {
+    snapshot::write_rows(CITED, rows, |rows| {
+        let digests: Vec<String> = rows.iter().map(|row| row.digest.to_string()).collect();
+        let bundle = |row: &Row| usize::try_from(row.run).ok().and_then(|at| runs.get(at)).map(|run| run.bundle.hex());
+        let bundles: Vec<Option<String>> = rows.iter().map(bundle).collect();
+        vec![
+            texts("digest", digests.iter().map(|digest| Some(digest.as_str()))),
+            texts("group", rows.iter().map(|row| Some(row.group.as_str()))),
+            texts("version", rows.iter().map(|row| Some(row.version.as_str()))),
+            texts("kind", rows.iter().map(|row| Some(row.kind.as_str()))),
+            texts("namespace", rows.iter().map(|row| row.namespace.as_deref())),
+            texts("name", rows.iter().map(|row| Some(row.name.as_str()))),
+            texts("uid", rows.iter().map(|row| row.uid.as_deref())),
+            texts("json", rows.iter().map(|row| Some(row.json.as_str()))),
+            texts("managers", rows.iter().map(|row| Some(row.managers.as_str()))),
+            numbers("run", rows.iter().map(|row| row.run)),
+            texts("bundle", bundles.iter().map(Option::as_deref)),
+        ]
+    })
+}

@@ -1,0 +1,24 @@
+//! Many bundles of some weeks become one signed package that an auditor can work from alone.
+//!
+//! Every bundle is verified before anything of it is read; one that fails is named and left out. Then it is reduced to
+//! what the package needs of it, and dropped before the next one is read. [`model`] is what the package says
+//! (`data/period.json`) and what every document of it is made of.
+
+mod build;
+pub mod cadence;
+pub mod documents;
+pub mod evidence;
+mod facts;
+mod log;
+pub mod model;
+mod package;
+mod read;
+mod window;
+pub mod words;
+mod written;
+
+pub(crate) use build::{Span, comparison, effectiveness, overdue, repair_times};
+pub use cadence::Planned;
+pub use model::Period;
+pub(crate) use package::claims;
+pub use package::{Holding, Made, PeriodError, Request, make};

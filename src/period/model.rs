@@ -1,0 +1,199 @@
+//! `data/period.json`: everything that one package says. Documents print it and compute nothing of their own.
+//!
+//! Runs are named by their number: their place in [`ClusterPeriod::runs`], which is the order of the log. Times are
+//! the runs' own claims. Everything is sorted, so that the same bundles give the same bytes.
+
+mod cadence;
+mod comparison;
+mod operation;
+mod population;
+mod run;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use cadence::{Cadence, Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Schedule};
+pub use comparison::{ComparedCluster, ComparedExceptions, ComparedRequirement, Comparison, Standing};
+pub use operation::{
+    Cause, Effectiveness, Ending, Exception, ReasonSpan, RepairBounds, RepairTimes, RequirementPeriod, WaiverSpan,
+};
+pub use population::{
+    ControlTotal, DeclarationPeriod, DeclaredFile, Item, ItemClass, Power, PrivilegedSubject, ResourceTotal,
+    ScopeChange, ScopeSubject, StateSpan,
+};
+pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
+
+use crate::{digest::Digest, framework::FrameworkKind, snapshot::Manager};
+
+/// `schema` of `data/period.json`.
+pub const SCHEMA: &str = "kubeproof.dev/period/v1";
+
+/// Number of a run: its place in [`ClusterPeriod::runs`].
+pub type RunNumber = u32;
+
+/// One package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Period {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// First day, in UTC.
+    pub from: NaiveDate,
+    /// Last day, in UTC, itself included.
+    pub to: NaiveDate,
+    /// When the package was made.
+    pub made: DateTime<Utc>,
+    /// Version of kubeproof that made it.
+    pub tool_version: String,
+    /// Id of the key by which the bundles were verified: hex SHA-256 of its SPKI.
+    pub key: String,
+    /// Where the bundles were read: URLs of stores, or the names of folders.
+    pub stores: Vec<String>,
+    /// What was left out on request.
+    pub filter: Filter,
+    /// Frameworks of the package in the order in which documents print them.
+    pub frameworks: Vec<FrameworkPeriod>,
+    /// Clusters, by folder.
+    pub clusters: Vec<ClusterPeriod>,
+    /// The clusters side by side; `None` for one.
+    pub comparison: Option<Comparison>,
+}
+
+/// What the package was limited to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Filter {
+    /// Folders of the clusters asked for; empty for all.
+    pub clusters: Vec<String>,
+    /// Framework ids asked for; empty for all.
+    pub frameworks: Vec<String>,
+    /// The declared scope outside of which nothing is shown.
+    pub scope: Option<String>,
+    /// People and groups are pseudonyms; the key is its owner's, this is the key's id.
+    pub pseudonyms: Option<String>,
+}
+
+/// A framework, as the newest run knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrameworkPeriod {
+    /// `pci-dss`.
+    pub id: String,
+    /// Versions met in the period, oldest first.
+    pub versions: Vec<String>,
+    /// Title.
+    pub title: String,
+    /// Benchmark, guide or regulation.
+    pub kind: FrameworkKind,
+    /// Scope that a regulation was evaluated in.
+    pub scope: Option<String>,
+    /// Ids that a cluster says nothing about, with what they are about.
+    pub outside: BTreeMap<String, String>,
+}
+
+/// What one cluster's bundles say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterPeriod {
+    /// Folder in the store: name and first digits of the uid.
+    pub folder: String,
+    /// Configured name.
+    pub name: String,
+    /// The one of [`Period::stores`] that its bundles were read from.
+    pub store: String,
+    /// uid of the kube-system namespace.
+    pub uid: Option<String>,
+    /// `production`, `staging`, ...
+    pub environment: Option<String>,
+    /// The log as it was read; `None` where no bundle of the cluster was proved.
+    pub log: Option<LogSeen>,
+    /// Verified bundles, in the order of the log.
+    pub runs: Vec<Run>,
+    /// Bundles of the period that were not used, and entries without a bundle.
+    pub excluded: Vec<Excluded>,
+    /// What a reader should know before the numbers.
+    pub remarks: Vec<Remark>,
+    /// One row for each requirement, by framework and in its order.
+    pub requirements: Vec<RequirementPeriod>,
+    /// Failures from when they began to when they ended, worst first.
+    pub exceptions: Vec<Exception>,
+    /// Time to repair, by severity, worst first.
+    pub repair_times: Vec<RepairTimes>,
+    /// Runs that were due, and runs that were.
+    pub cadence: Cadence,
+    /// Namespaces, nodes and versions that came and went.
+    pub scope_changes: Vec<ScopeChange>,
+    /// The same counts in source, snapshot and findings, run by run.
+    pub control_totals: Vec<ControlTotal>,
+    /// The newest run, resource by resource.
+    pub resource_totals: Vec<ResourceTotal>,
+    /// The full list that samples are drawn from, by class, namespace, kind and name.
+    pub population: Vec<Item>,
+    /// Subjects with powers that lead further, worst first.
+    pub privileged: Vec<PrivilegedSubject>,
+    /// Waivers, attestations and provider documents, by their last day.
+    pub declarations: Vec<DeclarationPeriod>,
+}
+
+/// A log as the package saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogSeen {
+    /// Its name.
+    pub origin: String,
+    /// Entries.
+    pub size: u64,
+    /// Root over all of them.
+    pub root: Digest,
+}
+
+/// Between which runs something happened. What happens between two runs is seen by neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bounds {
+    /// The last run that saw it otherwise; `None` where no run of the period did.
+    pub after: Option<RunNumber>,
+    /// The first run that saw it so.
+    pub by: RunNumber,
+}
+
+/// An object in the state that a run saw, to be walked to: package, run, bundle, `data/snapshot/objects.parquet`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cited {
+    /// `Deployment/shop/cart`.
+    pub resource: String,
+    /// Digest of its stored JSON. `data/evidence/<cluster>/objects.parquet` holds the text.
+    pub digest: Digest,
+    /// A run whose bundle holds it in `data/snapshot/objects.parquet`.
+    pub run: RunNumber,
+}
+
+/// Who wrote to an object, as the API server noted it.
+pub type WrittenBy = Manager;
+
+impl Period {
+    /// Bundles used, over all clusters.
+    pub fn runs(&self) -> usize {
+        self.clusters.iter().map(|cluster| cluster.runs.len()).sum()
+    }
+
+    /// Bundles that were not used, over all clusters.
+    pub fn excluded(&self) -> usize {
+        self.clusters.iter().map(|cluster| cluster.excluded.len()).sum()
+    }
+}
+
+impl ClusterPeriod {
+    /// A run by its number.
+    pub fn run(&self, number: RunNumber) -> Option<&Run> {
+        self.runs.get(usize::try_from(number).ok()?)
+    }
+
+    /// The exceptions that concern a requirement (`pci-dss/2.2.6`), worst first.
+    pub fn exceptions_of<'a>(&'a self, requirement: &'a str) -> impl Iterator<Item = &'a Exception> {
+        self.exceptions.iter().filter(move |exception| exception.requirements.iter().any(|id| id == requirement))
+    }
+}

@@ -1,0 +1,281 @@
+//! From a store to a signed package.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{
+    build::{Built, Span, comparison},
+    cadence::Planned,
+    documents::{self, About},
+    evidence::{self, EvidenceError},
+    facts::Files,
+    model::{ClusterPeriod, Filter, FrameworkPeriod, Period, SCHEMA},
+    read::Reading,
+};
+use crate::{
+    bundle::{
+        SigningKey, VerifyingKey,
+        keys::KeyError,
+        package::{self, PackagePredicate, PackagedCluster, SignedPackage},
+        seal::SealError,
+        statement::Tool,
+    },
+    canonical::{self, CanonicalError},
+    digest::Digest,
+    store::{Store, StoreError},
+};
+
+/// A store, and the clusters of it that belong into the package.
+pub struct Holding {
+    /// The store.
+    pub store: Store,
+    /// Folders of clusters.
+    pub clusters: Vec<String>,
+}
+
+/// What is asked for.
+pub struct Request<'a> {
+    /// First day, in UTC.
+    pub from: NaiveDate,
+    /// Last day, itself included.
+    pub to: NaiveDate,
+    /// The moment of making.
+    pub now: DateTime<Utc>,
+    /// Where the bundles are, store by store.
+    pub stores: &'a [Holding],
+    /// Folders of the clusters that were asked for; empty for all.
+    pub chosen: &'a [String],
+    /// Framework ids; empty for all.
+    pub frameworks: &'a [String],
+    /// Scope outside of which nothing is shown.
+    pub scope: Option<&'a str>,
+    /// The schedule that runs are held against.
+    pub planned: Option<&'a Planned>,
+    /// The key that the bundles must be signed by.
+    pub run_key: &'a VerifyingKey,
+    /// The key that signs the package.
+    pub signing: &'a SigningKey,
+    /// SHA-256 of the running program, where it could be read.
+    pub program: Option<Digest>,
+    /// Told how many of how many bundles of a cluster are read.
+    pub on_bundle: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// Why there is no package.
+#[derive(Debug, thiserror::Error)]
+pub enum PeriodError {
+    /// The days are the wrong way round.
+    #[error("the period ends on {to}, before it begins on {from}")]
+    Backwards {
+        /// First day.
+        from: NaiveDate,
+        /// Last day.
+        to: NaiveDate,
+    },
+    /// It has not begun.
+    #[error("the period begins on {from}, which has not come yet by this machine's clock")]
+    Future {
+        /// First day.
+        from: NaiveDate,
+    },
+    /// One cluster in two stores.
+    #[error("cluster '{cluster}' is in {first} and in {second}, and which log is its own is not known")]
+    Twice {
+        /// Folder of the cluster.
+        cluster: String,
+        /// One store.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A framework that no run evaluated.
+    #[error("no run of the period evaluated '{id}'")]
+    Framework {
+        /// What was asked for.
+        id: String,
+        /// What was evaluated.
+        known: Vec<String>,
+    },
+    /// A scope that no run had declared.
+    #[error("no run of the period had declared the scope '{0}'")]
+    Scope(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The evidence.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The bag.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// JSON.
+    #[error(transparent)]
+    Json(#[from] CanonicalError),
+}
+
+/// A package, and what it says.
+pub struct Made {
+    /// What it says.
+    pub period: Period,
+    /// What is written.
+    pub package: SignedPackage,
+}
+
+/// Verifies every bundle of the period, reads those that hold, and signs what they say together.
+///
+/// # Errors
+/// The store cannot be read, or what was asked for is not in it. A bundle that does not verify is no error.
+pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
+    if request.to < request.from {
+        return Err(PeriodError::Backwards { from: request.from, to: request.to });
+    }
+    let span = Span::of(request.from, request.to, request.now);
+    if span.start >= request.now {
+        return Err(PeriodError::Future { from: request.from });
+    }
+    let (mut files, mut clusters, mut frameworks) = (Files::new(), Vec::new(), Vec::new());
+    let mut declared = request.scope.is_none();
+    for (folder, store) in by_cluster(request.stores)? {
+        let reading = Reading {
+            store,
+            key: request.run_key,
+            span,
+            now: request.now,
+            frameworks: request.frameworks,
+            scope: request.scope,
+            planned: request.planned,
+            on_bundle: request.on_bundle,
+        };
+        let mut built = reading.cluster(folder).await?;
+        files.extend(evidence::gather(store, &mut built).await?);
+        let Built { cluster, frameworks: own, attested, scope_declared, .. } = built;
+        declared |= scope_declared && !cluster.runs.is_empty();
+        files.extend(attested);
+        merge(&mut frameworks, own);
+        clusters.push(ClusterPeriod { store: shown(store), ..cluster });
+    }
+    let period = Period {
+        schema: SCHEMA.to_owned(),
+        from: request.from,
+        to: request.to,
+        made: request.now,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        key: request.run_key.digest().hex(),
+        stores: request.stores.iter().map(|holding| shown(&holding.store)).collect(),
+        filter: Filter {
+            clusters: request.chosen.to_vec(),
+            frameworks: request.frameworks.to_vec(),
+            scope: request.scope.map(str::to_owned),
+            pseudonyms: None,
+        },
+        frameworks,
+        comparison: comparison(&clusters),
+        clusters,
+    };
+    check_asked(request, &period, declared)?;
+    seal(request, period, files)
+}
+
+/// Every cluster with its store, by folder.
+fn by_cluster(stores: &[Holding]) -> Result<BTreeMap<&str, &Store>, PeriodError> {
+    let mut all: BTreeMap<&str, &Store> = BTreeMap::new();
+    for (store, cluster) in stores.iter().flat_map(|held| held.clusters.iter().map(|cluster| (&held.store, cluster))) {
+        if let Some(first) = all.insert(cluster, store) {
+            let (cluster, first, second) = (cluster.clone(), first.url().to_owned(), store.url().to_owned());
+            return Err(PeriodError::Twice { cluster, first, second });
+        }
+    }
+    Ok(all)
+}
+
+/// The store's URL; of one on this machine only the folder's name, since paths are nobody else's business.
+fn shown(store: &Store) -> String {
+    match store.folder().map(|folder| folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy()) {
+        Some(name) => format!("the folder {name}"),
+        None => store.url().to_owned(),
+    }
+}
+
+/// What was asked for and is nowhere is a slip, not an empty package; without a run nothing can be told.
+fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> Result<(), PeriodError> {
+    if period.runs() == 0 {
+        return Ok(());
+    }
+    if let Some(id) = request.frameworks.iter().find(|id| period.frameworks.iter().all(|known| known.id != **id)) {
+        let runs = period.clusters.iter().flat_map(|cluster| &cluster.runs);
+        let mut known: Vec<String> = runs.flat_map(|run| &run.frameworks).map(|known| known.id.clone()).collect();
+        known.sort();
+        known.dedup();
+        return Err(PeriodError::Framework { id: id.clone(), known });
+    }
+    match request.scope {
+        Some(scope) if !scope_declared => Err(PeriodError::Scope(scope.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
+    files.insert(package::PERIOD.to_owned(), write(&period)?);
+    let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
+    let documents = documents::documents(&period, &about);
+    files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
+    let predicate = PackagePredicate {
+        run_key: request.run_key.to_pem()?,
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: period.tool_version.clone(),
+            binary: request.program,
+        },
+        ..claims(&period)
+    };
+    Ok(Made { package: package::seal(files, predicate, request.signing)?, period })
+}
+
+/// What a package's statement says as far as it follows from the model: whoever verifies computes it again. Digests,
+/// key and tool are not among it.
+pub(crate) fn claims(period: &Period) -> PackagePredicate {
+    let packaged = |cluster: &ClusterPeriod| PackagedCluster {
+        folder: cluster.folder.clone(),
+        runs: cluster.runs.len() as u64,
+        excluded: cluster.excluded.len() as u64,
+    };
+    PackagePredicate {
+        from: period.from,
+        to: period.to,
+        made: period.made,
+        period: Digest([0; 32]),
+        root: Digest([0; 32]),
+        run_key: String::new(),
+        clusters: period.clusters.iter().map(packaged).collect(),
+        frameworks: period.filter.frameworks.clone(),
+        scope: period.filter.scope.clone(),
+        pseudonyms: period.filter.pseudonyms.clone(),
+        tool: Tool { name: String::new(), version: period.tool_version.clone(), binary: None },
+    }
+}
+
+/// Frameworks of several clusters as one list, in the order in which they come.
+fn merge(all: &mut Vec<FrameworkPeriod>, own: Vec<FrameworkPeriod>) {
+    for framework in own {
+        match all.iter_mut().find(|known| known.id == framework.id) {
+            None => all.push(framework),
+            Some(known) => {
+                let new = framework.versions.into_iter().filter(|version| !known.versions.contains(version));
+                let new: Vec<String> = new.collect();
+                known.versions.extend(new);
+            }
+        }
+    }
+}
+
+/// Levels of `data/period.json` above the items of its long lists: the period, its clusters, each cluster, its lists.
+const ABOVE_ITEMS: usize = 4;
+
+/// `data/period.json`, canonical.
+fn write(period: &Period) -> Result<Vec<u8>, CanonicalError> {
+    canonical::to_vec_by_item(period, ABOVE_ITEMS)
+}

@@ -1,0 +1,187 @@
+//! What of a run is inside of a declared scope: what an auditor may see, and what counts for a regulation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{Files, OBJECTS, SubjectKey, subject_of};
+use crate::{
+    collect::Coverage,
+    config::{Scope, ScopeFile, parse_yaml},
+    digest::Digest,
+    evaluate::{FrameworkResult, scope::Reach},
+    framework::select::declared,
+    rbac::Grant,
+    resource::Gvk,
+    snapshot::{self, Object, Snapshot, Table, TableError},
+};
+
+/// Everything, or what a scope reaches on a run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Window(Option<Seen>);
+
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    declared: bool,
+    namespaces: BTreeSet<String>,
+    nodes: BTreeSet<String>,
+    subjects: BTreeSet<SubjectKey>,
+}
+
+impl Window {
+    /// What the scope of that id reaches on this run; everything without one.
+    ///
+    /// # Errors
+    /// The declaration or the snapshot cannot be read.
+    pub(super) fn of(
+        scope: Option<&str>,
+        files: &Files,
+        coverage: &Coverage,
+        grants: &[Grant],
+    ) -> Result<Self, String> {
+        let Some(id) = scope else { return Ok(Self::default()) };
+        let file = scope_file(files)?;
+        let mut scopes = file.iter().flat_map(|file| &file.scopes);
+        match scopes.find(|scope| scope.id == id) {
+            Some(scope) => Ok(Self(Some(seen(scope, &named_objects(files, coverage, grants)?)))),
+            // Nothing of this run is in a scope that nobody had declared then.
+            None => Ok(Self(Some(Seen::default()))),
+        }
+    }
+
+    /// What counts for each framework that was evaluated in a scope.
+    ///
+    /// # Errors
+    /// As [`Window::of`].
+    pub(super) fn of_frameworks(
+        frameworks: &[FrameworkResult],
+        files: &Files,
+        coverage: &Coverage,
+        grants: &[Grant],
+    ) -> Result<BTreeMap<String, Self>, String> {
+        let scoped: Vec<&FrameworkResult> = frameworks.iter().filter(|f| f.selected && f.scope.is_some()).collect();
+        if scoped.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let (file, snapshot) = (scope_file(files)?, named_objects(files, coverage, grants)?);
+        let window = |framework: &FrameworkResult| {
+            let scope = declared(file.as_ref(), &framework.id)?;
+            Some((framework.id.clone(), Self(Some(seen(&scope, &snapshot)))))
+        };
+        Ok(scoped.into_iter().filter_map(window).collect())
+    }
+
+    /// Whether an object or what a finding is about may be shown. What is about the cluster as a whole may.
+    pub(super) fn shows(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
+        let Some(seen) = &self.0 else { return true };
+        let subject = || seen.subjects.contains(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned()));
+        match (kind, namespace) {
+            ("Namespace", _) => seen.namespaces.contains(name),
+            ("Node", _) => seen.nodes.contains(name),
+            ("User" | "Group", _) => subject(),
+            (kind, Some(namespace)) => seen.namespaces.contains(namespace) || kind == "ServiceAccount" && subject(),
+            (_, None) => true,
+        }
+    }
+
+    /// Whether a finding counts: a subject where it has rights, not where it lives.
+    pub(super) fn counts(&self, kind: &str, namespace: Option<&str>, name: &str, place: &str) -> bool {
+        if kind == "ServiceAccount" && matches!(place, "grants" | "stock") {
+            let subject = (kind.to_owned(), namespace.map(str::to_owned), name.to_owned());
+            return self.0.as_ref().is_none_or(|seen| seen.subjects.contains(&subject));
+        }
+        self.shows(kind, namespace, name)
+    }
+
+    /// Whether a permission in a namespace, or everywhere, may be shown.
+    pub(super) fn shows_place(&self, namespace: Option<&str>) -> bool {
+        self.0.as_ref().is_none_or(|seen| namespace.is_none_or(|namespace| seen.namespaces.contains(namespace)))
+    }
+
+    /// The same as [`Window::shows`] for `Deployment/shop/cart` or `Node/worker-1`.
+    pub(super) fn shows_reference(&self, reference: &str) -> bool {
+        let parts: Vec<&str> = reference.splitn(3, '/').collect();
+        match parts.as_slice() {
+            [kind, namespace, name] => self.shows(kind, Some(namespace), name),
+            [kind, name] => self.shows(kind, None, name),
+            _ => true,
+        }
+    }
+
+    /// Whether anything is left out.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether the scope was declared, on any of the runs that were merged; without a scope there is nothing to declare.
+    pub(super) fn is_declared(&self) -> bool {
+        self.0.as_ref().is_none_or(|seen| seen.declared)
+    }
+
+    /// Adds what another run's window shows.
+    pub(super) fn merge(&mut self, other: &Self) {
+        match (&mut self.0, &other.0) {
+            (_, None) => {}
+            (None, Some(seen)) => self.0 = Some(seen.clone()),
+            (Some(all), Some(seen)) => {
+                all.declared |= seen.declared;
+                all.namespaces.extend(seen.namespaces.iter().cloned());
+                all.nodes.extend(seen.nodes.iter().cloned());
+                all.subjects.extend(seen.subjects.iter().cloned());
+            }
+        }
+    }
+}
+
+fn scope_file(files: &Files) -> Result<Option<ScopeFile>, String> {
+    const SCOPE: &str = "data/rules/scope.yaml";
+    let parsed = files.get(SCOPE).map(|bytes| parse_yaml::<ScopeFile>(SCOPE, bytes)).transpose();
+    parsed.map(|file| file.map(|located| located.value)).map_err(|error| error.to_string())
+}
+
+fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
+    let reach = Reach::new(Some(scope), snapshot);
+    let names = |kind: &'static str| {
+        let of_kind = snapshot.objects.iter().filter(move |object| object.gvk.kind == kind);
+        of_kind.filter(|object| reach.holds_place(kind, None, &object.name, "")).map(|object| object.name.clone())
+    };
+    let subjects = snapshot.grants.iter().map(subject_of);
+    Seen {
+        declared: true,
+        namespaces: names("Namespace").collect(),
+        nodes: names("Node").collect(),
+        subjects: subjects.filter(|(kind, ns, name)| reach.holds_subject(kind, ns.as_deref(), name)).collect(),
+    }
+}
+
+/// Namespaces and nodes with their labels, and who holds rights: what scopes select by.
+fn named_objects(files: &Files, coverage: &Coverage, grants: &[Grant]) -> Result<Snapshot, String> {
+    let bytes = files.get(OBJECTS).map(Vec::as_slice).unwrap_or_default();
+    let objects = snapshot::read_columns(OBJECTS, bytes, &["group", "kind", "name", "json"]);
+    let objects = objects.and_then(|table| labelled(&table)).map_err(|error| error.to_string())?;
+    Ok(Snapshot {
+        cluster: coverage.cluster.clone(),
+        redaction_key: None,
+        objects,
+        grants: grants.to_vec(),
+        images: Vec::new(),
+        nodes: Vec::new(),
+        components: Vec::new(),
+    })
+}
+
+fn labelled(table: &Table<'_>) -> Result<Vec<Object>, TableError> {
+    let (groups, kinds) = (table.texts("group")?, table.texts("kind")?);
+    let (names, jsons) = (table.texts("name")?, table.texts("json")?);
+    let chosen = (0..table.rows()).filter(|row| groups[*row].is_empty() && matches!(kinds[*row], "Namespace" | "Node"));
+    let object = |row: usize| Object {
+        gvk: Gvk { group: String::new(), version: "v1".into(), kind: kinds[row].into() },
+        resource: String::new(),
+        namespace: None,
+        name: names[row].into(),
+        uid: None,
+        json: jsons[row].into(),
+        digest: Digest::of(jsons[row]),
+        managers: Vec::new(),
+        origin: None,
+    };
+    Ok(chosen.map(object).collect())
+}

@@ -1,0 +1,49 @@
+//! Times and counts in words, the same in every document.
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// `3 days`, `1 day 6 hours`, `2 hours`, `12 minutes`; less than a minute is `less than a minute`.
+pub fn duration(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / DAY, seconds % DAY / HOUR, seconds % HOUR / MINUTE);
+    let part = |count: i64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    match (days, hours, minutes) {
+        (0, 0, 0) => "less than a minute".into(),
+        (0, 0, minutes) => part(minutes, "minute"),
+        (0, hours, _) => part(hours, "hour"),
+        (days, 0, _) => part(days, "day"),
+        // Beyond a week nobody asks for hours.
+        (days, _, _) if days >= 7 => part(days, "day"),
+        (days, hours, _) => format!("{} {}", part(days, "day"), part(hours, "hour")),
+    }
+}
+
+/// `1 run`, `92 runs`.
+pub fn count(count: impl Into<u64>, one: &str, many: &str) -> String {
+    let count = count.into();
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_rounded_down_and_never_empty() {
+        let cases = [
+            (0, "less than a minute"),
+            (59, "less than a minute"),
+            (60, "1 minute"),
+            (HOUR, "1 hour"),
+            (2 * HOUR + 59 * MINUTE, "2 hours"),
+            (DAY, "1 day"),
+            (DAY + 6 * HOUR, "1 day 6 hours"),
+            (3 * DAY + MINUTE, "3 days"),
+            (8 * DAY + 5 * HOUR, "8 days"),
+        ];
+        for (seconds, words) in cases {
+            assert_eq!(duration(seconds), words);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! A period's package: real bundles in a real store, small enough that every fact in them is known.
+
+mod bad_input;
+mod clusters;
+mod command;
+mod limited;
+mod operation;
+mod package;
+mod quarter;

@@ -1,0 +1,253 @@
+//! The signed package: the same bytes again, proved by the command, and every defect with its file.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use kubeproof::{
+    bundle::{
+        SigningKey, bag,
+        envelope::{self, Envelope},
+        package::{self, PERIOD},
+        sigstore,
+    },
+    canonical,
+    digest::Digest,
+    period::Made,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::quarter::{CLUSTER, Day, Quarter, keys, write};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+const ENVELOPE: &str = envelope::FILE;
+
+fn made() -> Made {
+    let day = |number: u32| Day::new(&format!("2026-10-{number:02}T06:00:00Z"));
+    Quarter::of([day(1), day(2).failing("cart", 2), day(3)]).make()
+}
+
+fn inside(path: &str) -> String {
+    format!("data/evidence/{CLUSTER}/{path}")
+}
+
+/// Runs `kubeproof verify --json` with the signing key of the tests.
+fn verify(package: &Path, more: &[&str]) -> Output {
+    let key = package.with_extension("pub");
+    fs::write(&key, keys().signing.public().to_pem().unwrap()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubeproof"));
+    command.arg("verify").arg(package).arg("--json").arg("--key").arg(key).args(more);
+    command.env("HOME", "/nonexistent").env("KUBEPROOF_NOW", "2026-11-01T01:00:00Z").output().unwrap()
+}
+
+fn judged(files: &Files, more: &[&str]) -> (i32, Value) {
+    let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
+    let package = folder.path().join("q4");
+    write(&package, files);
+    let output = verify(&package, more);
+    let said = serde_json::from_slice(&output.stdout);
+    (output.status.code().unwrap(), said.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr))))
+}
+
+/// Signs changed files again with the trusted key: only what they say among themselves can be wrong then.
+fn sign_again(made: &Made, change: impl FnOnce(&mut Files)) -> Files {
+    let mut files: Files = made.package.files.clone();
+    files.retain(|path, _| path.starts_with(bag::DATA));
+    change(&mut files);
+    let statement = package::parse(Envelope::parse(&made.package.files[ENVELOPE]).unwrap().claimed()).unwrap();
+    package::seal(files, statement.predicate, &keys().signing).unwrap().files
+}
+
+/// The same with a change of what the package says.
+fn say(made: &Made, change: impl FnOnce(&mut Value)) -> Files {
+    sign_again(made, |files| {
+        let mut period: Value = serde_json::from_slice(&files[PERIOD]).unwrap();
+        change(&mut period);
+        files.insert(PERIOD.into(), canonical::value_to_vec(&period).unwrap());
+    })
+}
+
+#[test]
+fn the_same_store_gives_the_same_package_and_it_verifies() {
+    let (one, two) = (made(), made());
+    assert!(one.package.files == two.package.files, "stores in two folders give two packages");
+    canonical::check(&one.package.files[PERIOD]).unwrap();
+    assert!(one.package.files[PERIOD] == canonical::to_vec(&one.period).unwrap(), "by item or as a whole");
+    let read: kubeproof::period::Period = serde_json::from_slice(&one.package.files[PERIOD]).unwrap();
+    assert_eq!(read, one.period);
+    let (code, said) = judged(&one.package.files, &[]);
+    assert_eq!((code, &said["result"]), (0, &"verified".into()), "{said:#}");
+    assert_eq!(said["package"]["root"], one.package.root.to_string());
+    assert_eq!(said["shown"]["included"], true);
+    assert_eq!(judged(&one.package.files, &["--cluster", "shop"]).0, 0);
+    assert_eq!(judged(&one.package.files, &["--cluster", "other"]).0, 4);
+    assert_eq!(judged(&one.package.files, &["--max-age", "30m"]).0, 6);
+}
+
+/// Name of the defect, how it comes about, and the file that is named. All of them exit with 3.
+type Case = (&'static str, fn(&Made) -> Files, &'static str);
+
+fn with(made: &Made, change: impl FnOnce(&mut Files)) -> Files {
+    let mut files = made.package.files.clone();
+    change(&mut files);
+    files
+}
+
+fn flip(files: &mut Files, path: &str) {
+    let bytes = files.get_mut(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+}
+
+const CASES: &[Case] = &[
+    ("period_changed", |m| with(m, |f| flip(f, PERIOD)), PERIOD),
+    ("document_changed", |m| with(m, |f| flip(f, "data/documents/readme.md")), "data/documents/readme.md"),
+    ("objects_changed", |m| with(m, |f| flip(f, &inside("objects.parquet"))), "objects.parquet"),
+    (
+        "run_envelope_changed",
+        |m| with(m, |f| flip(f, &inside("runs/0001/bundle.dsse.json"))),
+        "runs/0001/bundle.dsse.json",
+    ),
+    (
+        "run_manifest_missing",
+        |m| with(m, |f| drop(f.remove(&inside("runs/0000/manifest-sha256.txt")))),
+        "runs/0000/manifest-sha256.txt",
+    ),
+    ("extra_file", |m| with(m, |f| drop(f.insert("data/extra.csv".into(), vec![1]))), "data/extra.csv"),
+    ("extra_file_outside", |m| with(m, |f| drop(f.insert("notes.txt".into(), vec![1]))), "notes.txt"),
+    ("time_stamp_beside", |m| with(m, |f| drop(f.insert("attest/tsa/1.tsr".into(), vec![1]))), "attest/tsa/1.tsr"),
+    ("manifest_changed", |m| with(m, |f| flip(f, bag::MANIFEST)), bag::MANIFEST),
+    ("envelope_missing", |m| with(m, |f| drop(f.remove(ENVELOPE))), ENVELOPE),
+    ("sigstore_changed", |m| with(m, |f| flip(f, sigstore::FILE)), sigstore::FILE),
+    ("bag_info_changed", |m| with(m, |f| flip(f, bag::BAG_INFO)), bag::BAG_INFO),
+    // Signed again by the trusted key: what the package says is held against what its runs signed.
+    (
+        "signed_other_count_of_a_run",
+        |m| say(m, |p| p["clusters"][0]["runs"][1]["counts"]["fail"] = 0.into()),
+        "runs/0001/bundle.dsse.json",
+    ),
+    (
+        "signed_other_time_of_a_run",
+        |m| say(m, |p| p["clusters"][0]["runs"][1]["finished"] = "2026-10-02T07:00:00Z".into()),
+        "runs/0001/bundle.dsse.json",
+    ),
+    (
+        "signed_other_log_index",
+        |m| say(m, |p| p["clusters"][0]["runs"][2]["index"] = 7.into()),
+        "runs/0002/commit.tlog-proof",
+    ),
+    ("signed_a_run_less", |m| say(m, |p| drop(p["clusters"][0]["runs"].as_array_mut().unwrap().pop())), PERIOD),
+    (
+        "signed_a_better_status",
+        |m| say(m, |p| p["clusters"][0]["requirements"][0]["statuses"][1] = "pass".into()),
+        PERIOD,
+    ),
+    (
+        "signed_a_better_sentence",
+        |m| {
+            say(m, |p| {
+                p["clusters"][0]["requirements"][0]["effectiveness"]["sentence"] = "no exception".into();
+            })
+        },
+        PERIOD,
+    ),
+    ("signed_no_exceptions", |m| say(m, |p| p["clusters"][0]["exceptions"] = Value::Array(vec![])), PERIOD),
+    (
+        "signed_a_citation_of_nothing",
+        |m| {
+            say(m, |p| {
+                let digest = Digest::of("nothing").to_string();
+                p["clusters"][0]["exceptions"][0]["evidence"][0]["digest"] = digest.into();
+            })
+        },
+        "objects.parquet",
+    ),
+    (
+        "signed_the_manifest_of_another_run",
+        |m| {
+            sign_again(m, |f| {
+                let other = f[&inside("runs/0000/manifest-sha256.txt")].clone();
+                f.insert(inside("runs/0001/manifest-sha256.txt"), other);
+            })
+        },
+        "runs/0001/manifest-sha256.txt",
+    ),
+    (
+        "signed_the_commit_of_another_run",
+        |m| {
+            sign_again(m, |f| {
+                let other = f[&inside("runs/0000/commit.tlog-proof")].clone();
+                f.insert(inside("runs/0001/commit.tlog-proof"), other);
+            })
+        },
+        "runs/0001/commit.tlog-proof",
+    ),
+    (
+        "signed_a_run_by_a_stranger",
+        |m| {
+            sign_again(m, |f| {
+                let path = inside("runs/0001/bundle.dsse.json");
+                let payload = Envelope::parse(&f[&path]).unwrap().claimed().to_vec();
+                let forged = Envelope::sign(payload, &SigningKey::from_seed([9; 32]));
+                f.insert(path, forged.to_bytes().unwrap());
+            })
+        },
+        "runs/0001/bundle.dsse.json",
+    ),
+    (
+        "signed_a_file_that_nothing_names",
+        |m| sign_again(m, |f| drop(f.insert("data/attested/00.pdf".into(), vec![1]))),
+        "data/attested/00.pdf",
+    ),
+    (
+        "signed_a_pdf_without_root",
+        |m| sign_again(m, |f| drop(f.insert("data/documents/x.pdf".into(), b"%PDF-1.7".to_vec()))),
+        "data/documents/x.pdf",
+    ),
+    ("signed_a_period_that_is_none", |m| sign_again(m, |f| drop(f.insert(PERIOD.into(), b"{}".to_vec()))), PERIOD),
+];
+
+#[test]
+fn every_defect_is_named_with_its_file() {
+    let made = made();
+    for (name, spoil, file) in CASES {
+        let files = spoil(&made);
+        assert!(files != made.package.files, "{name} changes nothing");
+        let (code, said) = judged(&files, &[]);
+        let failed: Vec<&str> = said["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|step| step["ok"] == false)
+            .filter_map(|step| step["subject"].as_str())
+            .collect();
+        assert_eq!(code, 3, "{name}: {said:#}");
+        assert!(failed.iter().any(|subject| subject.ends_with(file)), "{name}: {failed:?} does not name {file}");
+    }
+}
+
+#[test]
+fn another_key_is_untrusted_and_a_bundle_is_no_package() {
+    let made = made();
+    let statement = Envelope::parse(&made.package.files[ENVELOPE]).unwrap().claimed().to_vec();
+    let stranger = SigningKey::from_seed([9; 32]);
+    let forged = Envelope::sign(statement, &stranger);
+    let mut files = made.package.files.clone();
+    files.insert(ENVELOPE.into(), forged.to_bytes().unwrap());
+    files.insert(sigstore::FILE.into(), sigstore::derive(&forged, &stranger.public()).unwrap());
+    assert_eq!(judged(&files, &[]).0, 4);
+
+    // A package's envelope over a run's files, and the other way round: neither passes for what it is not.
+    let bundle = Day::new("2026-10-01T06:00:00Z").seal();
+    let mut mixed: Files = bundle.files.iter().map(|(path, bytes)| (path.clone(), bytes.to_vec())).collect();
+    mixed.insert(ENVELOPE.into(), made.package.files[ENVELOPE].clone());
+    assert_eq!(judged(&mixed, &[]).0, 3);
+    let mut mixed = made.package.files.clone();
+    mixed.insert(ENVELOPE.into(), bundle.files[ENVELOPE].to_vec());
+    assert_eq!(judged(&mixed, &[]).0, 3);
+}
