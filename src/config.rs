@@ -6,9 +6,13 @@ use std::{collections::BTreeMap, fmt, ops::Deref};
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
+mod notify;
 mod providers;
+mod span;
 
+pub use notify::{HookConfig, HookFormat, MetricsConfig, Occasion, Private, web_address};
 pub use providers::{ProviderDocument, ProvidersFile};
+pub use span::Span;
 
 /// `apiVersion` of every definition and configuration file.
 pub const API_VERSION: &str = "kubeproof.dev/v1";
@@ -137,7 +141,7 @@ pub fn yaml_error(file: &str, error: &serde_saphyr::Error) -> LoadError {
     let text = error.without_snippet().to_string();
     // The reader repeats the position at the end of its sentence, and names an option that is ours to set.
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message).to_string();
+    let message = without_urls(message.split(", set DuplicateKeyPolicy").next().unwrap_or(message));
     let error = LoadError {
         file: file.into(),
         line: u32::try_from(line).unwrap_or(0),
@@ -153,6 +157,13 @@ pub fn yaml_error(file: &str, error: &serde_saphyr::Error) -> LoadError {
         }
         None => error,
     }
+}
+
+/// A sentence without what follows the `://` of a URL that it repeats: addresses of hooks are credentials.
+fn without_urls(message: &str) -> String {
+    let Some((before, rest)) = message.split_once("://") else { return message.to_owned() };
+    let expected = ["\", expected ", "`, expected "].iter().filter_map(|mark| rest.rfind(mark)).max();
+    format!("{before}://…{}", expected.map_or("", |at| &rest[at..]))
 }
 
 /// kubeproof.yaml.
@@ -195,6 +206,12 @@ pub struct Config {
     pub confidentiality: Option<String>,
     /// Gaps in coverage that are known and accepted.
     pub expected_gaps: Vec<At<ExpectedGap>>,
+    /// Who is told of a run; never written anywhere.
+    #[serde(skip_serializing)]
+    pub notify: Vec<At<HookConfig>>,
+    /// Where numbers of runs are written; decides nothing, so no bundle holds it.
+    #[serde(skip_serializing)]
+    pub metrics: MetricsConfig,
 }
 
 /// The cluster's names.

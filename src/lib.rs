@@ -10,8 +10,8 @@
 //! 6. [`bundle`]: manifest, in-toto statement, DSSE envelope, log entry; and `verify`
 //! 7. [`store`]: create-only objects, the commit last
 //!
-//! [`pipeline`] strings them together for one run; [`schedule`] repeats it; [`period`] joins many runs into one package;
-//! [`cli`] is the only module that prints.
+//! [`pipeline`] strings them together for one run, and [`notify`] tells of it; [`schedule`] repeats it, and [`metrics`]
+//! counts; [`period`] joins many runs into one package; [`cli`] is the only module that prints.
 //! The clock, the random source and the keys are inputs: the same inputs give the same bytes.
 //!
 //! `kube` is used in [`collect`] alone, `object_store` in [`store`], `typst` in [`report`], signing keys in [`bundle`].
@@ -20,6 +20,7 @@ pub mod canonical;
 pub mod clock;
 pub mod config;
 pub mod digest;
+pub mod replace;
 pub mod resource;
 
 pub mod collect;
@@ -40,7 +41,12 @@ pub mod bundle;
 pub mod store;
 
 pub mod pipeline;
+
+pub mod notify;
+
 pub mod schedule;
+
+pub mod metrics;
 
 pub mod period;
 

@@ -12,6 +12,7 @@ mod check;
 mod collect;
 mod harness;
 mod live;
+mod notify;
 mod period;
 mod rules;
 mod store;

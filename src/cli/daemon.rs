@@ -7,18 +7,25 @@ use std::{
     ffi::OsString,
     fs,
     io::IsTerminal as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use tokio::signal::unix::{SignalKind, signal};
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
-use super::{Exit, Failure, Outcome, load_failure, stores::runtime};
+use super::{Exit, Failure, Outcome, after, load_failure, stores::runtime};
 use crate::{
     clock::{Clock as _, SystemClock, rfc3339},
     config::{self, Config},
+    metrics::{self, Schedules, serve},
     schedule::{
         Report, Schedule,
         daemon::{Daemon, Event, Timer},
@@ -33,8 +40,9 @@ One run at a time. SIGTERM or Ctrl-C ends the process after the current run, or 
 without it: what was not committed does not count. With stateDir in the configuration, runs
 missed while the process was down are named at the next start.
 
-Example:
-  kubeproof daemon --config kubeproof.yaml schedules/daily.yaml schedules/weekly.yaml")]
+Examples:
+  kubeproof daemon --config kubeproof.yaml schedules/daily.yaml schedules/weekly.yaml
+  kubeproof daemon --config kubeproof.yaml --metrics-listen 127.0.0.1:9464 schedules")]
 pub(super) struct Args {
     /// Schedule files, or a folder of them
     #[arg(value_name = "SCHEDULE", required = true)]
@@ -45,6 +53,67 @@ pub(super) struct Args {
     /// How long the current run may go on after a signal
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     grace: Duration,
+    /// Serve Prometheus metrics over HTTP at this address, below /metrics
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<SocketAddr>,
+}
+
+/// Numbers of the schedules, and where their runs write theirs.
+struct Metrics {
+    schedules: Arc<Mutex<Schedules>>,
+    folder: PathBuf,
+    files: Vec<PathBuf>,
+    /// Without a state folder the numbers of runs end with the process.
+    _temporary: Option<TempDir>,
+}
+
+impl Metrics {
+    fn new(schedules: &[Schedule], state: Option<&Path>) -> Result<Self, Failure> {
+        let temporary = match state {
+            Some(_) => None,
+            None => Some(TempDir::with_prefix("kubeproof-metrics-").map_err(|error| {
+                Failure::usage(format!("cannot make a folder for metrics: {error}")).hint("set stateDir or TMPDIR")
+            })?),
+        };
+        let folder = match (state, &temporary) {
+            (Some(state), _) => state.join("metrics"),
+            (None, Some(temporary)) => temporary.path().to_path_buf(),
+            (None, None) => PathBuf::from("."),
+        };
+        let ids = || schedules.iter().map(|schedule| schedule.id.clone());
+        let files = ids().map(|id| folder.join(format!("{id}.prom"))).collect();
+        let schedules = Arc::new(Mutex::new(Schedules::new(ids())));
+        Ok(Self { schedules, folder, files, _temporary: temporary })
+    }
+
+    fn note(&self, event: &Event) {
+        lock(&self.schedules).note(event);
+    }
+
+    fn file(&self, schedule: &str) -> PathBuf {
+        self.folder.join(format!("{schedule}.prom"))
+    }
+
+    /// Serves what the loop knows and what the runs wrote, from now on; where.
+    async fn serve(&self, address: SocketAddr) -> Result<SocketAddr, Failure> {
+        let failed = |error| {
+            Failure::usage(format!("cannot listen at {address}: {error}")).hint("name another --metrics-listen")
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let at = listener.local_addr().map_err(failed)?;
+        let (schedules, files) = (Arc::clone(&self.schedules), self.files.clone());
+        let page = move || {
+            let own = metrics::text(lock(&schedules).families(), &[]);
+            let runs = files.iter().map(|file| after::written(file));
+            metrics::merged(&[metrics::text(metrics::build(), &[]), own].into_iter().chain(runs).collect::<Vec<_>>())
+        };
+        tokio::spawn(serve::serve(listener, Arc::new(page)));
+        Ok(at)
+    }
+}
+
+fn lock(schedules: &Mutex<Schedules>) -> MutexGuard<'_, Schedules> {
+    schedules.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs the command.
@@ -58,6 +127,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if state.is_none() {
         tell(false, "no stateDir is configured: runs missed while this process is down will not be named");
     }
+    let metrics = Metrics::new(&schedules, state.as_deref())?;
     let program =
         std::env::current_exe().map_err(|error| Failure::usage(format!("cannot find this program: {error}")))?;
     let daemon = Daemon {
@@ -67,17 +137,25 @@ pub(super) fn run(args: &Args) -> Outcome {
         random: &mut || getrandom::u64().unwrap_or(0),
         grace: args.grace,
         listener: &mut |event| {
-            let (bad, text) = words(&event);
-            tell(bad, &text);
+            metrics.note(&event);
+            if let Some((bad, text)) = words(&event) {
+                tell(bad, &text);
+            }
         },
     };
     runtime()?.block_on(async {
         let stop = stopped()?;
+        if let Some(address) = args.metrics_listen {
+            let at = metrics.serve(address).await?;
+            tell(false, &format!("metrics are at http://{at}{}", serve::PATH));
+        }
         let execute = async |schedule: &Schedule, planned| {
-            supervise(
-                Command::new(&program).args(arguments(args, schedule)).env("KUBEPROOF_SCHEDULED", rfc3339(planned)),
-            )
-            .await
+            let mut command = Command::new(&program);
+            command.args(arguments(args, schedule)).env("KUBEPROOF_SCHEDULED", rfc3339(planned));
+            if args.metrics_listen.is_some() {
+                command.env(after::METRICS, metrics.file(&schedule.id));
+            }
+            supervise(&mut command).await
         };
         daemon.run(execute, stop).await.map_err(Failure::usage)
     })?;
@@ -210,9 +288,10 @@ fn outcome(status: ExitStatus) -> Result<String, String> {
 }
 
 /// An event in words, and whether somebody should look at it.
-fn words(event: &Event) -> (bool, String) {
+fn words(event: &Event) -> Option<(bool, String)> {
     let at = |at: &DateTime<Utc>| rfc3339(*at);
-    match event {
+    Some(match event {
+        Event::Planned { .. } => return None,
         Event::Waiting { id, until } => (false, format!("{id}: next run at {}", at(until))),
         Event::Missed { id, count: 1, first, .. } => (true, format!("{id}: the run of {} was missed", at(first))),
         Event::Missed { id, count, first, last } => {
@@ -232,7 +311,7 @@ fn words(event: &Event) -> (bool, String) {
         }
         Event::Abandoned { id } => (true, format!("{id}: abandoned; nothing that was not committed counts")),
         Event::Stopped => (false, "stopped".into()),
-    }
+    })
 }
 
 /// To the person at the terminal, else to the log.

@@ -11,6 +11,7 @@ use crate::{
     config::LoadError,
 };
 
+mod after;
 mod check;
 mod checks;
 mod completions;

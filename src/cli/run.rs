@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use super::{
     Exit, Failure, Outcome,
+    after::After,
     check::FailOn,
     clock, env, env_all, key_source, load_failure, output, progress,
     settings::{self, DefinitionArgs, Settings},
@@ -22,9 +23,10 @@ use crate::{
     clock::Clock,
     collect::{Collected, cluster::Configz, recorded},
     digest::Digest,
+    notify,
     pipeline::{self, Job, Ran, RunError, Stage},
     report,
-    store::{Committed, Patience, Store, pending::Undelivered},
+    store::{Patience, Store, pending::Undelivered},
 };
 
 /// Collect, evaluate, compare, report, sign and store
@@ -102,20 +104,22 @@ pub(super) fn run(args: &Args) -> Outcome {
     if let Some(dir) = &args.record {
         return runtime.block_on(record(args, &settings, dir, clock.as_ref()));
     }
-    let store = open_store(args, &settings)?;
-    let found = key_source::find(&settings, args.keys.as_deref(), store.folder().is_some())?;
+    let after = After::of(&settings, clock.as_ref(), scheduled());
+    let outcome = runs(args, &settings, &runtime, &after);
+    if let Err(failure) = &outcome {
+        runtime.block_on(after.failed(failure));
+    }
+    outcome
+}
+
+/// One run for each source; the worst of their exits.
+fn runs(args: &Args, settings: &Settings, runtime: &tokio::runtime::Runtime, after: &After<'_>) -> Outcome {
+    let store = open_store(args, settings)?;
+    let found = key_source::find(settings, args.keys.as_deref(), store.folder().is_some())?;
     if let (true, Some(public)) = (found.made, &found.public) {
         output::note(&format!("made new keys in {}", public.parent().unwrap_or(public).display()));
     }
-    let session = Session {
-        args,
-        settings: &settings,
-        store: &store,
-        keys: &found.keys,
-        public: found.public,
-        clock: clock.as_ref(),
-        scheduled: scheduled(),
-    };
+    let session = Session { args, settings, store: &store, keys: &found.keys, public: found.public, after };
     let sources: Vec<Option<&Path>> = match args.from.as_slice() {
         [] => vec![None],
         from => from.iter().map(|path| Some(path.as_path())).collect(),
@@ -134,20 +138,21 @@ struct Session<'a> {
     store: &'a Store,
     keys: &'a KeySet,
     public: Option<PathBuf>,
-    clock: &'a dyn Clock,
-    scheduled: Option<DateTime<Utc>>,
+    after: &'a After<'a>,
 }
 
 impl Session<'_> {
     async fn once(&self, from: Option<&Path>) -> Outcome {
+        let clock = self.after.begin();
         let progress = Arc::new(progress::Progress::new());
         let stage = |stage: Stage| progress.stage(stage);
         stage(Stage::Collect);
         let request = self.request(from);
-        let mut collected = source::collect(&request, Some(self.keys), self.clock, &progress).await?;
+        let mut collected = source::collect(&request, Some(self.keys), clock, &progress).await?;
         let cluster = collected.coverage.cluster.folder();
+        self.after.is_about(&collected.coverage.cluster);
         let job = self.job(&stage);
-        let now = self.clock.now();
+        let now = clock.now();
         let newest = pipeline::newest_verified(self.store, &cluster, self.keys, now).await.map_err(store_failure)?;
         let mut ran = pipeline::produce(&job, &mut collected, newest).map_err(run_failure)?;
         let state = self.settings.config.state_dir.as_deref().map(|dir| PathBuf::from(self.settings.resolve(dir)));
@@ -165,8 +170,15 @@ impl Session<'_> {
             committed.skipped.iter().map(|slot| format!("log slot {} was passed over: {}", slot.slot, slot.reason)),
         );
         progress.clear();
-        self.print(&collected, &ran, &committed, &cluster)?;
-        Ok(self.exit(&collected, &ran))
+        let stored =
+            report::Stored { index: Some(committed.index), url: self.store.bundle_url(&cluster, &ran.bundle.id) };
+        let printed = self.print(&collected, &ran, &stored, &cluster);
+        let exit = self.exit(&collected, &ran);
+        let input = ran.report_input(&collected);
+        let incomplete = exit == Exit::Incomplete;
+        let told = notify::Committed { input: &input, bundle: &ran.bundle.id, stored: &stored, incomplete };
+        self.after.committed(told).await;
+        printed.map(|()| exit)
     }
 
     fn request<'b>(&'b self, from: Option<&'b Path>) -> source::Request<'b> {
@@ -191,17 +203,15 @@ impl Session<'_> {
             frameworks: &self.settings.frameworks,
             keys: self.keys,
             store: self.store,
-            scheduled: self.scheduled,
+            scheduled: self.after.scheduled(),
             full: self.args.report == Pages::Full,
             program: program_digest(),
             on_stage,
         }
     }
 
-    fn print(&self, collected: &Collected, ran: &Ran, committed: &Committed, cluster: &str) -> Result<(), Failure> {
-        let stored =
-            report::Stored { index: Some(committed.index), url: self.store.bundle_url(cluster, &ran.bundle.id) };
-        output::lines(&report::summary(&ran.report_input(collected), &stored))?;
+    fn print(&self, collected: &Collected, ran: &Ran, stored: &report::Stored, cluster: &str) -> Result<(), Failure> {
+        output::lines(&report::summary(&ran.report_input(collected), stored))?;
         for warning in &ran.warnings {
             output::note(&format!("warning: {warning}"));
         }

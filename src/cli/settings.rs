@@ -65,6 +65,7 @@ pub(super) fn load(args: &DefinitionArgs) -> Result<Settings, Failure> {
             let located: Located<Config> = parse(path)?;
             check_api_version(path, &located.value)?;
             check_gaps(path, &located.value)?;
+            check_edges(path, &located.value)?;
             (located.value, path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf))
         }
     };
@@ -123,6 +124,21 @@ fn check_gaps(path: &Path, config: &Config) -> Result<(), Failure> {
             .hint("lists are asked for the whole cluster: write scope: \"*\"")
     });
     let errors: Vec<LoadError> = narrow.collect();
+    if errors.is_empty() { Ok(()) } else { Err(load_failure(&errors)) }
+}
+
+/// Hooks and metrics, without repeating what may be a credential.
+fn check_edges(path: &Path, config: &Config) -> Result<(), Failure> {
+    let file = path.display().to_string();
+    let hooks = config.notify.iter().filter_map(|hook| {
+        let error = LoadError::line(&file, hook.line, hook.problem()?);
+        Some(error.hint("url is an https:// URL, env:NAME, or a file that holds one"))
+    });
+    let textfile = config.metrics.textfile.as_ref().filter(|textfile| !textfile.ends_with(".prom")).map(|textfile| {
+        LoadError::file(&file, format!("metrics.textfile '{textfile}' does not end in .prom"))
+            .hint("the node exporter's textfile collector reads no other file")
+    });
+    let errors: Vec<LoadError> = hooks.chain(textfile).collect();
     if errors.is_empty() { Ok(()) } else { Err(load_failure(&errors)) }
 }
 
@@ -209,6 +225,29 @@ fn without_credentials(config: &Config) -> Result<Vec<u8>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write(folder: &Path, name: &str, text: &str) -> DefinitionArgs {
+        fs::write(folder.join(name), text).unwrap();
+        DefinitionArgs::of(Some(folder.join("kubeproof.yaml")))
+    }
+
+    #[test]
+    fn hooks_and_metrics_are_checked_and_stay_out_of_the_bundle() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let config =
+            |lines: &str| write(folder.path(), "kubeproof.yaml", &format!("apiVersion: kubeproof.dev/v1\n{lines}"));
+        let hook = "notify:\n  - url: https://hooks.example.com/services/secret\nmetrics: {textfile: /x/secret.prom}\n";
+        let settings = load(&config(hook)).unwrap();
+        let stored = String::from_utf8(settings.rules["kubeproof.json"].clone()).unwrap();
+        assert!(!stored.contains("secret") && !stored.contains("notify"), "{stored}");
+        let wrong = load(&config("notify:\n  - {format: json, url: 'htps://example.com/secret'}\n")).unwrap_err();
+        assert!(
+            wrong.message.contains("kubeproof.yaml:3: the url of a hook") && !wrong.message.contains("secret"),
+            "{wrong:?}"
+        );
+        let wrong = load(&config("metrics: {textfile: /x/kubeproof.txt}\n")).unwrap_err();
+        assert!(wrong.message.contains("does not end in .prom"), "{wrong:?}");
+    }
 
     #[test]
     fn documents_of_providers_are_kept_and_a_lost_one_is_no_error() {

@@ -81,6 +81,9 @@ pub fn compare(before: Option<&Before<'_>>, now: Side<'_>, noise: &NoiseList) ->
 
 const SCHEMA: &str = "kubeproof.dev/drift/v1";
 
+/// What a change of sight says of a list that was answered.
+const SEEN: &str = "seen";
+
 impl Default for Drift {
     fn default() -> Self {
         Self {
@@ -129,7 +132,7 @@ fn sight_changes(old: &Coverage, new: &Coverage) -> Vec<SightChange> {
     let state = |coverage: &Coverage, id: &str| {
         coverage.list(id).map_or_else(
             || (false, "not asked".to_owned()),
-            |list| (list.outcome.is_known(), list.outcome.reason().unwrap_or_else(|| "seen".into())),
+            |list| (list.outcome.is_known(), list.outcome.reason().unwrap_or_else(|| SEEN.into())),
         )
     };
     let mut ids: Vec<String> = old.lists.iter().chain(&new.lists).map(|list| list.id()).collect();
@@ -387,4 +390,11 @@ pub struct SightChange {
     pub before: String,
     /// Seen now.
     pub after: String,
+}
+
+impl SightChange {
+    /// It was seen before and is not now.
+    pub fn is_lost(&self) -> bool {
+        self.after != SEEN
+    }
 }

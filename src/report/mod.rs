@@ -23,7 +23,7 @@ mod typst_world;
 pub mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use check::is_within;
 pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, junit, markdown, sarif};
@@ -32,6 +32,7 @@ pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
 pub(crate) use tables::harmless;
 pub use tables::{ExportError, findings_csv, findings_parquet};
+pub(crate) use terminal::steers;
 pub use terminal::{Line, Span, Stored, Tone, check_text, drift_text, summary};
 pub use typst_world::PdfError;
 pub use view::{View, view};

@@ -124,7 +124,7 @@ impl std::fmt::Display for Line {
 }
 
 /// Controls, and what turns the writing direction; XML cannot hold the last two.
-pub(super) fn steers(c: char) -> bool {
+pub(crate) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
 }

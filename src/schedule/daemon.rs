@@ -31,6 +31,13 @@ pub enum Event {
         /// When its next run begins.
         until: DateTime<Utc>,
     },
+    /// A schedule has another planned time, or none.
+    Planned {
+        /// Schedule.
+        id: String,
+        /// When it is due next, before jitter.
+        planned: Option<DateTime<Utc>>,
+    },
     /// Planned runs that did not take place.
     Missed {
         /// Schedule.
@@ -163,7 +170,9 @@ impl<'a, T: Timer> Daemon<'a, T> {
     }
 
     fn plan(&mut self, schedule: &'a Schedule, after: DateTime<Utc>) -> Option<Plan<'a>> {
-        let planned = schedule.recurrence.after(after)?;
+        let planned = schedule.recurrence.after(after);
+        (self.listener)(Event::Planned { id: schedule.id.clone(), planned });
+        let planned = planned?;
         let span = u64::try_from(schedule.jitter.as_millis()).unwrap_or(u64::MAX);
         let jitter = (self.random)().checked_rem(span.saturating_add(1)).unwrap_or(0);
         Some(Plan { schedule, planned, due: planned + TimeDelta::milliseconds(i64::try_from(jitter).unwrap_or(0)) })

@@ -62,16 +62,46 @@ fn secrets_come_with_the_overlay_alone() {
 
 #[test]
 fn every_file_of_a_folder_is_in_its_kustomization() {
-    for name in ["base", "overlays/alerts", "overlays/secrets-metadata"] {
+    let folders = [
+        ("base", None),
+        ("overlays/alerts", Some("../../base")),
+        ("overlays/secrets-metadata", Some("../../base")),
+        ("overlays/notify", Some("../../base")),
+        ("overlays/daemon", Some("../../base")),
+        ("overlays/daemon-alerts", Some("../daemon")),
+    ];
+    for (name, below) in folders {
         let listed = strings(&read(&format!("{name}/kustomization.yaml"))["resources"]);
         let present =
             fs::read_dir(folder().join(name)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut present: BTreeSet<String> = present.filter(|file| file != "kustomization.yaml").collect();
-        if name != "base" {
-            present.insert("../../base".into());
-        }
+        present.extend(below.map(str::to_owned));
         assert_eq!(listed, present, "{name}");
     }
+}
+
+#[test]
+fn the_daemon_has_the_shipped_schedules_and_the_jobs_own_pod() {
+    let schedules = &read("overlays/daemon/schedules.yaml")["data"];
+    for (file, text) in schedules.as_object().unwrap() {
+        assert_eq!(text, &fs::read_to_string(folder().join("..").join(file)).unwrap(), "{file}");
+    }
+    assert_eq!(schedules.as_object().unwrap().len(), 2);
+
+    let daemon = &read("overlays/daemon/deployment.yaml")["spec"]["template"]["spec"];
+    let job = &read("base/cronjob.yaml")["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    for key in ["serviceAccountName", "securityContext"] {
+        assert_eq!(daemon[key], job[key], "{key}");
+    }
+    for key in ["image", "securityContext", "resources"] {
+        assert_eq!(daemon["containers"][0][key], job["containers"][0][key], "{key}");
+    }
+    let port = &daemon["containers"][0]["ports"][0]["containerPort"];
+    let policy = &read("overlays/daemon/networkpolicy.yaml")["spec"]["ingress"][0];
+    assert_eq!(&policy["ports"][0]["port"], port);
+    assert!(!policy["from"].as_array().unwrap().is_empty(), "not everybody may read the metrics");
+    let listens = strings(&daemon["containers"][0]["args"]);
+    assert!(listens.contains(&format!("--metrics-listen=0.0.0.0:{port}")), "{listens:?}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::replace;
+
 /// The last planned time of each schedule, kept in `schedule.json` of the state folder where there is one.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -64,17 +66,9 @@ impl Memory {
     pub fn remember(&mut self, id: &str, run: LastRun) -> Result<(), MemoryError> {
         self.runs.insert(id.into(), run);
         let Some(path) = &self.file else { return Ok(()) };
-        write(path, &self.runs).map_err(|source| MemoryError { action: "write", path: path.clone(), source })
+        let failed = |source| MemoryError { action: "write", path: path.clone(), source };
+        let text = serde_json::to_vec_pretty(&self.runs).map_err(|error| failed(error.into()))?;
+        // A killed process leaves the old file.
+        replace::file(path, &text, 0o600).map_err(failed)
     }
-}
-
-/// Whole or not at all: a killed process leaves the old file.
-fn write(path: &Path, runs: &BTreeMap<String, LastRun>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut temporary, runs)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
-    Ok(())
 }

@@ -12,9 +12,9 @@ pub mod memory;
 use std::{path::Path, time::Duration};
 
 use chrono_tz::Tz;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 
-use crate::config::{API_VERSION, At, LoadError, Located, parse_yaml};
+use crate::config::{API_VERSION, At, LoadError, Located, Span, parse_yaml};
 
 pub use cron::Recurrence;
 
@@ -73,19 +73,6 @@ struct File {
     store: Option<String>,
     #[serde(default)]
     report: Report,
-}
-
-/// `90s`, `5m`, `1h 30m`.
-#[derive(Default, Clone, Copy)]
-struct Span(Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Self)
-            .map_err(|error| D::Error::custom(format!("'{text}' is not a duration such as 5m or 1h 30m: {error}")))
-    }
 }
 
 impl Schedule {

@@ -180,16 +180,7 @@ impl Pending {
     /// # Errors
     /// A folder that cannot be read.
     pub fn waiting(&self) -> Result<Vec<PathBuf>, PendingError> {
-        let failed = |source| PendingError { action: "read", path: self.folder.clone(), source };
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if sequence(&path).is_some() {
-                found.push(path);
-            }
-        }
-        found.sort();
-        Ok(found)
+        waiting(&self.folder).map_err(|source| PendingError { action: "read", path: self.folder.clone(), source })
     }
 
     /// Gone by one rename, so that a kill in the middle of the removal leaves nothing that still waits.
@@ -198,6 +189,30 @@ impl Pending {
         let done = self.folder.join(format!(".done-{}", folder.file_name().unwrap_or_default().to_string_lossy()));
         fs::rename(folder, &done).and_then(|()| fs::remove_dir_all(&done)).map_err(failed)
     }
+}
+
+/// How many bundles of `cluster` wait below the state folder, also while another process has it open.
+///
+/// # Errors
+/// A folder that is there and cannot be read.
+pub fn count(state: &Path, cluster: &str) -> io::Result<usize> {
+    match waiting(&state.join("pending").join(cluster)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        found => found.map(|folders| folders.len()),
+    }
+}
+
+/// Folders of waiting bundles, oldest first.
+fn waiting(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if sequence(&path).is_some() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// A bundle on its way, from memory or from the waiting room.

@@ -1,6 +1,10 @@
 //! Judges that nobody here wrote.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{Seek as _, Write as _},
+    path::Path,
+    process::Command,
+};
 
 use super::tools;
 
@@ -38,4 +42,11 @@ pub fn sarif(file: &Path) -> Result<String, String> {
 pub fn junit(file: &Path) -> Result<String, String> {
     const PROGRAM: &str = "import sys, xmlschema; xmlschema.validate(sys.argv[1], sys.argv[2])";
     tools::run(Command::new(tools::schema_python()).arg("-c").arg(PROGRAM).arg(file).arg(tools::junit_schema()))
+}
+
+/// Metrics as Prometheus parses them, and what its linter says of their names and texts.
+pub fn promlint(metrics: &str) -> Result<String, String> {
+    let mut file = tempfile::tempfile().map_err(|error| error.to_string())?;
+    file.write_all(metrics.as_bytes()).and_then(|()| file.rewind()).map_err(|error| error.to_string())?;
+    tools::run(Command::new(tools::promlint()).stdin(file))
 }

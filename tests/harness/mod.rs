@@ -4,6 +4,7 @@
 
 pub mod cache;
 pub mod cluster;
+pub mod hooks;
 pub mod judges;
 pub mod minio;
 pub mod supervised;

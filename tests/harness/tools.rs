@@ -158,7 +158,13 @@ pub fn verapdf() -> &'static Path {
 /// `supervise`, which ends a server when the test process is gone.
 pub fn supervise() -> &'static Path {
     static TOOL: Tool = OnceLock::new();
-    once(&TOOL, || go_build("supervise", "./supervise", ""))
+    once(&TOOL, || go_build("supervise", "tests/cluster", "./supervise", ""))
+}
+
+/// Prometheus' own linter of metrics.
+pub fn promlint() -> &'static Path {
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || go_build("promlint", "tests/promlint", ".", ""))
 }
 
 /// The test cluster: etcd, the control plane and hollow kubelets in one program.
@@ -167,13 +173,13 @@ pub fn cluster() -> &'static Path {
     once(&TOOL, || {
         let version = "-X k8s.io/component-base/version.";
         let flags = format!("{version}gitVersion=v1.37.2 {version}gitMajor=1 {version}gitMinor=37");
-        go_build("cluster", ".", &flags)
+        go_build("cluster", "tests/cluster", ".", &flags)
     })
 }
 
-/// Builds a package of `tests/cluster`; its sources' digest is the version, so that an edit builds again.
-fn go_build(name: &str, package: &str, ldflags: &str) -> Result<PathBuf, String> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster");
+/// Builds a package of a Go module of this repository; its sources' digest is the version, so that an edit builds again.
+fn go_build(name: &str, module: &str, package: &str, ldflags: &str) -> Result<PathBuf, String> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join(module);
     let mut files: Vec<PathBuf> = walkdir::WalkDir::new(&sources)
         .into_iter()
         .filter_map(Result::ok)

@@ -1,6 +1,6 @@
 //! The manifests that a user installs, before the API server that will run them.
 
-use k8s_openapi::api::{batch::v1::CronJob, core::v1::Pod};
+use k8s_openapi::api::{apps::v1::Deployment, batch::v1::CronJob, core::v1::Pod};
 use kube::{Api, api::PostParams};
 use serde_json::Value;
 
@@ -29,6 +29,27 @@ async fn the_cronjob_and_its_pod_are_accepted_where_restricted_is_enforced() {
     pod.spec.as_mut().unwrap().security_context = None;
     let refused = pods.create(&dry_run, &pod).await.unwrap_err();
     assert!(refused.to_string().contains("restricted"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_daemon_and_its_pod_are_accepted_where_restricted_is_enforced() {
+    let cluster = cluster();
+    let overlay = |file: &str| base(&[&format!("../overlays/{file}")]).remove(0);
+    let files = ["daemon/schedules.yaml", "daemon/persistentvolumeclaim.yaml", "daemon/networkpolicy.yaml"];
+    let mut install = base(&["namespace.yaml", "serviceaccount.yaml", "configmap.yaml"]);
+    install.extend(files.map(overlay));
+    install.push(overlay("notify/networkpolicy.yaml"));
+    cluster.apply("kustomize", &install.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+
+    let deployment = read_yaml(&overlay("daemon/deployment.yaml")).remove(0);
+    let deployment: Deployment = serde_json::from_value(deployment).unwrap();
+    let client = cluster.client().await;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    Api::<Deployment>::namespaced(client.clone(), "kubeproof").create(&dry_run, &deployment).await.unwrap();
+    let template = deployment.spec.template;
+    let mut pod = Pod { metadata: template.metadata.unwrap_or_default(), spec: template.spec, status: None };
+    pod.metadata.name = Some("kubeproof".into());
+    Api::<Pod>::namespaced(client, "kubeproof").create(&dry_run, &pod).await.unwrap();
 }
 
 #[test]

@@ -1,15 +1,10 @@
 //! Where logs were seen before. A pin only moves forward.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{canonical, digest::Digest};
+use crate::{canonical, digest::Digest, replace};
 
 const SCHEMA: &str = "kubeproof.dev/pins/v1";
 
@@ -87,12 +82,7 @@ impl Pins {
     /// The system refuses.
     pub fn save(&self, path: &Path) -> Result<(), PinError> {
         let bytes = canonical::to_vec(self).map_err(|e| error(path, e))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| error(path, e))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| error(path, e))?;
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| error(path, e))?;
-        file.persist(path).map_err(|e| error(path, e))?;
-        Ok(())
+        replace::file(path, &bytes, 0o600).map_err(|e| error(path, e))
     }
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod v1;
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
 };
 
@@ -39,6 +39,16 @@ fn ended(error: io::Error) -> Result<(), Failure> {
 /// A remark on standard error.
 pub(crate) fn note(text: &str) {
     anstream::eprintln!("{text}");
+}
+
+/// To the person at the terminal, else to the log; `bad` is worth a look.
+pub(crate) fn tell(bad: bool, text: &str) {
+    match (io::stderr().is_terminal(), bad) {
+        (true, true) => note(&format!("warning: {text}")),
+        (true, false) => note(text),
+        (false, true) => tracing::warn!("{text}"),
+        (false, false) => tracing::info!("{text}"),
+    }
 }
 
 /// Lines for people, styled where the terminal shows it.

@@ -1,6 +1,6 @@
 //! Whole documents from invented runs.
 
-mod sample;
+pub(crate) mod sample;
 
 use sample::{busy, empty, finding, many};
 use serde_json::json;

@@ -89,7 +89,7 @@ impl World<'_> {
             seed * 60_000
         };
         let mut listener = |event: Event| {
-            if !matches!(event, Event::Waiting { .. }) {
+            if !matches!(event, Event::Waiting { .. } | Event::Planned { .. }) {
                 events.borrow_mut().push(format!("{} {}", timer.now().format("%dT%H:%M"), say(&event)));
             }
         };
@@ -114,6 +114,7 @@ impl World<'_> {
 fn say(event: &Event) -> String {
     match event {
         Event::Waiting { id, .. } => format!("{id} waits"),
+        Event::Planned { id, planned } => format!("{id} next {planned:?}"),
         Event::Missed { id, count, first, last } => {
             format!("{id} missed {count} {} {}", first.format("%dT%H:%M"), last.format("%dT%H:%M"))
         }
