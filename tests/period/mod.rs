@@ -5,3 +5,4 @@ mod operation;
 mod package;
 mod quarter;
 mod sample;
+mod veil;

@@ -20,11 +20,11 @@ use kubeproof::{
     collect::Coverage,
     digest::Digest,
     evaluate::{
-        self, CheckResult, Counts, Evaluation, Evidence, Finding, FindingId, FrameworkResult, Outcome, Place,
-        RequirementResult, Status,
+        self, CheckResult, Counts, Declaration, Evaluation, Evidence, Finding, FindingId, FrameworkResult, Outcome,
+        Place, RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod},
+    period::{Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey},
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},
@@ -67,6 +67,12 @@ pub struct Day {
     pub uid: &'static str,
     /// Version of kubeproof that says it made it.
     pub tool: &'static str,
+    /// Failures of other objects: kind, namespace, name, message, waiver.
+    pub others: Vec<(&'static str, Option<&'static str>, &'static str, &'static str, Option<&'static str>)>,
+    /// Waivers, attestations and provider documents.
+    pub declarations: Vec<Declaration>,
+    /// Further files, by bag path.
+    pub files: Vec<(&'static str, String)>,
 }
 
 impl Day {
@@ -83,6 +89,9 @@ impl Day {
             framework: "1.37",
             uid: UID,
             tool: env!("CARGO_PKG_VERSION"),
+            others: Vec::new(),
+            declarations: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -168,7 +177,24 @@ impl Day {
         let blind = self.refused.contains(&"deployments.apps");
         let fails = self.failing.iter().map(|(name, waiver)| finding(name, Outcome::Fail, *waiver));
         let undecided = self.undecided.iter().map(|name| finding(name, Outcome::NotEvaluated, None));
-        let findings: Vec<Finding> = fails.chain(undecided).collect();
+        let others = self.others.iter().map(|(kind, namespace, name, message, waiver)| {
+            let resource = ResourceRef {
+                api_version: "v1".into(),
+                kind: (*kind).into(),
+                namespace: namespace.map(Into::into),
+                name: (*name).into(),
+                uid: None,
+            };
+            let of = objects.iter().filter(|o| o.gvk.kind == *kind && o.name == *name);
+            Finding {
+                id: FindingId::of(CHECK, &resource, "spec"),
+                evidence: of.map(|o| Evidence { resource: resource.to_string().into(), digest: o.digest }).collect(),
+                resource: resource.into(),
+                message: (*message).into(),
+                ..finding("", Outcome::Fail, *waiver)
+            }
+        });
+        let findings: Vec<Finding> = fails.chain(undecided).chain(others).collect();
         let (failed, unknown) = (self.failing.len() as u64, self.undecided.len() as u64);
         let status = match (failed, unknown, blind) {
             (1.., _, _) => Status::Fail,
@@ -219,7 +245,7 @@ impl Day {
                 note: None,
                 scope: None,
             }],
-            declarations: vec![],
+            declarations: self.declarations.clone(),
         }
     }
 
@@ -242,6 +268,7 @@ impl Day {
             self.framework
         );
         files.insert("data/rules/frameworks/pss-baseline.yaml".into(), framework.into_bytes());
+        files.extend(self.files.iter().map(|(path, text)| ((*path).to_owned(), text.clone().into_bytes())));
         let facts = Facts {
             coverage: &coverage,
             counts: evaluation.counts,
@@ -274,7 +301,7 @@ fn made_by(mut bundle: SignedBundle, version: &str) -> SignedBundle {
     bundle
 }
 
-fn object(group: &str, kind: &str, resource: &str, namespace: Option<&str>, name: &str, body: Value) -> Object {
+pub fn object(group: &str, kind: &str, resource: &str, namespace: Option<&str>, name: &str, body: Value) -> Object {
     let mut value = body;
     value["metadata"] = json!({"name": name, "namespace": namespace});
     value["kind"] = kind.into();
@@ -384,6 +411,16 @@ impl Quarter {
         frameworks: &[String],
         scope: Option<&str>,
     ) -> Result<Made, PeriodError> {
+        self.make_with(cron, frameworks, scope, None)
+    }
+
+    pub fn make_with(
+        &self,
+        cron: Option<&str>,
+        frameworks: &[String],
+        scope: Option<&str>,
+        pseudonyms: Option<&PseudonymKey>,
+    ) -> Result<Made, PeriodError> {
         let planned = cron.map(|cron| Planned {
             cron: cron.into(),
             time_zone: "UTC".into(),
@@ -400,7 +437,7 @@ impl Quarter {
             chosen: &[],
             frameworks,
             scope,
-            pseudonyms: None,
+            pseudonyms,
             planned: planned.as_ref(),
             run_key: &keys.signing.public(),
             signing: &keys.signing,
