@@ -47,6 +47,9 @@ pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
+/// Kind, namespace, name, message, waiver.
+pub type Other = (&'static str, Option<&'static str>, &'static str, &'static str, Option<&'static str>);
+
 /// What one run saw.
 #[derive(Clone)]
 pub struct Day {
@@ -67,8 +70,8 @@ pub struct Day {
     pub uid: &'static str,
     /// Version of kubeproof that says it made it.
     pub tool: &'static str,
-    /// Failures of other objects: kind, namespace, name, message, waiver.
-    pub others: Vec<(&'static str, Option<&'static str>, &'static str, &'static str, Option<&'static str>)>,
+    /// Failures of other objects.
+    pub others: Vec<Other>,
     /// Waivers, attestations and provider documents.
     pub declarations: Vec<Declaration>,
     /// Further files, by bag path.
