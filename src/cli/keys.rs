@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Outcome {
             anstream::println!("Next: kubeproof period --pseudonymise --pseudonym-key {} ...", path.display());
         }
         Command::Pseudonym { key, names } => {
-            let key = keys::load_pseudonym(key).map_err(failure)?;
+            let key = keys::load_pseudonym(key).map_err(Failure::usage)?;
             for name in expand(names)? {
                 anstream::println!("{} {name}", key.pseudonym(&name));
             }

@@ -59,10 +59,19 @@ fn readme(period: &Period, about: &About) -> String {
         about.root.hex(),
     );
     text.push_str(
+        "## Draw a sample\n\n\
+         The auditor chooses the seed after receiving the package, and anybody with both draws the same:\n\n\
+         ```\nkubeproof sample PACKAGE --seed N --size 25 --stratify namespace --key signing.pub\n```\n\n\
+         Without kubeproof, `python3 sample.py PACKAGE N 25 workload namespace`, sample.py being:\n\n```\n",
+    );
+    text.push_str(include_str!("../../examples/sample.py"));
+    text.push_str("```\n\n");
+    text.push_str(
         "## Walk from a line to a signed byte\n\n\
          `data/period.json` names, for each exception and each member of the population, the objects that show it by \
          digest. `data/evidence/CLUSTER/objects.parquet` holds the text with that digest (column `json`; its SHA-256 is \
-         the digest), the run, and the bundle whose `data/snapshot/objects.parquet` holds the same row. \
+         the digest; null where it is left out, as `withheld` says), the run, and the bundle whose \
+         `data/snapshot/objects.parquet` holds the same row. \
          `data/evidence/CLUSTER/runs/NNNN/` holds that bundle's manifest, its signed envelope and its entry in the log: \
          the manifest names the digest of that table, the envelope signs the manifest, the entry commits the envelope. \
          That the row stands in that table is this package's word until the bundle is at hand: `kubeproof get` fetches \

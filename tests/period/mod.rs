@@ -8,3 +8,4 @@ mod operation;
 mod package;
 mod quarter;
 mod sample;
+mod veil;
