@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{
+    build::{Blind, Objects},
+    failures::{self, FINDINGS, Failures},
     model::{FrameworkVersion, Run, Unseen},
     names::Names,
     window::Window,
@@ -22,41 +24,18 @@ use crate::{
     config::parse_yaml,
     digest::Digest,
     evaluate::{Declaration, FrameworkResult, Outcome, RequirementResult, stored},
-    framework::{Framework, Severity},
+    framework::Framework,
     rbac::{self, Grant, Risk},
-    snapshot::{self, Table},
+    snapshot::{self, Table, TableError},
 };
 
 /// Bag path of the table of objects.
 pub(super) const OBJECTS: &str = "data/snapshot/objects.parquet";
-const FINDINGS: &str = "data/findings.parquet";
 const GRANTS: &str = "data/snapshot/grants.parquet";
 const IMAGES: &str = "data/snapshot/images.parquet";
 const NODES: &str = "data/snapshot/nodes.parquet";
 const ATTESTED: &str = "data/attested/";
 
-/// Columns of the findings that exceptions are made of.
-const FINDING_COLUMNS: [&str; 19] = [
-    "id",
-    "check",
-    "severity",
-    "outcome",
-    "reason",
-    "api_version",
-    "kind",
-    "namespace",
-    "name",
-    "container",
-    "stable_path",
-    "observed",
-    "expected",
-    "message",
-    "evidence",
-    "requirements",
-    "owner",
-    "waiver",
-    "expected_by",
-];
 /// Columns of the objects that say which there were.
 const OBJECT_COLUMNS: [&str; 5] = ["kind", "resource", "namespace", "name", "digest"];
 
@@ -81,8 +60,10 @@ pub(super) struct Facts {
     pub(super) written: BTreeMap<DeclarationKey, Written>,
     /// Attested files, by bag path.
     pub(super) attested_files: Files,
-    pub(super) findings: Table<'static>,
-    pub(super) objects: Table<'static>,
+    pub(super) failures: Failures,
+    pub(super) objects: Objects,
+    /// What the run could not see.
+    pub(super) blind: Blind,
     /// What was asked and answered.
     pub(super) coverage: Coverage,
     /// Workloads (`Deployment/shop/cart`) by image.
@@ -93,8 +74,8 @@ pub(super) struct Facts {
     /// Bindings (`RoleBinding/shop/ci`) by subject.
     pub(super) subjects: BTreeMap<SubjectKey, BTreeSet<String>>,
     pub(super) powers: BTreeSet<PowerKey>,
-    /// Failures in the table of findings.
-    pub(super) failures: u64,
+    /// Rows of the table of findings, and failures among them.
+    pub(super) findings: [u64; 2],
     /// What of the run may be shown.
     pub(super) window: Window,
     /// What counts for each framework that was evaluated in a scope.
@@ -157,11 +138,6 @@ struct LooseCheck {
     reason: Option<String>,
 }
 
-/// Severity as the table of findings spells it.
-pub(super) fn severity(text: &str) -> Option<Severity> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
-}
-
 impl Facts {
     /// Reads what was verified. The buffers are dropped on return.
     ///
@@ -183,21 +159,26 @@ impl Facts {
             frameworks: versions(&evaluation.frameworks),
             ..run(&predicate, &coverage)
         };
-        let grants = snapshot::read_grants_of(file(&files, GRANTS)?).map_err(|error| error.to_string())?;
+        let grants = snapshot::read_grants_of(file(&files, GRANTS)?).map_err(in_words)?;
         let window = Window::of(scope, &files, &coverage, &grants)?;
         let reaches = Window::of_frameworks(&evaluation.frameworks, &files, &coverage, &grants)?;
         let (powers, subjects) = access(&grants, &window);
         let (images, workloads) = images(&files, &window)?;
-        let findings = table(FINDINGS, &files, &FINDING_COLUMNS)?;
-        let failures = findings.texts("outcome").map_err(|error| error.to_string())?;
+        let checks: BTreeMap<String, CheckRow> = evaluation.checks.into_iter().map(check_row).collect();
+        let findings = table(FINDINGS, &files, &failures::COLUMNS)?;
+        let outcomes = findings.texts("outcome").map_err(in_words)?;
+        let failed = outcomes.iter().filter(|outcome| **outcome == "fail").count();
         Ok(Self {
-            failures: failures.iter().filter(|outcome| **outcome == "fail").count() as u64,
+            findings: [findings.rows() as u64, failed as u64],
+            failures: Failures::of(&findings, &window).map_err(in_words)?,
+            objects: Objects::of(&table(OBJECTS, &files, &OBJECT_COLUMNS)?, &coverage).map_err(in_words)?,
+            blind: Blind::of(&run, &coverage, &checks, &findings).map_err(in_words)?,
             run,
             proof,
             environment: predicate.environment,
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,
-            checks: evaluation.checks.into_iter().map(check_row).collect(),
+            checks,
             check_files: check_files(&lines),
             definitions: definitions(&files, &evaluation.frameworks),
             requirements: evaluation.requirements,
@@ -206,8 +187,6 @@ impl Facts {
             attested: optional_json(&files, "data/rules/attested.json")?,
             written: written(&files),
             attested_files: below(&files, ATTESTED).map(|(name, bytes)| (name.clone(), bytes.clone())).collect(),
-            findings,
-            objects: table(OBJECTS, &files, &OBJECT_COLUMNS)?,
             nodes: nodes(&files, &window)?,
             coverage,
             images,
@@ -265,6 +244,10 @@ fn check_files(lines: &Lines) -> BTreeMap<String, Digest> {
     files.filter_map(|(path, digest)| Some((id(path)?, *digest))).collect()
 }
 
+fn in_words(error: TableError) -> String {
+    error.to_string()
+}
+
 fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
     files.get(name).map(Vec::as_slice).ok_or_else(|| format!("{name} is missing"))
 }
@@ -282,7 +265,7 @@ fn optional_json<T: serde::de::DeserializeOwned + Default>(files: &Files, name: 
 }
 
 fn table(name: &'static str, files: &Files, columns: &[&str]) -> Result<Table<'static>, String> {
-    snapshot::read_columns(name, file(files, name)?, columns).map_err(|error| error.to_string())
+    snapshot::read_columns(name, file(files, name)?, columns).map_err(in_words)
 }
 
 fn evaluation(files: &Files) -> Result<Evaluation, String> {
@@ -377,7 +360,7 @@ fn access(grants: &[Grant], window: &Window) -> Access {
 type Images = (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>);
 
 fn images(files: &Files, window: &Window) -> Result<Images, String> {
-    let rows = snapshot::read_images_of(file(files, IMAGES)?).map_err(|error| error.to_string())?;
+    let rows = snapshot::read_images_of(file(files, IMAGES)?).map_err(in_words)?;
     let mut images: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut workloads = BTreeSet::new();
     for row in rows.into_iter().filter(|row| window.shows_reference(&row.workload)) {
@@ -388,7 +371,7 @@ fn images(files: &Files, window: &Window) -> Result<Images, String> {
 }
 
 fn nodes(files: &Files, window: &Window) -> Result<BTreeMap<String, String>, String> {
-    let rows = snapshot::read_nodes_of(file(files, NODES)?).map_err(|error| error.to_string())?;
+    let rows = snapshot::read_nodes_of(file(files, NODES)?).map_err(in_words)?;
     let shown = rows.into_iter().filter(|node| window.shows("Node", None, &node.name));
     Ok(shown.map(|node| (node.name, node.kubelet)).collect())
 }

@@ -9,6 +9,7 @@ pub mod cadence;
 pub mod documents;
 pub mod evidence;
 mod facts;
+mod failures;
 mod log;
 pub mod model;
 mod names;

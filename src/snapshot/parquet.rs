@@ -1,4 +1,4 @@
-//! Tables as Parquet: the one place that knows polars' reader and writer.
+//! Tables as Parquet: the one place that knows polars' reader and writer, and collects its lazy queries.
 //!
 //! The same rows give the same bytes, with one thread or many: rows come sorted by a total key, every column is one
 //! chunk, and the eager writer runs with a fixed compression and row-group size and without statistics.
@@ -6,7 +6,8 @@
 use std::{io::Cursor, ops::Range, panic};
 
 use polars::prelude::{
-    Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _, StatisticsOptions,
+    BooleanChunked, Column, DataFrame, IntoLazy as _, LazyFrame, ParquetCompression, ParquetReader, ParquetWriter,
+    PolarsError, SerReader as _, StatisticsOptions,
 };
 use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
@@ -136,6 +137,7 @@ pub(super) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column
 }
 
 /// A table that was read, with typed access by column.
+#[derive(Debug, Clone)]
 pub(crate) struct Table<'a> {
     name: &'a str,
     frame: DataFrame,
@@ -215,7 +217,25 @@ fn pages_fit(
     Ok(())
 }
 
+impl<'a> Table<'a> {
+    /// The answer to a query.
+    pub(crate) fn collect(name: &'a str, query: LazyFrame) -> Result<Self, TableError> {
+        Ok(Self { name, frame: query.collect().map_err(TableError::parquet(name))? })
+    }
+
+    /// The rows for which `keep` says so.
+    pub(crate) fn keep(&self, keep: &[bool]) -> Result<Self, TableError> {
+        let frame = self.frame.filter(&keep.iter().copied().collect::<BooleanChunked>());
+        Ok(Self { name: self.name, frame: frame.map_err(TableError::parquet(self.name))? })
+    }
+}
+
 impl Table<'_> {
+    /// The start of a query. Columns are shared, not copied.
+    pub(crate) fn lazy(&self) -> LazyFrame {
+        self.frame.clone().lazy()
+    }
+
     /// Rows.
     pub(crate) fn rows(&self) -> usize {
         self.frame.height()

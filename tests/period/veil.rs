@@ -75,17 +75,17 @@ fn declared(kind: &str, id: &str, note: &str) -> Declaration {
 }
 
 /// A file that an attestation points at, as the bag holds it.
-fn attested(text: &str) -> Vec<(&'static str, String)> {
+fn attested(text: &str) -> Vec<(String, Vec<u8>)> {
     let digest = Digest::of(text);
-    let path: &'static str = format!("data/attested/{}.txt", digest.hex()).leak();
+    let path = format!("data/attested/{}.txt", digest.hex());
     let index = json!({"review.txt": digest.to_string()}).to_string();
     let attestations = "apiVersion: kubeproof.dev/v1\nattestations:\n  - id: review\n    requirement: \
                         pss-baseline/privileged\n    statement: reviewed\n    by: somebody\n    on: 2026-10-01\n    until: \
                         2026-12-31\n    files: [review.txt]\n";
     vec![
-        (path, text.to_owned()),
-        ("data/rules/attested.json", index),
-        ("data/rules/attestations.yaml", attestations.to_owned()),
+        (path, text.into()),
+        ("data/rules/attested.json".into(), index.into()),
+        ("data/rules/attestations.yaml".into(), attestations.into()),
     ]
 }
 

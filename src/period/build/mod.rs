@@ -4,6 +4,7 @@
 mod access;
 mod comparison;
 mod declared;
+mod episode;
 mod exceptions;
 mod population;
 mod remarks;
@@ -29,11 +30,12 @@ use super::{
 };
 use crate::{framework::Severity, snapshot::TableError};
 use exceptions::{Moment, Shown};
-use seen::{Objects, Ruled};
-use sight::{Blind, Sight};
+use sight::Sight;
 
 pub(crate) use comparison::comparison;
 pub(crate) use requirements::{effectiveness, overdue};
+pub(super) use seen::Objects;
+pub(super) use sight::Blind;
 
 /// The time that a package is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,7 @@ pub(super) struct Builder {
     totals: Vec<ControlTotal>,
     resources: Vec<ResourceTotal>,
     sight: Sight,
-    before: Option<(Objects, Ruled)>,
+    before: Option<Objects>,
     /// What any of the runs shows of the scope asked for.
     window: Window,
     /// What counted for each framework on any of the runs.
@@ -105,25 +107,17 @@ impl Builder {
     /// A table that does not hold what it should: the run is then not part of the package.
     pub(super) fn add(&mut self, facts: Facts) -> Result<(), TableError> {
         let number = RunNumber::try_from(self.runs.len()).unwrap_or(RunNumber::MAX);
-        let (objects, rules, blind) = (Objects::of(&facts)?, Ruled::of(&facts), Blind::of(&facts)?);
-        let moment = Moment {
-            number,
-            objects: &objects,
-            blind: &blind,
-            rules: &rules,
-            before: self.before.as_ref().map(|(objects, rules)| (objects, rules)),
-            sight: &self.sight,
-        };
+        let (objects, blind) = (&facts.objects, &facts.blind);
+        let moment = Moment { number, objects, blind, before: self.before.as_ref(), sight: &self.sight };
         self.exceptions.add(&facts, &moment)?;
         self.requirements.add(&facts, number);
-        self.population.add(&facts, number, &objects, &blind);
-        self.access.add(&facts, number, &objects, &blind);
+        self.population.add(&facts, number);
+        self.access.add(&facts, number);
         self.declared.add(&facts, number);
         self.versions.add(&facts, number);
-        self.totals.push(totals::control_total(&facts, number, &objects));
-        self.resources = totals::resource_totals(&facts, &objects);
-        self.sight.close(number, &blind);
-        self.before = Some((objects, rules));
+        self.totals.push(totals::control_total(&facts, number));
+        self.resources = totals::resource_totals(&facts);
+        self.sight.close(number, blind);
         self.window.merge(&facts.window);
         self.names.merge(facts.names);
         for (framework, reach) in &facts.reaches {
@@ -135,6 +129,7 @@ impl Builder {
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
+        self.before = Some(facts.objects);
         self.runs.push(Run { number, ..facts.run });
         self.proofs.push(facts.proof);
         Ok(())
