@@ -3,4 +3,5 @@
 mod bad_input;
 mod operation;
 mod package;
+mod pdf;
 mod quarter;

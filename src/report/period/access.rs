@@ -26,8 +26,33 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     Section { title: "Privileged access".into(), new_page: false, blocks }
 }
 
-fn powers<'a>(cluster: &Cluster<'a>) -> impl Iterator<Item = (&'a PrivilegedSubject, &'a Power)> {
-    cluster.all.privileged.iter().flat_map(|subject| subject.powers.iter().map(move |power| (subject, power)))
+/// Powers that one subject got through one chain, over the same runs.
+struct Held<'a> {
+    subject: &'a PrivilegedSubject,
+    power: &'a Power,
+    names: Vec<&'a str>,
+}
+
+impl Held<'_> {
+    fn holds(&self, subject: &PrivilegedSubject, power: &Power) -> bool {
+        let chain = |power: &Power| (power.place.clone(), power.through.clone(), power.first, power.last);
+        let change = |power: &Power| (power.gained, power.lost);
+        std::ptr::eq(self.subject, subject) && chain(self.power) == chain(power) && change(self.power) == change(power)
+    }
+}
+
+fn powers<'a>(cluster: &Cluster<'a>, changed: bool) -> Vec<Held<'a>> {
+    let mut held: Vec<Held<'a>> = Vec::new();
+    for subject in &cluster.all.privileged {
+        let begin = held.len();
+        for power in subject.powers.iter().filter(|power| is_changed(power) == changed) {
+            match held[begin..].iter_mut().find(|known| known.holds(subject, power)) {
+                Some(known) => known.names.push(&power.power),
+                None => held.push(Held { subject, power, names: vec![&power.power] }),
+            }
+        }
+    }
+    held
 }
 
 fn is_changed(power: &Power) -> bool {
@@ -35,44 +60,36 @@ fn is_changed(power: &Power) -> bool {
 }
 
 fn changed(cluster: &Cluster<'_>) -> Table {
-    let rows =
-        powers(cluster).filter(|(_, power)| is_changed(power)).map(|(subject, power)| row(cluster, subject, power));
-    table(
-        rows.collect(),
-        match cluster.all.runs.len() {
-            0 | 1 => "It takes two runs to see a change of access.",
-            _ => "Nobody gained or lost such a power in this period.",
-        },
-    )
+    let empty = match cluster.all.runs.len() {
+        0 | 1 => "It takes two runs to see a change of access.",
+        _ => "Nobody gained or lost such a power in this period.",
+    };
+    table(cluster, &powers(cluster, true), empty)
 }
 
 fn held(cluster: &Cluster<'_>) -> Table {
-    let rows =
-        powers(cluster).filter(|(_, power)| !is_changed(power)).map(|(subject, power)| row(cluster, subject, power));
-    let changed = powers(cluster).any(|(_, power)| is_changed(power));
-    table(
-        rows.collect(),
-        if changed {
-            "Beside those above, no subject held a power that leads further."
-        } else {
-            "No run saw a subject that held a power that leads further, beside the cluster's stock roles."
-        },
-    )
+    let empty = if powers(cluster, true).is_empty() {
+        "No run saw a subject that held a power that leads further, beside the cluster's stock roles."
+    } else {
+        "Beside those above, no subject held a power that leads further."
+    };
+    table(cluster, &powers(cluster, false), empty)
 }
 
-fn table(rows: Vec<Vec<Text>>, empty: &str) -> Table {
+fn table(cluster: &Cluster<'_>, held: &[Held<'_>], empty: &str) -> Table {
     let table = Table {
         shape: Shape::Held,
         about: "Subjects with privileged access".into(),
         columns: vec!["Subject", "Can, and through what", "Since and until", "Given by"],
-        rows,
+        rows: held.iter().map(|held| row(cluster, held)).collect(),
         empty: empty.into(),
         more: None,
     };
     table.capped(POWERS, "all of them are in data/period.json, privileged.")
 }
 
-fn row(cluster: &Cluster<'_>, subject: &PrivilegedSubject, power: &Power) -> Vec<Text> {
+fn row(cluster: &Cluster<'_>, held: &Held<'_>) -> Vec<Text> {
+    let (subject, power) = (held.subject, held.power);
     let path = subject.namespace.as_ref().map_or_else(|| subject.name.clone(), |ns| format!("{ns}/{}", subject.name));
     let place = power.place.as_deref().map_or("in the whole cluster".to_owned(), |place| format!("in {place}"));
     let since = match power.gained {
@@ -81,12 +98,16 @@ fn row(cluster: &Cluster<'_>, subject: &PrivilegedSubject, power: &Power) -> Vec
     };
     let until = match power.lost {
         Some(bounds) => since.line().run(Look::Good, "lost").note(cluster.between(bounds)),
-        None => since.note(format!("still on {}", cluster.at(power.last))),
+        None => since.note(format!("last seen {}", cluster.at(power.last))),
     };
-    let by = if power.given_by.is_empty() { Text::new().soft("not known") } else { writers(&power.given_by).into() };
+    let by = match (power.given_by.is_empty(), power.gained) {
+        (false, _) => writers(&power.given_by).into(),
+        (true, Some(_)) => Text::new().soft("not known"),
+        (true, None) => Text::new().soft("before the period"),
+    };
     vec![
         Text::new().strong(path).note(&subject.kind),
-        Text::from(power.power.as_str()).plain(format!(" {place}")).note(&power.through),
+        Text::from(held.names.join(", ")).plain(format!(" {place}")).note(&power.through),
         until,
         by,
     ]

@@ -30,7 +30,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         blocks.push(facts.heading(cluster, "Runs that did not see everything"));
         blocks.push(Block::Table(partial(cluster)));
     }
-    Section { title: "Cadence".into(), new_page: true, blocks }
+    Section { title: "Cadence".into(), new_page: false, blocks }
 }
 
 fn summary(cluster: &Cluster<'_>) -> Vec<(String, Text)> {

@@ -28,7 +28,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         blocks.push(facts.heading(cluster, "The newest run, resource by resource"));
         blocks.push(Block::Table(resources(cluster)));
     }
-    Section { title: "Control totals".into(), new_page: true, blocks }
+    Section { title: "Control totals".into(), new_page: false, blocks }
 }
 
 /// What `data/period.json` holds against what stands in this document.

@@ -192,21 +192,40 @@ pub(super) fn parts(counts: impl Iterator<Item = (&'static str, u64)> + Clone) -
 
 fn remarks(facts: &Facts<'_>) -> Table {
     let rows = facts.clusters.iter().flat_map(|cluster| {
-        cluster
-            .all
-            .remarks
-            .iter()
-            .map(|remark| vec![Text::new().strong(cluster.name), words::sentence_case(&remark.text).into()])
+        let said = cluster.all.remarks.iter().map(|remark| remark.text.clone()).chain(gaps(facts, cluster));
+        said.map(|text| vec![Text::new().strong(cluster.name), words::sentence_case(&text).into()])
     });
     let table = Table {
         shape: Shape::Notes,
         about: "What to know before the numbers".into(),
         columns: vec!["Cluster", "What to know before the numbers"],
         rows: rows.collect(),
-        empty: "Nothing sets one run apart from the others: one tool, one set of rules, no gap in the log.".into(),
+        empty: "Nothing sets one run apart from the others: one tool, one set of rules, no run known to be missing."
+            .into(),
         more: None,
     };
-    table.capped(REMARKS, "all of them are in data/period.json, remarks.")
+    table.capped(REMARKS, "all of them are in data/period.json, remarks and cadence.")
+}
+
+/// Runs that are missing, and gaps that a row of this framework does not allow.
+fn gaps(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Vec<String> {
+    let cadence = &cluster.all.cadence;
+    let mut said = Vec::new();
+    if let (Some(expected), missed @ 1..) = (cadence.expected, cadence.missed.len() as u64) {
+        let due = words::count(u64::from(expected), "run that was due", "runs that were due");
+        said.push(format!("{} of {due} {} not here", words::number(missed), if missed == 1 { "is" } else { "are" }));
+    }
+    let own = |id: &String| id.strip_prefix(&facts.framework.id).is_some_and(|rest| rest.starts_with('/'));
+    let shortest =
+        cadence.periodicities.iter().find(|row| !row.exceeded.is_empty() && row.requirements.iter().any(own));
+    if let Some(row) = shortest {
+        let gaps = words::count(row.exceeded.len() as u64, "gap is", "gaps are");
+        said.push(format!(
+            "{gaps} longer than the {} that rows of this framework allow",
+            duration(row.allowed_seconds)
+        ));
+    }
+    said
 }
 
 fn seal(facts: &Facts<'_>) -> Seal {

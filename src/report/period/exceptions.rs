@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Exceptions printed in one document, over all clusters; the workbook holds each of them.
-const PRINTED: usize = 100;
+const PRINTED: usize = 60;
 /// Exceptions printed of each cluster, however many there are.
 const AT_LEAST: usize = 10;
 /// Lines of the rest, by check.
@@ -21,7 +21,7 @@ const CHECKS: usize = 30;
 /// Writers named.
 const WRITERS: usize = 2;
 /// Characters of an observed value.
-const VALUE: usize = 80;
+const VALUE: usize = 60;
 /// Requirements named.
 const SERVES: usize = 3;
 
@@ -103,13 +103,13 @@ fn what(exception: &Exception) -> Text {
 }
 
 fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
-    let mut text = Text::from("First ").plain(cluster.at(exception.first_seen));
-    text = match exception.began.after {
-        Some(after) => text.note(format!("not there on {}", cluster.at(after))),
-        None => text,
-    };
-    text = text.note(began(exception.began_by));
-    text = text.line().plain("Last ").plain(cluster.at(exception.last_seen));
+    let mut text = Text::from(format!("First {}", cluster.when(exception.first_seen)));
+    text = text.note(format!("run {}; {}", run_id(exception.first_seen), began(exception.began_by)));
+    if let Some(after) = exception.began.after {
+        text = text.note(format!("not there on {}", cluster.at(after)));
+    }
+    text = text.line().plain(format!("Last {}", cluster.when(exception.last_seen)));
+    text = text.note(format!("run {}", run_id(exception.last_seen)));
     text = match &exception.ending {
         Ending::Open => text.line().run(Look::Critical, "open on the last run"),
         Ending::NotSeenSince { run, reason } => {
@@ -118,7 +118,9 @@ fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
         Ending::Ended { bounds, .. } => text.note(format!("gone on {}", cluster.at(bounds.by))),
     };
     text = text.note(match (exception.duration.at_least_seconds, exception.duration.at_most_seconds) {
+        (0, Some(most)) => format!("stood at most {}", duration(most)),
         (least, Some(most)) => format!("stood {} to {}", duration(least), duration(most)),
+        (0, None) => "how long it stood is not known".into(),
         (least, None) => format!("stood {} at least", duration(least)),
     });
     let blind = exception.not_seen_in.len() as u64;

@@ -25,7 +25,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         }
         blocks.push(Block::Table(runs(cluster)));
     }
-    Section { title: "Evidence index".into(), new_page: true, blocks }
+    Section { title: "Evidence index".into(), new_page: false, blocks }
 }
 
 fn runs(cluster: &Cluster<'_>) -> Table {

@@ -34,7 +34,13 @@ fn table(cluster: &Cluster<'_>) -> Table {
 
 fn row(times: &RepairTimes) -> Vec<Text> {
     let number = |n: u32| words::number(u64::from(n));
-    let long = |seconds: Option<i64>| Text::from(seconds.map_or_else(|| "–".to_owned(), duration));
+    let long = |seconds: Option<i64>| {
+        Text::from(match seconds {
+            None => "–".to_owned(),
+            Some(0) => "seen once".to_owned(),
+            Some(seconds) => duration(seconds),
+        })
+    };
     let unbounded = match times.unbounded {
         0 => String::new(),
         n => format!("{} without this bound", number(n)),

@@ -40,7 +40,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         blocks.push(Block::paragraph("No run of this period evaluated a requirement of this framework."));
     } else {
         let reads = "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
-                     requirement leaves a gap. The words below it say the same. What a run said is in its bundle, \
+                     requirement leaves a gap. The words below name the runs where they differ. What a run said is in its bundle, \
                      data/evaluation.json; the section \u{201c}Evidence index\u{201d} names each bundle and its log entry.";
         blocks.push(Block::paragraph(Text::new().soft(reads)));
         blocks.push(Block::Legend { keys: STATUSES.to_vec() });
@@ -59,7 +59,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         let columns = vec!["Id", "What it asks, and how it operated", "Decided by", "Exceptions"];
         blocks.push(Block::Operation(Operation { columns, rows }));
     }
-    Section { title: "Results".into(), new_page: true, blocks }
+    Section { title: "Results".into(), new_page: false, blocks }
 }
 
 /// The numbers first.
@@ -109,11 +109,11 @@ fn shown(facts: &Facts<'_>, row: &RequirementPeriod) -> OperationRow {
 
 fn operated(facts: &Facts<'_>, cluster: &Cluster<'_>, row: &RequirementPeriod) -> Operated {
     let spans = spans(&row.statuses);
-    let sentence = match &row.effectiveness {
-        Some(effect) => sentence_case(&effect.sentence),
-        None => "No check decides it: people and documents speak".into(),
+    let mut said = match (&row.effectiveness, spans.as_slice()) {
+        (Some(effect), [_]) => Text::from(sentence_case(&effect.sentence)),
+        (Some(effect), spans) => Text::from(sentence_case(&effect.sentence)).note(in_words(cluster, spans)),
+        (None, spans) => in_words(cluster, spans).into(),
     };
-    let mut said = Text::from(format!("{sentence}.")).note(in_words(cluster, &spans));
     if let Some(last) = row.reasons.last() {
         said = said.note(sentence_case(&last.reason));
         let earlier = row.reasons.len() as u64 - 1;
@@ -183,7 +183,7 @@ fn status(status: Option<Status>) -> &'static str {
 
 fn key(status: Option<Status>) -> &'static str {
     match status {
-        None => "none",
+        None => "gap",
         Some(Status::Fail) => "exceptions",
         Some(Status::Pass) => "clear",
         Some(Status::Partial) => "partial",
@@ -201,13 +201,7 @@ fn basis(row: &RequirementPeriod) -> Text {
         RowCoverage::Manual => "a person",
     };
     let mut text = Text::from(coverage);
-    for check in row.decides.iter().take(CHECKS) {
-        text = text.note(check);
-    }
-    let left = row.decides.len().saturating_sub(CHECKS) as u64;
-    if left > 0 {
-        text = text.note(format!("and {}", words::count(left, "more check", "more checks")));
-    }
+    text = text.note(words::some_of(&row.decides, CHECKS));
     let owner = row.owner.as_ref().map(|owner| format!("owner {owner}")).unwrap_or_default();
     text.note(row.periodicity.clone().unwrap_or_default()).note(owner)
 }
@@ -237,11 +231,18 @@ fn exceptions(facts: &Facts<'_>, own: &[(&Cluster<'_>, &RequirementPeriod)]) -> 
 pub(super) fn outside(facts: &Facts<'_>) -> Section {
     let mut ids: Vec<(&String, &String)> = facts.framework.outside.iter().collect();
     ids.sort_by_key(|(id, _)| natural(id));
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (id, about) in ids {
+        match groups.iter_mut().find(|(known, _)| known == about) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((about, vec![id])),
+        }
+    }
     let table = Table {
-        shape: Shape::Notes,
+        shape: Shape::Outside,
         about: "Ids of the framework that a cluster says nothing about".into(),
-        columns: vec!["Id", "What it is about"],
-        rows: ids.into_iter().map(|(id, about)| vec![Text::new().strong(id), about.clone().into()]).collect(),
+        columns: vec!["What it is about", "Ids"],
+        rows: groups.into_iter().map(|(about, ids)| vec![about.into(), Text::new().strong(ids.join(", "))]).collect(),
         empty: "Every id of this framework has a row in \u{201c}Results\u{201d}.".into(),
         more: None,
     };

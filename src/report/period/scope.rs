@@ -113,11 +113,11 @@ fn about(cluster: &Cluster<'_>) -> Vec<(String, Text)> {
     pairs.push((
         "Log".to_owned(),
         match &all.log {
-            Some(log) => Text::new().code(&log.origin).note(format!(
-                "{} when it was read, root {}",
-                words::count(log.size, "entry", "entries"),
-                log.root.hex()
-            )),
+            Some(log) => Text::new()
+                .code(&log.origin)
+                .note(format!("{} when it was read, with the root", words::count(log.size, "entry", "entries")))
+                .line()
+                .code(log.root.hex()),
             None => "no bundle names it".into(),
         },
     ));

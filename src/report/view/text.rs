@@ -158,6 +158,8 @@ pub enum Shape {
     RunTotals,
     /// Resource, two counts, whether they agree.
     Resources,
+    /// What ids are about, and the ids.
+    Outside,
     /// Subject, power and chain, since and until, who gave it.
     Held,
     /// Run, result, log entry, digests.
