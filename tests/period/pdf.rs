@@ -90,7 +90,7 @@ fn it_says_what_the_package_says() {
             "shop/cart",
             "team-shop",
             "written by helm",
-            "fixed: its object changed",
+            "fixed: its object",
             "open on the last run",
             "stood 1 day to 3 days",
             "Management's response",

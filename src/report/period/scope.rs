@@ -190,10 +190,7 @@ fn not_asked(cluster: &Cluster<'_>) -> Table {
         columns: vec!["Resource", "Why"],
         rows: rows.map(|(resource, why)| vec![Text::new().code(resource), words::sentence_case(why).into()]).collect(),
         empty: match newest {
-            Some(run) => format!(
-                "Run {} asked for every resource that the server offered, except those that hold secrets or events by design.",
-                run_id(run.number)
-            ),
+            Some(run) => format!("Run {} asked for every resource that the server offered.", run_id(run.number)),
             None => "Without a run nothing is known of it.".into(),
         },
         more: None,
