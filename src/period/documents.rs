@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
-    model::{Ending, Period},
+    model::{Ending, FrameworkPeriod, Period},
     words,
 };
-use crate::{bundle::package, digest::Digest};
+use crate::{
+    bundle::package,
+    digest::Digest,
+    report::{self, PdfError},
+};
 
 /// What documents say of the package that they stand in, beside the model.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +24,17 @@ pub struct About {
 /// The documents, by path below `data/documents/`.
 pub fn documents(period: &Period, about: &About) -> BTreeMap<String, Vec<u8>> {
     BTreeMap::from([("readme.md".to_owned(), readme(period, about).into_bytes())])
+}
+
+/// `FRAMEWORK.pdf` for each framework.
+///
+/// # Errors
+/// A defect of the template, never what the package holds.
+pub fn pdfs(period: &Period, about: &About) -> Result<BTreeMap<String, Vec<u8>>, PdfError> {
+    let pdf = |framework: &FrameworkPeriod| {
+        Ok((format!("{}.pdf", framework.id), report::period_pdf(period, framework, about)?))
+    };
+    period.frameworks.iter().map(pdf).collect()
 }
 
 /// What the package is, and the commands that prove it.
@@ -80,7 +95,8 @@ fn readme(period: &Period, about: &About) -> String {
     text
 }
 
-fn commands() -> String {
+/// The commands that prove a package without kubeproof, one a line.
+pub(crate) fn commands() -> String {
     format!(
         "jq -r .payload attest/bundle.dsse.json | base64 -d > /tmp/p; T=$(jq -r .payloadType attest/bundle.dsse.json)\n\
          test \"$T\" = application/vnd.in-toto+json && test \"$(jq -r .predicateType /tmp/p)\" = {}\n\

@@ -25,6 +25,7 @@ use crate::{
     },
     canonical::{self, CanonicalError},
     digest::Digest,
+    report::PdfError,
     store::{Store, StoreError},
 };
 
@@ -124,6 +125,9 @@ pub enum PeriodError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A document.
+    #[error(transparent)]
+    Pdf(#[from] PdfError),
     /// JSON.
     #[error(transparent)]
     Json(#[from] CanonicalError),
@@ -239,7 +243,8 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
 fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
     files.insert(package::PERIOD.to_owned(), write(&period)?);
     let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
-    let documents = documents::documents(&period, &about);
+    let mut documents = documents::documents(&period, &about);
+    documents.extend(documents::pdfs(&period, &about)?);
     files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
     let predicate = PackagePredicate {
         run_key: request.run_key.to_pem()?,

@@ -222,10 +222,12 @@ fn first_of_its_log(folder: &str, runs: &[Run]) -> Option<ScopeChange> {
 }
 
 /// Time to repair by severity, worst first; severities without an exception have no row.
-pub(crate) fn repair_times(exceptions: &[Exception], runs: &[Run]) -> Vec<RepairTimes> {
+pub(crate) fn repair_times<'a>(exceptions: impl IntoIterator<Item = &'a Exception>, runs: &[Run]) -> Vec<RepairTimes> {
+    let exceptions: Vec<&Exception> = exceptions.into_iter().collect();
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
     let rows = severities.into_iter().filter_map(|severity| {
-        let all: Vec<&Exception> = exceptions.iter().filter(|exception| exception.severity == severity).collect();
+        let of = exceptions.iter().copied().filter(|exception| exception.severity == severity);
+        let all: Vec<&Exception> = of.collect();
         (!all.is_empty()).then(|| repair_times_of(severity, &all, runs))
     });
     rows.collect()
