@@ -193,6 +193,9 @@ pub struct Config {
     pub confidentiality: Option<String>,
     /// Gaps in coverage that are known and accepted.
     pub expected_gaps: Vec<At<ExpectedGap>>,
+    /// Write each run's tables into the store's `lake/` too, for query engines.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lake: bool,
 }
 
 /// The cluster's names.

@@ -11,7 +11,7 @@
 //! 7. [`store`]: create-only objects, the commit last
 //!
 //! [`pipeline`] strings them together for one run; [`schedule`] repeats it; [`period`] joins many runs into one package;
-//! [`cli`] is the only module that prints.
+//! [`lake`] turns a run into tables for query engines; [`cli`] is the only module that prints.
 //! The clock, the random source and the keys are inputs: the same inputs give the same bytes.
 //!
 //! `kube` is used in [`collect`] alone, `object_store` in [`store`], `typst` in [`report`], signing keys in [`bundle`].
@@ -42,6 +42,7 @@ pub mod store;
 pub mod pipeline;
 pub mod schedule;
 
+pub mod lake;
 pub mod period;
 
 pub mod cli;
