@@ -11,6 +11,7 @@ mod bundle;
 mod check;
 mod collect;
 mod harness;
+mod lake;
 mod live;
 mod notify;
 mod period;

@@ -5,9 +5,11 @@
 
 use std::{io::Cursor, ops::Range, panic};
 
+use chrono::{DateTime, Utc};
 use polars::prelude::{
-    BooleanChunked, Column, DataFrame, IntoLazy as _, LazyFrame, ParquetCompression, ParquetReader, ParquetWriter,
-    PolarsError, SerReader as _, StatisticsOptions,
+    BooleanChunked, Column, DataFrame, DataType, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame,
+    NewChunkedArray as _, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _,
+    StatisticsOptions, TimeUnit, TimeZone,
 };
 use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
@@ -132,8 +134,21 @@ pub(crate) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
 }
 
 /// A column of switches.
-pub(super) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column {
+pub(crate) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column {
     Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of signed counts, `None` for null: some query engines have no unsigned numbers.
+pub(crate) fn counts(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
+    Int64Chunked::from_iter_options(name.into(), values).into_column()
+}
+
+/// A column of moments, `None` for null: microseconds, UTC.
+pub(crate) fn times(name: &str, values: impl Iterator<Item = Option<DateTime<Utc>>>) -> Column {
+    let micros = values.map(|value| value.map(|time| time.timestamp_micros()));
+    Int64Chunked::from_iter_options(name.into(), micros)
+        .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
+        .into_column()
 }
 
 /// A table that was read, with typed access by column.
@@ -144,7 +159,7 @@ pub(crate) struct Table<'a> {
 }
 
 /// Reads a table from bytes that nobody vouches for.
-pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
+pub(crate) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
     read_some(table, bytes, None)
 }
 
@@ -239,6 +254,18 @@ impl Table<'_> {
     /// Rows.
     pub(crate) fn rows(&self) -> usize {
         self.frame.height()
+    }
+
+    /// The same rows written again, after the columns that `before` makes for so many of them; counts become signed.
+    pub(crate) fn write_after(self, before: impl FnOnce(usize) -> Vec<Column>) -> Result<Vec<u8>, TableError> {
+        let mut columns = before(self.frame.height());
+        for column in self.frame.into_columns() {
+            columns.push(match column.dtype() {
+                DataType::UInt32 => column.cast(&DataType::Int64).map_err(TableError::parquet(self.name))?,
+                _ => column,
+            });
+        }
+        write(self.name, columns)
     }
 
     /// A column of texts that may be null.
