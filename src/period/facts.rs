@@ -19,7 +19,7 @@ use crate::{
     config::{AttestationsFile, ProvidersFile, WaiversFile, parse_yaml},
     digest::Digest,
     evaluate::{Declaration, FrameworkResult, Outcome, RequirementResult, stored},
-    framework::{Framework, Severity},
+    framework::{Framework, Severity, check::CheckFile},
     rbac::{self, Grant, Risk},
     snapshot::{self, Table},
 };
@@ -67,6 +67,8 @@ pub(super) struct Facts {
     pub(super) cluster_uid: Option<String>,
     pub(super) cluster_name: String,
     pub(super) checks: BTreeMap<String, CheckRow>,
+    /// Checks whose answer depends on the time.
+    pub(super) clocked: BTreeSet<String>,
     pub(super) requirements: Vec<RequirementResult>,
     pub(super) frameworks: Vec<FrameworkResult>,
     pub(super) definitions: Vec<Framework>,
@@ -191,6 +193,7 @@ impl Facts {
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,
             checks: evaluation.checks.into_iter().map(check_row).collect(),
+            clocked: clocked(&files),
             definitions: definitions(&files, &evaluation.frameworks),
             requirements: evaluation.requirements,
             frameworks: evaluation.frameworks,
@@ -311,6 +314,17 @@ fn definitions(files: &Files, evaluated: &[FrameworkResult]) -> Vec<Framework> {
         .filter(|framework| {
             evaluated.iter().any(|e| e.selected && e.id == framework.id && e.version == framework.version)
         })
+        .collect()
+}
+
+/// Checks that read the clock. Only files with the word are parsed: there are hundreds in every bundle.
+fn clocked(files: &Files) -> BTreeSet<String> {
+    let named = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| text.contains("now"));
+    below(files, "data/rules/checks/")
+        .filter(|(_, bytes)| named(bytes))
+        .filter_map(|(name, bytes)| parse_yaml::<CheckFile>(name, bytes).ok())
+        .filter(|check| check.value.reads_clock())
+        .map(|check| check.value.id.value)
         .collect()
 }
 

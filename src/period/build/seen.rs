@@ -89,6 +89,7 @@ pub(super) struct Ruled {
     tool: Arc<str>,
     declared: Arc<BTreeMap<String, Digest>>,
     known: Arc<BTreeSet<String>>,
+    clocked: Arc<BTreeSet<String>>,
 }
 
 impl Ruled {
@@ -99,6 +100,7 @@ impl Ruled {
             tool: facts.run.tool_version.as_str().into(),
             declared: Arc::new(deciding.map(|(name, digest)| (name.clone(), *digest)).collect()),
             known: Arc::new(facts.checks.keys().cloned().collect()),
+            clocked: Arc::new(facts.clocked.clone()),
         }
     }
 
@@ -110,5 +112,10 @@ impl Ruled {
     /// A check of that id ran.
     pub(super) fn knows(&self, check: &str) -> bool {
         self.known.contains(check)
+    }
+
+    /// What the check of that id says depends on the time.
+    pub(super) fn reads_clock(&self, check: &str) -> bool {
+        self.clocked.contains(check)
     }
 }
