@@ -92,7 +92,10 @@ fn the_weeks(shop: &ClusterPeriod) {
 /// Opened on 24 July, closed in two steps: each with the runs between which it began and ended, and who wrote.
 fn the_incident(shop: &ClusterPeriod) {
     let privileged = only(shop, "container-privileged", "card-gateway");
-    assert_eq!((privileged.began_by, between(shop, privileged.began)), (Cause::ObjectChanged, "20 Jul to 27 Jul".into()));
+    assert_eq!(
+        (privileged.began_by, between(shop, privileged.began)),
+        (Cause::ObjectChanged, "20 Jul to 27 Jul".into())
+    );
     assert_eq!(ended(shop, privileged), (Cause::ObjectChanged, "3 Aug to 10 Aug".into()));
     assert!(privileged.ending.is_repair());
     assert_eq!((privileged.seen_in, privileged.waivers.len()), (2, 0));
@@ -122,7 +125,8 @@ fn the_waiver(shop: &ClusterPeriod) {
         waiver.states.iter().map(|span| format!("{} {}", span.state, day(shop, span.first))).collect();
     assert_eq!(states, ["in force 6 Jul", "ends soon 24 Aug", "expired 7 Sep"]);
     let root = only(shop, "container-may-be-root", "legacy-export");
-    let under: Vec<String> = root.waivers.iter().map(|span| format!("{} to {}", span.id, day(shop, span.last))).collect();
+    let under: Vec<String> =
+        root.waivers.iter().map(|span| format!("{} to {}", span.id, day(shop, span.last))).collect();
     assert_eq!(under, ["W-4 to 31 Aug"]);
     assert_eq!((&root.ending, day(shop, root.last_seen)), (&Ending::Open, "28 Sep".into()));
 }
@@ -156,7 +160,8 @@ fn the_rules(shop: &ClusterPeriod) {
     let grafana = only(shop, "house-replicas", "grafana");
     assert_eq!(ended(shop, grafana), (Cause::RulesChanged, "7 Sep to 14 Sep".into()));
     assert!(!grafana.ending.is_repair());
-    let ended_by_rules = shop.exceptions.iter().filter(|x| matches!(x.ending, Ending::Ended { cause: Cause::RulesChanged, .. }));
+    let ended_by_rules =
+        shop.exceptions.iter().filter(|x| matches!(x.ending, Ending::Ended { cause: Cause::RulesChanged, .. }));
     let mut ended_by_rules: Vec<&str> = ended_by_rules.map(|x| &*x.resource.name).collect();
     ended_by_rules.sort_unstable();
     assert_eq!(ended_by_rules, ["checkout", "grafana", "kube-state-metrics", "storefront"]);

@@ -122,7 +122,8 @@ impl Shop {
     fn back_to_july(&mut self) {
         let time = Regex::new(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap();
         for list in self.lists.values_mut() {
-            let newer = [(NEW, OLD), ("shop/catalog:4.8.1", "shop/catalog:4.6.0"), ("storefront:7.18.0", "storefront:7.17.2")];
+            let newer =
+                [(NEW, OLD), ("shop/catalog:4.8.1", "shop/catalog:4.6.0"), ("storefront:7.18.0", "storefront:7.17.2")];
             let text = newer.iter().fold(list.to_string(), |text, (new, old)| text.replace(new, old));
             let text = time.replace_all(&text, |found: &Captures| rfc3339(earlier(found[0].parse().unwrap())));
             *list = serde_json::from_str(&text).unwrap();

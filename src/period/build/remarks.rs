@@ -74,7 +74,8 @@ fn of_pair(before: &Run, after: &Run) -> Vec<Remark> {
         say(RemarkKind::Simultaneous, text);
     }
     if before.tool_version != after.tool_version {
-        let text = format!("kubeproof {} until {}, {} from then on", before.tool_version, day(after), after.tool_version);
+        let text =
+            format!("kubeproof {} until {}, {} from then on", before.tool_version, day(after), after.tool_version);
         say(RemarkKind::ToolChanged, text);
     }
     if (before.checks, &before.frameworks) != (after.checks, &after.frameworks) {
