@@ -29,3 +29,4 @@ done
 
 $kubeproof period --from 2026-07-01 --to 2026-09-30 --schedule "0 6 * * 1" \
   --store "$out/evidence" --keys "$out/keys" --out "$out/package"
+echo "prove it   $kubeproof verify $out/package --key $out/keys/signing.pub"
