@@ -10,6 +10,7 @@ mod admission;
 mod bundle;
 mod check;
 mod collect;
+mod example;
 mod harness;
 mod lake;
 mod live;

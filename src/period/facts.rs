@@ -24,7 +24,7 @@ use crate::{
     config::parse_yaml,
     digest::Digest,
     evaluate::{Declaration, FrameworkResult, Outcome, RequirementResult, stored},
-    framework::Framework,
+    framework::{Framework, check::CheckFile},
     rbac::{self, Grant, Risk},
     snapshot::{self, Table, TableError},
 };
@@ -50,6 +50,8 @@ pub(super) struct Facts {
     pub(super) checks: BTreeMap<String, CheckRow>,
     /// Digests of the files of checks, by check: those that ran, and those that did not.
     pub(super) check_files: BTreeMap<String, Digest>,
+    /// Checks whose answer depends on the time.
+    pub(super) clocked: BTreeSet<String>,
     pub(super) requirements: Vec<RequirementResult>,
     pub(super) frameworks: Vec<FrameworkResult>,
     pub(super) definitions: Vec<Framework>,
@@ -180,6 +182,7 @@ impl Facts {
             cluster_name: predicate.cluster.name,
             checks,
             check_files: check_files(&lines),
+            clocked: clocked(&files),
             definitions: definitions(&files, &evaluation.frameworks),
             requirements: evaluation.requirements,
             frameworks: evaluation.frameworks,
@@ -319,6 +322,17 @@ fn definitions(files: &Files, evaluated: &[FrameworkResult]) -> Vec<Framework> {
         .filter(|framework| {
             evaluated.iter().any(|e| e.selected && e.id == framework.id && e.version == framework.version)
         })
+        .collect()
+}
+
+/// Checks that read the clock. Only files with the word are parsed: there are hundreds in every bundle.
+fn clocked(files: &Files) -> BTreeSet<String> {
+    let named = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| text.contains("now"));
+    below(files, "data/rules/checks/")
+        .filter(|(_, bytes)| named(bytes))
+        .filter_map(|(name, bytes)| parse_yaml::<CheckFile>(name, bytes).ok())
+        .filter(|check| check.value.reads_clock())
+        .map(|check| check.value.id.value)
         .collect()
 }
 

@@ -286,6 +286,7 @@ fn cause(moved: bool, digests: &[Digest], other: &Objects, (before, after): (&Ru
         (true, _, true) => Cause::ObjectCameOrWent,
         (true, _, false) | (false, false, false) => Cause::ObjectAndRules,
         (false, true, false) => Cause::RulesChanged,
+        (false, true, true) if after.reads_clock(check) => Cause::TimePassed,
         (false, true, true) => Cause::RelatedObject,
         (false, false, true) => Cause::ObjectChanged,
     }

@@ -244,7 +244,8 @@ fn repair_times_of(severity: Severity, exceptions: &[&Exception], runs: &[Run]) 
         is_open(exception) && exception.waivers.last().is_some_and(|waiver| waiver.last == exception.last_seen)
     };
     let by_rules = |exception: &Exception| {
-        matches!(exception.ending, Ending::Ended { cause: Cause::RulesChanged | Cause::ObjectAndRules, .. })
+        let causes = |cause| matches!(cause, Cause::RulesChanged | Cause::ObjectAndRules | Cause::TimePassed);
+        matches!(exception.ending, Ending::Ended { cause, .. } if causes(cause))
     };
     let oldest = exceptions.iter().filter(|e| is_open(e)).map(|e| e.first_seen).min();
     let at = |number: RunNumber| usize::try_from(number).ok().and_then(|n| runs.get(n)).map(|run| run.finished);

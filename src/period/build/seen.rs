@@ -94,6 +94,7 @@ pub(super) struct Ruled {
     files: Arc<BTreeMap<String, Digest>>,
     /// Checks that ran.
     ran: Arc<BTreeSet<String>>,
+    clocked: Arc<BTreeSet<String>>,
 }
 
 impl Ruled {
@@ -104,6 +105,7 @@ impl Ruled {
             declared: Arc::new(deciding.map(|(name, digest)| (name.clone(), *digest)).collect()),
             files: Arc::new(facts.check_files.clone()),
             ran: Arc::new(facts.checks.keys().cloned().collect()),
+            clocked: Arc::new(facts.clocked.clone()),
         }
     }
 
@@ -118,5 +120,10 @@ impl Ruled {
     /// The check is still there, as it was in `before`, and did not run.
     pub(super) fn kept_silent(&self, before: &Self, check: &str) -> bool {
         !self.ran.contains(check) && self.files.contains_key(check) && self.files.get(check) == before.files.get(check)
+    }
+
+    /// What the check of that id says depends on the time.
+    pub(super) fn reads_clock(&self, check: &str) -> bool {
+        self.clocked.contains(check)
     }
 }
