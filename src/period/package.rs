@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{
     build::{Built, Span},
     cadence::Planned,
-    documents::{self, About},
+    documents::{self, About, DocumentError},
     evidence::{self, EvidenceError},
     facts::Files,
     model::{ClusterPeriod, Filter, FrameworkPeriod, Period, SCHEMA},
@@ -88,6 +88,9 @@ pub enum PeriodError {
     /// The evidence.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// A document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The bag.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -190,7 +193,7 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
 fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
     files.insert(package::PERIOD.to_owned(), write(&period)?);
     let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
-    let documents = documents::documents(&period, &about);
+    let documents = documents::documents(&period, &about)?;
     files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
     let predicate = PackagePredicate {
         run_key: request.run_key.to_pem()?,

@@ -30,6 +30,8 @@ pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, j
 pub use drift::drift_markdown;
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
+pub(crate) use html::{STYLE, source_hash};
+pub(crate) use tables::harmless;
 pub use tables::{ExportError, findings_csv, findings_parquet};
 pub use terminal::{Line, Span, Stored, Tone, check_text, drift_text, summary};
 pub use typst_world::PdfError;

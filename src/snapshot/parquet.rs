@@ -5,8 +5,10 @@
 
 use std::{io::Cursor, ops::Range, panic};
 
+use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
-    Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _, StatisticsOptions,
+    Column, DataFrame, Int64Chunked, IntoColumn as _, NewChunkedArray as _, ParquetCompression, ParquetReader,
+    ParquetWriter, PolarsError, SerReader as _, StatisticsOptions, TimeUnit, TimeZone,
 };
 use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
@@ -125,8 +127,30 @@ pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 
+/// A column of whole numbers, `None` for null.
+pub(crate) fn integers(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of days, `None` for null.
+pub(crate) fn dates(name: &str, values: impl Iterator<Item = Option<NaiveDate>>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of moments in UTC, in milliseconds; `None` for null.
+pub(crate) fn times(name: &str, values: impl Iterator<Item = Option<DateTime<Utc>>>) -> Column {
+    let millis = values.map(|at| at.map(|at| at.timestamp_millis()));
+    let millis = Int64Chunked::from_iter_options(name.into(), millis);
+    millis.into_datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC)).into_column()
+}
+
 /// A column of counts.
 pub(crate) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of switches, `None` for null.
+pub(crate) fn optional_switches(name: &str, values: impl Iterator<Item = Option<bool>>) -> Column {
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 

@@ -15,7 +15,7 @@ mod owners;
 mod scope;
 mod text;
 mod verification;
-pub(super) mod words;
+pub(crate) mod words;
 
 use serde::Serialize;
 

@@ -1,25 +1,18 @@
-//! What people read of a package, all of it printed from the model.
+//! `readme.md`: what the package is, and the commands that prove it.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use super::{
-    model::{Ending, Period},
-    words,
+    super::{
+        model::{Ending, Period},
+        words,
+    },
+    About, DocumentError, Documents,
 };
-use crate::{bundle::package, digest::Digest};
+use crate::bundle::package;
 
-/// What documents say of the package that they stand in, beside the model.
-#[derive(Debug, Clone, Copy)]
-pub struct About {
-    /// SHA-256 of the manifest without the documents: what they print, and every PDF carries as `evidence-root.txt`.
-    pub root: Digest,
-    /// SHA-256 of the SPKI of the key that signs the package.
-    pub signing_key: Digest,
-}
-
-/// The documents, by path below `data/documents/`.
-pub fn documents(period: &Period, about: &About) -> BTreeMap<String, Vec<u8>> {
-    BTreeMap::from([("readme.md".to_owned(), readme(period, about).into_bytes())])
+pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
+    Ok(Documents::from([("readme.md".to_owned(), readme(period, about).into_bytes())]))
 }
 
 /// What the package is, and the commands that prove it.
@@ -71,7 +64,8 @@ fn readme(period: &Period, about: &About) -> String {
     text
 }
 
-fn commands() -> String {
+/// What proves the package without kubeproof, in its folder.
+pub(super) fn commands() -> String {
     format!(
         "jq -r .payload attest/bundle.dsse.json | base64 -d > /tmp/p; T=$(jq -r .payloadType attest/bundle.dsse.json)\n\
          test \"$T\" = application/vnd.in-toto+json && test \"$(jq -r .predicateType /tmp/p)\" = {}\n\
