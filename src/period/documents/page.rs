@@ -70,10 +70,16 @@ struct Open<'a> {
     state: String,
 }
 
+/// A document in all its forms.
 #[derive(Serialize)]
-struct Document {
-    path: String,
+struct Document<'a> {
     about: String,
+    files: Vec<File<'a>>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
     size: String,
 }
 
@@ -191,30 +197,36 @@ fn open_row<'a>(cluster: &'a ClusterPeriod, x: &'a Exception) -> Open<'a> {
     }
 }
 
-/// Every other document with what it is; a table's two forms stand beside each other.
-fn listed(period: &Period, others: &Documents) -> Vec<Document> {
-    let framework = |id: &str| {
-        let known = period.frameworks.iter().find(|framework| framework.id == id);
-        known.map_or(id, |framework| framework.title.as_str()).to_owned()
-    };
-    let about = |path: &str| {
-        let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
-        let name = stem.rsplit('/').next().unwrap_or(stem);
-        match extension {
-            "xlsx" => "All tables as one workbook: types, filters, a column for management's response".to_owned(),
-            "md" => "What the package is, how to prove it, how to walk from a line to a signed byte".to_owned(),
-            "json" => format!("{}: OSCAL assessment results", framework(name)),
-            "pdf" => format!("{}: report", framework(name)),
-            _ => format!("The table of {}", name.replace('-', " ")),
+/// Every other document with what it is, tables last; the forms of a table stand beside each other.
+fn listed<'a>(period: &Period, others: &'a Documents) -> Vec<Document<'a>> {
+    let file = |(path, bytes): (&'a String, &Vec<u8>)| File { path, size: size(bytes.len()) };
+    let (tables, files): (Vec<File<'a>>, Vec<_>) =
+        others.iter().map(file).partition(|file| file.path.starts_with(tables::FOLDER));
+    let mut listed: Vec<Document<'a>> = Vec::new();
+    for file in files.into_iter().chain(tables) {
+        let about = about(period, file.path);
+        match listed.last_mut() {
+            Some(document) if document.about == about => document.files.push(file),
+            _ => listed.push(Document { about, files: vec![file] }),
         }
+    }
+    listed
+}
+
+fn about(period: &Period, path: &str) -> String {
+    let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    let framework = || {
+        let known = period.frameworks.iter().find(|framework| framework.id == name);
+        known.map_or(name, |framework| framework.title.as_str())
     };
-    let document = |(path, bytes): (&String, &Vec<u8>)| Document {
-        path: path.clone(),
-        about: about(path),
-        size: size(bytes.len()),
-    };
-    let (files, tables): (Vec<_>, Vec<_>) = others.iter().partition(|(path, _)| !path.starts_with(tables::FOLDER));
-    files.into_iter().chain(tables).map(document).collect()
+    match extension {
+        "xlsx" => "All tables as one workbook, with a column for management's response".to_owned(),
+        "md" => "What the package is, how to prove it, how to walk from a line to a signed byte".to_owned(),
+        "json" => format!("OSCAL assessment results: {}", framework()),
+        "pdf" => format!("Report: {}", framework()),
+        _ => format!("Table: {}", name.replace('-', " ")),
+    }
 }
 
 fn size(bytes: usize) -> String {

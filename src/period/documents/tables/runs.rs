@@ -7,7 +7,8 @@ use super::{
     cells::{count, finished, joined, named, number, switch, table, text, time},
 };
 use crate::period::model::{
-    ClusterPeriod, ControlTotal, Excluded, Gap, Period, Remark, ResourceTotal, Run, RunNumber, Unseen,
+    Cadence, ClusterPeriod, ControlTotal, Excluded, Gap, Period, Remark, ResourceTotal, Run, RunNumber, Schedule,
+    Unseen,
 };
 
 type Row<'a, T> = (&'a ClusterPeriod, &'a T);
@@ -109,7 +110,7 @@ pub(super) fn cadence(period: &Period) -> Table {
         (
             "cadence",
             "Cadence",
-            "One row a missed, unscheduled or partial run, and one a time without a run that a framework does not allow.",
+            "The schedule, one row a missed, unscheduled or partial run, and one a time without a run that a framework does not allow.",
         ),
         period.clusters.iter().flat_map(events),
         vec![
@@ -131,6 +132,7 @@ fn events(cluster: &ClusterPeriod) -> Vec<Event<'_>> {
     let event = |what| Event { cluster: &cluster.folder, what, ..Event::default() };
     let gap =
         |what, gap: &Gap| Event { from: Some(gap.from), to: Some(gap.to), seconds: Some(gap.seconds), ..event(what) };
+    let due = Event { detail: due(cadence), ..event("schedule") };
     let missed = cadence.missed.iter().map(|missed| Event {
         from: Some(missed.due),
         detail: missed.excluded.as_ref().map(|name| format!("bundle {name} claims to be it")).unwrap_or_default(),
@@ -156,7 +158,19 @@ fn events(cluster: &ClusterPeriod) -> Vec<Event<'_>> {
         })
     });
     let longest = cadence.longest_gap.iter().map(|found| gap("longest gap", found));
-    missed.chain(unscheduled).chain(partial).chain(exceeded).chain(longest).collect()
+    std::iter::once(due).chain(missed).chain(unscheduled).chain(partial).chain(exceeded).chain(longest).collect()
+}
+
+fn due(cadence: &Cadence) -> String {
+    let met = match cadence.expected {
+        Some(expected) => format!("{} of {expected} runs that were due", cadence.met),
+        None => "how many runs were due is not known".to_owned(),
+    };
+    match &cadence.schedule {
+        Some(Schedule::Given { cron, time_zone, .. }) => format!("{met}, by the schedule {cron} {time_zone}"),
+        Some(Schedule::Statements) => format!("{met}: only what the runs say of themselves"),
+        None => format!("{met}: nobody named a schedule"),
+    }
 }
 
 /// One row a run.
