@@ -4,6 +4,8 @@
 //! an objective: what no run decided is `not-satisfied` for the reason `other`, and says so. UUIDs follow from what
 //! they name, so that the same exception has the same one in every package.
 
+use std::collections::BTreeSet;
+
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
@@ -27,6 +29,9 @@ const VERSION: &str = "1.2.1";
 const NAMESPACE: &str = "https://kubeproof.dev/oscal/v1";
 /// From the folder of these files to that of the package's data.
 const DATA: &str = "../../";
+
+/// Exceptions of a result, worst first: readers of OSCAL hold a document in memory as a tree.
+const EXCEPTIONS: usize = 2_000;
 
 /// One file a framework that some run evaluated.
 pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
@@ -81,13 +86,16 @@ fn result(period: &Period, framework: &FrameworkPeriod, cluster: &ClusterPeriod)
     let last = cluster.runs.last()?;
     rows.first()?;
     let of_framework = |id: &String| id.strip_prefix(&framework.id).is_some_and(|rest| rest.starts_with('/'));
-    let exceptions: Vec<&Exception> =
-        cluster.exceptions.iter().filter(|x| x.requirements.iter().any(of_framework)).collect();
+    let concerned = || cluster.exceptions.iter().filter(|x| x.requirements.iter().any(of_framework));
+    let exceptions: Vec<&Exception> = concerned().take(EXCEPTIONS).collect();
+    let left = concerned().count() - exceptions.len();
     let requirements = rows.iter().map(|row| held(period, cluster, row, last));
     let runs = cluster.runs.iter().map(|run| observed_run(cluster, run));
     let failures = exceptions.iter().map(|x| observed_exception(cluster, x));
     let controls: Vec<Value> = rows.iter().map(|row| json!({"control-id": control(row)})).collect();
-    let remarks: Vec<String> = cluster.remarks.iter().map(|remark| format!("- {}", remark.text)).collect();
+    let more = format!("{left} exceptions are not listed: ../tables/exceptions.parquet has all");
+    let remarks = cluster.remarks.iter().map(|remark| remark.text.as_str()).chain((left > 0).then_some(more.as_str()));
+    let remarks: Vec<String> = remarks.map(|remark| format!("- {remark}")).collect();
     Some(json!({
         "uuid": uuid(&["result", &span(period), &framework.id, &cluster.folder]),
         "title": line(&format!("{} in {}", framework.title, cluster.folder)),
@@ -105,7 +113,7 @@ fn result(period: &Period, framework: &FrameworkPeriod, cluster: &ClusterPeriod)
         "reviewed-controls": {"control-selections": [{"include-controls": controls}]},
         "observations": requirements.chain(failures).chain(runs).collect::<Vec<_>>(),
         "risks": exceptions.iter().map(|x| risk(cluster, x)).collect::<Vec<_>>(),
-        "findings": rows.iter().map(|row| finding(period, cluster, row)).collect::<Vec<_>>(),
+        "findings": rows.iter().map(|row| finding(period, cluster, row, &exceptions)).collect::<Vec<_>>(),
         "remarks": if remarks.is_empty() { Value::Null } else { remarks.join("\n").into() },
     }))
 }
@@ -269,8 +277,10 @@ fn risk(cluster: &ClusterPeriod, x: &Exception) -> Value {
     })
 }
 
-fn finding(period: &Period, cluster: &ClusterPeriod, row: &RequirementPeriod) -> Value {
-    let exceptions: Vec<&Exception> = cluster.exceptions.iter().filter(|x| row.exceptions.contains(&x.id)).collect();
+/// A requirement, with those of the listed exceptions that count for it.
+fn finding(period: &Period, cluster: &ClusterPeriod, row: &RequirementPeriod, listed: &[&Exception]) -> Value {
+    let counted: BTreeSet<&str> = row.exceptions.iter().map(String::as_str).collect();
+    let exceptions: Vec<&Exception> = listed.iter().copied().filter(|x| counted.contains(x.id.as_str())).collect();
     let own = uuid(&["requirement", &span(period), &cluster.folder, &row.full_id()]);
     let observed = exceptions.iter().map(|x| exception(cluster, "exception", x));
     let (target, state, reason) = target(row);

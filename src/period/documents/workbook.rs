@@ -15,8 +15,10 @@ use crate::{clock::rfc3339, period::model::Period};
 /// Name of the workbook.
 pub(super) const FILE: &str = "workbook.xlsx";
 
-/// Rows of a sheet below its header, as the format allows.
-const MAX_ROWS: usize = 1_048_575;
+const ABOUT: &str = "About";
+
+/// Rows of a sheet below its header: programs that open it hold all of them in memory.
+const MAX_ROWS: usize = 30_000;
 /// Characters of a cell; the format allows 32,767.
 const MAX_CHARACTERS: usize = 32_000;
 
@@ -52,62 +54,66 @@ impl Formats {
     }
 }
 
-/// The workbook: a sheet that says what it is, and one a table.
-pub(super) fn write(period: &Period, about: &About, tables: &[Table]) -> Result<Vec<u8>, XlsxError> {
-    let mut workbook = Workbook::new();
-    workbook.set_properties(
-        &DocProperties::new()
-            .set_title(format!("Evidence from {} to {}", period.from, period.to))
-            .set_author(format!("kubeproof {}", period.tool_version))
-            .set_creation_datetime(&moment(period.made)?),
-    );
-    let formats = Formats::new();
-    about_sheet(workbook.add_worksheet(), period, about, tables, &formats)?;
-    for table in tables {
-        sheet(workbook.add_worksheet(), table, &formats)?;
-    }
-    workbook.save_to_buffer()
+/// A workbook that grows by one sheet a table, so that no two tables are in memory at once.
+pub(super) struct Book {
+    workbook: Workbook,
+    formats: Formats,
+    /// Title, file name, rows and what a row is, of each table so far.
+    tables: Vec<(&'static str, &'static str, usize, &'static str)>,
 }
 
-fn about_sheet(
-    sheet: &mut Worksheet,
-    period: &Period,
-    about: &About,
-    tables: &[Table],
-    formats: &Formats,
-) -> Result<(), XlsxError> {
-    sheet.set_name("About")?.set_column_width(0, 26)?.set_column_width(1, 12)?.set_column_width(2, 110)?;
-    sheet.write_string_with_format(0, 0, format!("Evidence from {} to {}", period.from, period.to), &formats.title)?;
-    sheet.write_string(
-        1,
-        0,
-        "Facts of the signed package that this file lies in; the package's readme.md proves them.",
-    )?;
-    let facts = facts(period, about);
-    let mut row = 3;
-    for (label, value) in &facts {
-        sheet.write_string_with_format(row, 0, *label, &formats.label)?;
-        sheet.write_string_with_format(row, 1, shortened(value), &Format::new())?;
+impl Book {
+    /// With nothing in it but the sheet that will say what it is.
+    pub fn new(period: &Period) -> Result<Self, XlsxError> {
+        let mut workbook = Workbook::new();
+        workbook.set_properties(
+            &DocProperties::new()
+                .set_title(format!("Evidence from {} to {}", period.from, period.to))
+                .set_author(format!("kubeproof {}", period.tool_version))
+                .set_creation_datetime(&moment(period.made)?),
+        );
+        workbook.add_worksheet().set_name(ABOUT)?;
+        Ok(Self { workbook, formats: Formats::new(), tables: Vec::new() })
+    }
+
+    /// Adds a table as a sheet.
+    pub fn add(&mut self, table: &Table) -> Result<(), XlsxError> {
+        sheet(self.workbook.add_worksheet(), table, &self.formats)?;
+        self.tables.push((table.title, table.name, table.rows(), table.about));
+        Ok(())
+    }
+
+    /// The file.
+    pub fn finish(mut self, period: &Period, about: &About) -> Result<Vec<u8>, XlsxError> {
+        let sheet = self.workbook.worksheet_from_name(ABOUT)?;
+        let formats = &self.formats;
+        sheet.set_column_width(0, 26)?.set_column_width(1, 12)?.set_column_width(2, 110)?;
+        let title = format!("Evidence from {} to {}", period.from, period.to);
+        sheet.write_string_with_format(0, 0, title, &formats.title)?;
+        sheet.write_string(1, 0, "Facts of the signed package that this file lies in; its readme.md proves them.")?;
+        let mut row = 3;
+        for (label, value) in facts(period, about) {
+            sheet.write_string_with_format(row, 0, label, &formats.label)?;
+            sheet.write_string(row, 1, shortened(&value))?;
+            row += 1;
+        }
         row += 1;
+        for (column, title) in (0..).zip(["Sheet", "Rows", "What it holds"]) {
+            sheet.write_string_with_format(row, column, title, &formats.head)?;
+        }
+        for (title, name, rows, about) in self.tables {
+            row += 1;
+            let more = match rows.saturating_sub(MAX_ROWS) {
+                0 => String::new(),
+                left => format!(" {left} of them are not in the sheet: {FOLDER}{name}.parquet has all."),
+            };
+            sheet.write_string_with_format(row, 0, title, &formats.label)?;
+            sheet.write_number_with_format(row, 1, as_number(rows), &formats.number)?;
+            sheet.write_string_with_format(row, 2, format!("{about}{more}"), &formats.text)?;
+        }
+        sheet.set_landscape().set_print_fit_to_pages(1, 0);
+        self.workbook.save_to_buffer()
     }
-    row += 1;
-    for (column, title) in (0..).zip(["Sheet", "Rows", "What it holds"]) {
-        sheet.write_string_with_format(row, column, title, &formats.head)?;
-    }
-    for table in tables {
-        row += 1;
-        let (rows, left) = (table.rows(), table.rows().saturating_sub(MAX_ROWS));
-        let more = match left {
-            0 => String::new(),
-            left => format!(" {left} more rows are in {FOLDER}{}.parquet.", table.name),
-        };
-        sheet.write_url_with_format(row, 0, format!("internal:'{}'!A1", table.title).as_str(), &formats.label)?;
-        sheet.write_string(row, 0, table.title)?;
-        sheet.write_number_with_format(row, 1, as_number(rows), &formats.number)?;
-        sheet.write_string_with_format(row, 2, format!("{}{more}", table.about), &formats.text)?;
-    }
-    sheet.set_landscape().set_print_fit_to_pages(1, 0);
-    Ok(())
 }
 
 fn facts(period: &Period, about: &About) -> Vec<(&'static str, String)> {

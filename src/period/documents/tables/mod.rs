@@ -9,7 +9,10 @@ pub(super) use effect::state;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{About, DocumentError, Documents, workbook};
+use super::{
+    About, DocumentError, Documents,
+    workbook::{self, Book},
+};
 use crate::{clock::rfc3339, period::model::Period, report::harmless, snapshot};
 
 /// Where the tables lie, below the documents.
@@ -83,35 +86,35 @@ impl Values {
     }
 }
 
-/// The tables, in the order of the sheets.
-pub(super) fn tables(period: &Period) -> Vec<Table> {
-    vec![
-        runs::remarks(period),
-        effect::requirements(period),
-        effect::statuses(period),
-        effect::exceptions(period),
-        effect::repair_times(period),
-        runs::runs(period),
-        runs::cadence(period),
-        runs::control_totals(period),
-        runs::resource_totals(period),
-        access::population(period),
-        access::privileged(period),
-        access::scope_changes(period),
-        access::declarations(period),
-        runs::excluded(period),
-    ]
-}
+/// What builds each table, in the order of the sheets.
+const BUILDERS: [fn(&Period) -> Table; 14] = [
+    runs::remarks,
+    effect::requirements,
+    effect::statuses,
+    effect::exceptions,
+    effect::repair_times,
+    runs::runs,
+    runs::cadence,
+    runs::control_totals,
+    runs::resource_totals,
+    access::population,
+    access::privileged,
+    access::scope_changes,
+    access::declarations,
+    runs::excluded,
+];
 
-/// The workbook, and each table as CSV and as Parquet.
+/// Each table as CSV, as Parquet and as a sheet of the workbook.
 pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let tables = tables(period);
-    let mut files = Documents::from([(workbook::FILE.to_owned(), workbook::write(period, about, &tables)?)]);
-    for table in &tables {
+    let (mut files, mut book) = (Documents::new(), Book::new(period)?);
+    for build in BUILDERS {
+        let table = build(period);
         let file = |extension: &str| format!("{FOLDER}{}.{extension}", table.name);
-        files.insert(file("csv"), csv(table).map_err(|source| DocumentError::Csv { file: file("csv"), source })?);
-        files.insert(file("parquet"), parquet(&file("parquet"), table)?);
+        files.insert(file("csv"), csv(&table).map_err(|source| DocumentError::Csv { file: file("csv"), source })?);
+        files.insert(file("parquet"), parquet(&file("parquet"), &table)?);
+        book.add(&table)?;
     }
+    files.insert(workbook::FILE.to_owned(), book.finish(period, about)?);
     Ok(files)
 }
 
