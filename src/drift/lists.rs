@@ -71,7 +71,7 @@ const SETS: &[&str] = &[
 /// How items of `field` in `parent` are matched.
 pub(super) fn identity(parent: &str, field: &str) -> Identity {
     let is_row = |row: &&str| *row == field || row.split_once('/') == Some((parent, field));
-    if SETS.iter().any(|row| is_row(&row)) {
+    if SETS.iter().any(is_row) {
         return Identity::Set;
     }
     // What runs goes by order, even where its items have names.

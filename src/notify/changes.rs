@@ -36,7 +36,9 @@ pub struct Changes {
     pub still: u64,
     /// Objects added, removed or changed.
     pub objects: u64,
-    /// Checks, frameworks and declarations that changed.
+    /// Waivers, attestations and provider documents that began or ceased to hold.
+    pub declarations: u64,
+    /// Files of checks, frameworks and declarations that changed.
     pub rules: u64,
 }
 
@@ -114,6 +116,7 @@ impl Changes {
             accepted: kind(FindingChangeKind::Accepted).count() as u64,
             still: drift.still,
             objects: drift.objects.len() as u64,
+            declarations: drift.declarations.len() as u64,
             rules: drift.rules.len() as u64,
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     digest::Digest,
     evaluate::Status,
     framework::Severity,
-    report::{BySeverity, Input, Stored, view::words},
+    report::{BySeverity, HistoryLine, Input, Stored, view::words},
 };
 
 /// Schema of the JSON form; keys are stable, additions are allowed.
@@ -194,29 +194,27 @@ impl Committed<'_> {
     /// What is said of it.
     pub fn message(&self, severity: Severity) -> Message {
         let Input { meta, coverage, .. } = self.input;
-        let counts = self.counts();
-        let changes = Changes::of(self.input.drift);
+        let (counts, changes) = (self.counts(), Changes::of(self.input.drift));
         let error = coverage.failure().map(|failure| clean(&failure));
+        let summary = sentence(&meta.cluster, error.as_deref(), &counts, &changes);
+        let cluster = Cluster {
+            name: Some(clean(&meta.cluster)),
+            folder: Some(coverage.cluster.folder()),
+            environment: meta.environment.as_deref().map(clean),
+        };
+        let run = Run { scheduled: meta.scheduled, started: meta.started, finished: meta.finished };
         Message {
-            event: self.occasion(severity),
-            summary: sentence(&meta.cluster, error.as_deref(), &counts, &changes),
-            cluster: Cluster {
-                name: Some(clean(&meta.cluster)),
-                folder: Some(coverage.cluster.folder()),
-                environment: meta.environment.as_deref().map(clean),
-            },
-            run: Run { scheduled: meta.scheduled, started: meta.started, finished: meta.finished },
             error,
             counts: Some(counts),
             changes: Some(changes),
             gaps: self.gaps(),
             evidence: Some(self.evidence()),
-            ..Message::empty()
+            ..Message::new(self.occasion(severity), summary, cluster, run)
         }
     }
 
     fn counts(&self) -> Counts {
-        let own = crate::report::HistoryLine::of(self.input.evaluation, self.input.coverage, None);
+        let own = HistoryLine::of(self.input.evaluation, self.input.coverage, None);
         Counts {
             open: own.exceptions,
             waived: own.waived,
@@ -254,26 +252,24 @@ impl Failed<'_> {
     /// What is said of it.
     pub fn message(&self) -> Message {
         let error = clean(self.reason);
-        Message {
-            event: Occasion::Failure,
-            summary: format!("{}no evidence was committed: {error}", self.cluster.map_or_else(String::new, named)),
-            cluster: Cluster { name: self.cluster.map(clean), folder: None, environment: self.environment.map(clean) },
-            run: self.run.clone(),
-            error: Some(error),
-            ..Message::empty()
-        }
+        let summary = format!("{}no evidence was committed: {error}", self.cluster.map_or_else(String::new, named));
+        let (name, environment) = (self.cluster.map(clean), self.environment.map(clean));
+        let cluster = Cluster { name, folder: None, environment };
+        Message { error: Some(error), ..Message::new(Occasion::Failure, summary, cluster, self.run.clone()) }
     }
 }
 
 impl Message {
-    fn empty() -> Self {
+    /// What is known of every run.
+    fn new(event: Occasion, summary: String, cluster: Cluster, run: Run) -> Self {
+        let tool = Tool { name: "kubeproof", version: env!("CARGO_PKG_VERSION").into() };
         Self {
             schema: SCHEMA,
-            tool: Tool { name: "kubeproof", version: env!("CARGO_PKG_VERSION").into() },
-            event: Occasion::Always,
-            summary: String::new(),
-            cluster: Cluster { name: None, folder: None, environment: None },
-            run: Run { scheduled: None, started: DateTime::UNIX_EPOCH, finished: DateTime::UNIX_EPOCH },
+            tool,
+            event,
+            summary,
+            cluster,
+            run,
             error: None,
             counts: None,
             changes: None,

@@ -6,6 +6,7 @@ use std::{
     future::pending,
     io,
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, mpsc},
     thread,
 };
@@ -15,8 +16,15 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::oneshot};
+use tokio_rustls::TlsAcceptor;
+
+use super::{install_tls, judges};
 
 /// What the server does with a request.
 #[derive(Debug, Clone)]
@@ -38,6 +46,28 @@ impl Answer {
     /// A status with one header.
     pub fn with(status: u16, name: &'static str, value: impl Into<String>) -> Self {
         Self::Says(status, vec![(name, value.into())], "answer-zq7 secret")
+    }
+}
+
+/// A certificate for 127.0.0.1, its key, and the authority that signed it: files in PEM.
+pub struct Identity {
+    pub authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Identity {
+    /// Has openssl make one in `folder`.
+    pub fn make(folder: &Path) -> Self {
+        let script = "\
+            new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n\
+            openssl req -x509 $new -keyout ca.key -out ca.pem -subj /CN=authority -days 2\n\
+            openssl req $new -keyout key.pem -out request.pem -subj /CN=hook\n\
+            printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > extensions\n\
+            openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 2 -extfile extensions -out certificate.pem";
+        judges::shell(script, folder).unwrap();
+        let file = |name| folder.join(name);
+        Self { authority: file("ca.pem"), certificate: file("certificate.pem"), key: file("key.pem") }
     }
 }
 
@@ -71,6 +101,7 @@ struct State {
 /// The server; it ends with the value.
 pub struct Receiver {
     address: SocketAddr,
+    scheme: &'static str,
     state: Arc<Mutex<State>>,
     _stop: oneshot::Sender<Infallible>,
 }
@@ -78,6 +109,20 @@ pub struct Receiver {
 impl Receiver {
     /// Starts one that gives these answers in order, and the last one from then on.
     pub fn start(script: impl IntoIterator<Item = Answer>) -> Self {
+        Self::start_with(script, None)
+    }
+
+    /// The same over TLS, with a certificate for 127.0.0.1.
+    pub fn start_tls(script: impl IntoIterator<Item = Answer>, identity: &Identity) -> Self {
+        install_tls();
+        let chain = CertificateDer::pem_file_iter(&identity.certificate).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        Self::start_with(script, Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn start_with(script: impl IntoIterator<Item = Answer>, tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let state = Arc::new(Mutex::new(State { script: script.into_iter().collect(), ..State::default() }));
         let (stop, stopped) = oneshot::channel::<Infallible>();
         let (tell, address) = mpsc::channel();
@@ -88,17 +133,17 @@ impl Receiver {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
-                    () = serve(listener, shared) => {}
+                    () = serve(listener, tls, shared) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Self { address: address.recv().unwrap(), state, _stop: stop }
+        Self { address: address.recv().unwrap(), scheme, state, _stop: stop }
     }
 
     /// A URL below it.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// Its origin.
@@ -123,12 +168,23 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap()
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let state = Arc::clone(&state);
+        let (state, tls) = (Arc::clone(&state), tls.clone());
         let service = service_fn(move |request| answer(request, Arc::clone(&state)));
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            let server = http1::Builder::new();
+            // A client that goes away is what some tests are about.
+            match tls {
+                None => drop(server.serve_connection(TokioIo::new(stream), service).await),
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        drop(server.serve_connection(TokioIo::new(stream), service).await);
+                    }
+                }
+            }
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time:
 use serde_json::Value;
 
 use crate::{
-    harness::hooks::{Answer, Receiver},
+    harness::hooks::{Answer, Identity, Receiver},
     live::workspace::{Ended, Workspace, files},
 };
 
@@ -128,6 +128,39 @@ fn no_hook_fails_a_run_or_holds_it_up() {
     }
     assert_eq!(fine.received().len(), 1);
     assert_eq!(user.bundles().len(), 1);
+}
+
+#[test]
+fn over_tls_the_certificate_decides() {
+    let user = Workspace::new();
+    let identity = Identity::make(&user.write("pki/here", "").with_file_name(""));
+    let hook = Receiver::start_tls([Answer::status(200)], &identity);
+    let hooks = format!("  - {{url: '{}', on: always}}\n", hook.url("/path-zq7"));
+    let run = |authority: Option<&Path>| {
+        let mut command = shop(&user, &hooks);
+        command.envs(authority.map(|file| ("SSL_CERT_FILE", file)));
+        let ended = Ended::from(october(&mut command).output().unwrap()).expect(0);
+        without_secrets(&user, &ended);
+        ended.stderr
+    };
+    let refused = run(None);
+    assert!(refused.contains("was not notified: invalid peer certificate: UnknownIssuer"), "{refused}");
+    assert!(hook.received().is_empty(), "the message and the path never left");
+    let trusted = run(Some(&identity.authority));
+    assert!(trusted.contains(&format!("notified hook 1 ({})", hook.origin())), "{trusted}");
+    assert_eq!(hook.only().path, "/path-zq7");
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_used() {
+    let proxy = Receiver::start([Answer::status(200)]);
+    let user = Workspace::new();
+    let mut command = shop(&user, "  - {url: 'http://hooks.invalid/path-zq7', on: always}\n");
+    command.env("HTTP_PROXY", proxy.origin());
+    let ended = Ended::from(october(&mut command).output().unwrap()).expect(0);
+    without_secrets(&user, &ended);
+    assert!(ended.stderr.contains("notified hook 1 (http://hooks.invalid)"), "{}", ended.stderr);
+    assert_eq!(proxy.only().path, "http://hooks.invalid/path-zq7");
 }
 
 #[test]
