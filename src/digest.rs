@@ -2,6 +2,7 @@
 
 use std::{fmt, io, str::FromStr};
 
+use futures::{TryStream, TryStreamExt as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -30,6 +31,18 @@ impl Digest {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The digest of pieces one after the other.
+    ///
+    /// # Errors
+    /// The first piece that did not come.
+    pub async fn of_pieces<B: AsRef<[u8]>, E>(pieces: impl TryStream<Ok = B, Error = E>) -> Result<Self, E> {
+        let add = async |mut hasher: Sha256, piece: B| {
+            hasher.update(piece.as_ref());
+            Ok(hasher)
+        };
+        Ok(Self(pieces.try_fold(Sha256::new(), add).await?.finalize().into()))
     }
 
     /// The 64 hex digits without the algorithm's name, as manifests write it.

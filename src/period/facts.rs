@@ -149,7 +149,7 @@ impl Facts {
         let predicate = verified.predicate().clone();
         let (bundle, index, commit) = (verified.id(), verified.commit().index(), verified.commit().bytes().to_vec());
         let mut files = verified.into_files();
-        files.retain(|name, _| !name.starts_with(bag::REPORT) && !name.ends_with(".csv"));
+        files.retain(|name, _| !name.starts_with(bag::REPORT));
         let coverage: Coverage = json(&files, COVERAGE)?;
         let evaluation = within(evaluation(&files)?, scope);
         let lines = bag::parse(file(&files, bag::MANIFEST)?).map_err(|error| error.to_string())?;

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectStore as _, path::Path};
 
 use super::{CONCURRENCY, Cause, Patience, Store, StoreError, create::Created};
-use crate::digest::Digest;
+use crate::{bundle::verify::BundleFiles, digest::Digest};
 
 /// Files that a bundle may have; a store that shows more is not worth reading.
 const MOST_FILES: usize = 20_000;
@@ -47,6 +47,14 @@ impl Store {
     /// # Errors
     /// No such bundle, more than a bundle can hold, or a store that does not answer or refuses.
     pub async fn bundle_files(&self, cluster: &str, id: &Digest) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        Ok(self.bundle_without(cluster, id, &[]).await?.files)
+    }
+
+    /// The same, where of the files `unread` nothing but their digests is of interest.
+    ///
+    /// # Errors
+    /// As [`Store::bundle_files`].
+    pub async fn bundle_without(&self, cluster: &str, id: &Digest, unread: &[&str]) -> Result<BundleFiles, StoreError> {
         let folder = self.bundle(cluster, id)?;
         let listed = self.list_below(&folder).await?;
         let malformed =
@@ -66,11 +74,20 @@ impl Store {
                 listed.values().sum::<u64>() >> 20
             )));
         }
+        let vanished = |name: &str| malformed(format!("{name} vanished while the bundle was read"));
+        let (hashed, held): (Vec<String>, Vec<String>) =
+            listed.into_keys().partition(|name| unread.contains(&name.as_str()));
         let read = async |name: String| match self.read(&self.below(&folder, &name)?).await? {
             Some(bytes) => Ok((name, bytes)),
-            None => Err(malformed(format!("{name} vanished while the bundle was read"))),
+            None => Err(vanished(&name)),
         };
-        stream::iter(listed.into_keys()).map(read).buffer_unordered(CONCURRENCY).try_collect().await
+        let sum = async |name: String| match self.sum(&self.below(&folder, &name)?).await? {
+            Some(sum) => Ok((name, sum)),
+            None => Err(vanished(&name)),
+        };
+        let files = stream::iter(held).map(read).buffer_unordered(CONCURRENCY).try_collect().await?;
+        let hashed = stream::iter(hashed).map(sum).buffer_unordered(CONCURRENCY).try_collect().await?;
+        Ok(BundleFiles { files, hashed, ..BundleFiles::default() })
     }
 
     /// Names of bundles that the store has files of, committed or not, in order.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BundleFiles, Options, StepName, Trust, Verdict, content, steps::Steps};
+use super::{BundleFiles, Options, StepName, Sum, Trust, Verdict, content, steps::Steps};
 use crate::{
     bundle::{
         bag::{self, BagInfo, Lines},
@@ -18,6 +18,9 @@ use crate::{
 const FIXED: [&str; 6] = [bag::BAGIT, bag::BAG_INFO, bag::MANIFEST, bag::TAG_MANIFEST, envelope::FILE, sigstore::FILE];
 /// Folder of time stamps.
 const TSA: &str = "attest/tsa/";
+
+/// Every file of a bundle by bag path, as manifests know it.
+pub(super) type Sums = BTreeMap<String, Sum>;
 
 /// What steps 1 to 4 leave.
 pub(super) struct Judged {
@@ -41,19 +44,20 @@ pub(super) struct Proved {
 
 /// Steps 1 to 4.
 pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps: &mut Steps) -> Judged {
-    let BundleFiles { files, problems, leftovers } = input;
+    let sums = input.sums();
+    let BundleFiles { files, problems, leftovers, .. } = input;
     for path in leftovers {
         steps.pass(StepName::Files, path, "left over from an interrupted write of the store; not read");
     }
     for problem in &problems {
         steps.fail(StepName::Files, Verdict::Tampered, &problem.subject, &problem.detail);
     }
-    judge_names(&files, steps);
+    judge_names(&sums, steps);
     if !steps.has(Verdict::Tampered) {
         steps.pass(
             StepName::Files,
             "bundle",
-            format!("{} files, every name and kind as the format has it", files.len()),
+            format!("{} files, every name and kind as the format has it", sums.len()),
         );
     }
     let envelope = files.get(envelope::FILE).and_then(|bytes| match Envelope::parse(bytes) {
@@ -66,12 +70,12 @@ pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps:
     let Some(envelope) = envelope else { return Judged { envelope: None, proved: None } };
     let statement = judge_envelope(&envelope, trust, options, steps);
     let Some((statement, key, log_key)) = statement else {
-        judge_unsigned(&files, steps);
+        judge_unsigned(&files, &sums, steps);
         return Judged { envelope: Some(envelope), proved: None };
     };
     let said =
         Said { subjects: &statement.subject, documents: bag::REPORT, info: BagInfo::of_run(&statement.predicate) };
-    let lines = judge_manifest(&files, &said, &envelope, &key, steps);
+    let lines = judge_manifest(&files, &sums, &said, &envelope, &key, steps);
     if let Some(lines) = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest)) {
         content::judge(&files, &lines, &statement.predicate, steps);
     }
@@ -94,12 +98,12 @@ pub(super) fn is_stamp(path: &str) -> bool {
         .is_some_and(|n| n.parse::<u32>().is_ok_and(|number| number.to_string() == n))
 }
 
-pub(super) fn judge_names(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
-    for name in FIXED.into_iter().filter(|name| !files.contains_key(*name)) {
+pub(super) fn judge_names(sums: &Sums, steps: &mut Steps) {
+    for name in FIXED.into_iter().filter(|name| !sums.contains_key(*name)) {
         steps.fail(StepName::Files, Verdict::Tampered, name, "missing");
     }
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
-    for path in files.keys() {
+    for path in sums.keys() {
         let twin = folded.insert(path.to_lowercase(), path);
         let allowed = FIXED.contains(&path.as_str()) || bag::is_payload_path(path) || is_stamp(path);
         match twin {
@@ -193,13 +197,14 @@ pub(super) struct Said<'a> {
 /// Step 3: the manifest is the signed one, every file equals its line, and derived files are what they derive to.
 pub(super) fn judge_manifest(
     files: &BTreeMap<String, Vec<u8>>,
+    sums: &Sums,
     said: &Said<'_>,
     envelope: &Envelope,
     key: &VerifyingKey,
     steps: &mut Steps,
 ) -> Option<Lines> {
     let manifest = files.get(bag::MANIFEST)?;
-    let digest = Digest::of(manifest);
+    let digest = sums.get(bag::MANIFEST)?.digest;
     let signed = said.subjects.iter().find(|subject| subject.name == bag::MANIFEST);
     if signed.is_none_or(|subject| subject.digest.sha256 != digest.hex()) {
         steps.fail(StepName::Manifest, Verdict::Tampered, bag::MANIFEST, "not the manifest that was signed");
@@ -212,12 +217,12 @@ pub(super) fn judge_manifest(
             return None;
         }
     };
-    judge_lines(files, &lines, steps);
+    judge_lines(sums, &lines, steps);
     if said.subjects != statement::subjects_with(digest, &lines, said.documents) {
         let detail = "the statement's subjects are not the manifest and its PDFs";
         steps.fail(StepName::Manifest, Verdict::Tampered, envelope::FILE, detail);
     }
-    let octets = files.iter().filter(|(path, _)| path.starts_with(bag::DATA)).map(|(_, b)| b.len() as u64).sum();
+    let octets = sums.iter().filter(|(path, _)| path.starts_with(bag::DATA)).map(|(_, sum)| sum.octets).sum();
     let mut derived = bag::tag_files(manifest, octets, &said.info);
     if let Ok(bytes) = sigstore::derive(envelope, key) {
         derived.insert(sigstore::FILE.to_owned(), bytes);
@@ -240,12 +245,12 @@ pub(super) fn judge_manifest(
     Some(lines)
 }
 
-pub(super) fn judge_lines(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, steps: &mut Steps) {
-    let present: BTreeSet<&String> = files.keys().filter(|path| path.starts_with(bag::DATA)).collect();
+fn judge_lines(sums: &Sums, lines: &Lines, steps: &mut Steps) {
+    let present: BTreeSet<&String> = sums.keys().filter(|path| path.starts_with(bag::DATA)).collect();
     for (path, digest) in lines {
-        match files.get(path) {
+        match sums.get(path) {
             None => steps.fail(StepName::Manifest, Verdict::Tampered, path, "missing"),
-            Some(bytes) if Digest::of(bytes) != *digest => {
+            Some(sum) if sum.digest != *digest => {
                 steps.fail(StepName::Manifest, Verdict::Tampered, path, "changed since it was signed");
             }
             Some(_) => {}
@@ -258,11 +263,11 @@ pub(super) fn judge_lines(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, step
 
 /// Without a trusted signature files are only hashed and compared with the manifest beside them: a folder that
 /// contradicts itself is tampered with, whoever signed it.
-pub(super) fn judge_unsigned(files: &BTreeMap<String, Vec<u8>>, steps: &mut Steps) {
+pub(super) fn judge_unsigned(files: &BTreeMap<String, Vec<u8>>, sums: &Sums, steps: &mut Steps) {
     let Some(manifest) = files.get(bag::MANIFEST) else { return };
     match bag::parse(manifest) {
         Ok(lines) => {
-            judge_lines(files, &lines, steps);
+            judge_lines(sums, &lines, steps);
             if !steps.has(Verdict::Tampered) {
                 let detail = format!("{} files agree with the manifest, which nobody trusted vouches for", lines.len());
                 steps.pass(StepName::Manifest, bag::MANIFEST, detail);

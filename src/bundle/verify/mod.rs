@@ -22,7 +22,7 @@ use serde::Serialize;
 
 pub use chain::cluster;
 pub use package::{PackageSummary, Proved, package};
-pub use read::{BundleFiles, LogFiles, Problem};
+pub use read::{BundleFiles, LogFiles, Problem, Sum};
 pub use steps::{Step, StepName, Verdict};
 
 use crate::{

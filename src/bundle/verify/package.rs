@@ -117,11 +117,11 @@ fn judge(
     options: &Options,
     steps: &mut Steps,
 ) -> Option<(PackagePredicate, Option<Period>)> {
-    let files = &input.files;
+    let (files, sums) = (&input.files, input.sums());
     for problem in &input.problems {
         steps.fail(StepName::Files, Verdict::Tampered, &problem.subject, &problem.detail);
     }
-    judge_names(files, steps);
+    judge_names(&sums, steps);
     for path in files.keys().filter(|path| is_stamp(path)) {
         steps.fail(StepName::Files, Verdict::Tampered, path, "no file of this name belongs in a package");
     }
@@ -136,12 +136,12 @@ fn judge(
         return None;
     };
     let Some((statement, key)) = judge_envelope(envelope, trust, options, steps) else {
-        judge_unsigned(files, steps);
+        judge_unsigned(files, &sums, steps);
         return None;
     };
     let predicate = statement.predicate;
     let said = Said { subjects: &statement.subject, documents: DOCUMENTS, info: package::bag_info(&predicate) };
-    let lines = judge_manifest(files, &said, envelope, &key, steps);
+    let lines = judge_manifest(files, &sums, &said, envelope, &key, steps);
     let lines = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest));
     let period = lines.and_then(|lines| judge_content(files, &lines, &predicate, steps));
     Some((predicate, period))

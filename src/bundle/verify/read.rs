@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 
-use crate::bundle::log;
+use crate::{bundle::log, digest::Digest};
 
 /// One object of a store is at most this long.
 const MAX_FILE: u64 = 512 << 20;
@@ -46,15 +46,41 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// A file, as far as a manifest is about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// SHA-256 of its content.
+    pub digest: Digest,
+    /// Its size.
+    pub octets: u64,
+}
+
+impl Sum {
+    /// That of a content.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { digest: Digest::of(bytes), octets: bytes.len() as u64 }
+    }
+}
+
 /// The files of one bundle, and what stands among them that is none.
 #[derive(Debug, Clone, Default)]
 pub struct BundleFiles {
     /// Contents by bag path.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Large files that nothing is read from, by bag path: hashed piece by piece and never held.
+    pub hashed: BTreeMap<String, Sum>,
     /// Links, devices, names that are not text, files that are too long.
     pub problems: Vec<Problem>,
     /// What interrupted writes left in a store on this machine; never read.
     pub leftovers: Vec<String>,
+}
+
+impl BundleFiles {
+    /// Every file.
+    pub(super) fn sums(&self) -> BTreeMap<String, Sum> {
+        let held = self.files.iter().map(|(path, bytes)| (path.clone(), Sum::of(bytes)));
+        held.chain(self.hashed.iter().map(|(path, sum)| (path.clone(), *sum))).collect()
+    }
 }
 
 impl From<BTreeMap<String, Vec<u8>>> for BundleFiles {
