@@ -212,6 +212,9 @@ pub struct Config {
     /// Where numbers of runs are written; decides nothing, so no bundle holds it.
     #[serde(skip_serializing)]
     pub metrics: MetricsConfig,
+    /// Write each run's tables into the store's `lake/` too, for query engines.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lake: bool,
 }
 
 /// The cluster's names.

@@ -10,8 +10,9 @@
 //! 6. [`bundle`]: manifest, in-toto statement, DSSE envelope, log entry; and `verify`
 //! 7. [`store`]: create-only objects, the commit last
 //!
-//! [`pipeline`] strings them together for one run, and [`notify`] tells of it; [`schedule`] repeats it, and [`metrics`]
-//! counts; [`period`] joins many runs into one package; [`cli`] is the only module that prints.
+//! [`pipeline`] strings them together for one run, [`lake`] turns it into tables for query engines, and [`notify`] tells of
+//! it; [`schedule`] repeats it, and [`metrics`] counts; [`period`] joins many runs into one package; [`cli`] is the only
+//! module that prints.
 //! The clock, the random source and the keys are inputs: the same inputs give the same bytes.
 //!
 //! `kube` is used in [`collect`] alone, `object_store` in [`store`], `typst` in [`report`], signing keys in [`bundle`].
@@ -47,6 +48,8 @@ pub mod notify;
 pub mod schedule;
 
 pub mod metrics;
+
+pub mod lake;
 
 pub mod period;
 

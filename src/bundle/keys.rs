@@ -18,7 +18,7 @@ use ed25519_dalek::{
     },
 };
 
-use crate::{digest::Digest, snapshot::RedactionKey};
+use crate::{digest::Digest, period::pseudonym::PseudonymKey, snapshot::RedactionKey};
 
 /// File of the key that signs bundles.
 pub const SIGNING_FILE: &str = "signing.pem";
@@ -76,6 +76,14 @@ pub enum KeyError {
     /// A public key for which signatures prove nothing.
     #[error("{0} is a weak public key (small order or not in canonical form): anybody can forge signatures for it")]
     Weak(String),
+    /// Not a pseudonym key.
+    #[error("{path} is not a pseudonym key: {reason}")]
+    Pseudonym {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Not a redaction key.
     #[error("{path} is not a redaction key: {reason}")]
     Redaction {
@@ -331,6 +339,23 @@ pub fn load_redaction(path: &Path) -> Result<RedactionKey, KeyError> {
 pub fn parse_redaction(text: &str, from: &str) -> Result<RedactionKey, KeyError> {
     RedactionKey::parse(text.trim())
         .map_err(|error| KeyError::Redaction { path: from.to_owned(), reason: error.to_string() })
+}
+
+/// Reads a pseudonym key file that not everybody can read.
+///
+/// # Errors
+/// The file cannot be read, the world can read it, or it holds no such key.
+pub fn load_pseudonym(path: &Path) -> Result<PseudonymKey, KeyError> {
+    PseudonymKey::parse(read_private(path)?.trim())
+        .map_err(|error| KeyError::Pseudonym { path: path.display().to_string(), reason: error.to_string() })
+}
+
+/// Writes a pseudonym key (0600); an existing file is never touched.
+///
+/// # Errors
+/// The file exists already, or the system refuses.
+pub fn write_pseudonym(path: &Path, key: &PseudonymKey) -> Result<(), KeyError> {
+    create(path, 0o600, &format!("{}\n", key.to_text())).map(drop)
 }
 
 fn read_private(path: &Path) -> Result<String, KeyError> {

@@ -91,12 +91,15 @@ fn lock(folder: &Path) -> Result<Option<File>, Failure> {
 
 /// Three new keys from the operating system's randomness.
 pub(super) fn generate() -> Result<KeySet, Failure> {
-    let mut random = [[0; 32]; 3];
-    for seed in &mut random {
-        getrandom::fill(seed)
-            .map_err(|error| Failure::usage(format!("the system gives no random numbers: {error}")))?;
-    }
-    Ok(KeySet::generate(random))
+    Ok(KeySet::generate([random()?, random()?, random()?]))
+}
+
+/// 32 bytes of the operating system's randomness.
+pub(super) fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::usage(format!("the system gives no random numbers: {error}")))?;
+    Ok(bytes)
 }
 
 fn configured(settings: &Settings) -> Result<KeySet, Failure> {

@@ -28,6 +28,7 @@ mod output;
 mod period;
 mod progress;
 mod run;
+mod sample;
 mod settings;
 mod source;
 mod status;
@@ -167,6 +168,8 @@ enum Command {
     Node(node::Args),
     /// Make one signed package of a period's bundles, for an auditor
     Period(period::Args),
+    /// Draw an auditor's sample from a verified package
+    Sample(sample::Args),
     /// Run the schedules in a long-lived process
     Daemon(daemon::Args),
 }
@@ -192,6 +195,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Node(args) => node::run(&args),
         Command::Period(args) => period::run(&args),
+        Command::Sample(args) => sample::run(&args),
         Command::Daemon(args) => daemon::run(&args),
     };
     match outcome {

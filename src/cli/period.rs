@@ -16,6 +16,7 @@ use super::{
     stores::{self, is_cluster, runtime, trusted_key},
 };
 use crate::{
+    bundle::keys::load_pseudonym,
     period::{
         Holding, Made, Period, PeriodError, Planned, Request,
         model::{Exclusion, RemarkKind},
@@ -38,6 +39,7 @@ another key, or is missing, or when nothing was observed at all.
 Examples:
   kubeproof period --from 2026-07-01 --to 2026-09-30 --store s3://evidence/prod --out q3
   kubeproof period --from 2026-07-01 --to 2026-09-30 --framework pci-dss --scope card-data --out q3-pci
+  kubeproof period --from 2026-07-01 --to 2026-09-30 --pseudonymise --pseudonym-key q3.key --out q3
   kubeproof period --from 2026-07-01 --to 2026-09-30 --schedule schedules/daily.yaml --out q3
   kubeproof period --from 2026-07-01 --to 2026-09-30 --store s3://eu --store s3://us --out q3")]
 pub(super) struct Args {
@@ -66,6 +68,12 @@ pub(super) struct Args {
     /// Declared scope outside of which nothing is shown
     #[arg(long, value_name = "ID")]
     scope: Option<String>,
+    /// Replace users and groups by pseudonyms; service accounts are programs and keep their names
+    #[arg(long, requires = "pseudonym_key")]
+    pseudonymise: bool,
+    /// Key of the pseudonyms, from 'keys generate --pseudonym'; its owner keeps it
+    #[arg(long, value_name = "FILE", requires = "pseudonymise")]
+    pseudonym_key: Option<PathBuf>,
     /// Schedule that runs are held against: a schedule file, or five fields in quotes
     #[arg(long, value_name = "FILE|CRON")]
     schedule: Option<String>,
@@ -92,6 +100,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let settings = settings::load(&DefinitionArgs::of(args.config.clone()))?;
     let keys = key_source::existing(&settings, args.keys.as_deref())?;
     let run_key = trusted_key(args.key.as_deref())?.unwrap_or_else(|| keys.signing.public());
+    let pseudonyms = args.pseudonym_key.as_deref().map(load_pseudonym).transpose().map_err(Failure::usage)?;
     let now = clock()?.now();
     let progress = progress::Progress::new();
     let made = runtime()?.block_on(async {
@@ -108,6 +117,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             chosen: &chosen,
             frameworks: &args.frameworks,
             scope: args.scope.as_deref(),
+            pseudonyms: pseudonyms.as_ref(),
             planned: planned.as_ref(),
             run_key: &run_key,
             signing: &keys.signing,
@@ -176,6 +186,9 @@ fn explain(error: PeriodError) -> Failure {
             Failure::usage(&error).hint(format!("the runs evaluated: {known}"))
         }
         PeriodError::Scope(_) => Failure::usage(&error).hint("scopes are declared in scope.yaml, by their id"),
+        PeriodError::OtherScope { .. } => {
+            Failure::usage(&error).hint("leave out --framework, or name the scope that the framework is evaluated in")
+        }
         PeriodError::Evidence(_) => Failure::usage(&error).hint("nothing was written; verify the store and try again"),
         error => Failure::usage(error),
     }

@@ -169,6 +169,11 @@ impl Session<'_> {
         ran.warnings.extend(
             committed.skipped.iter().map(|slot| format!("log slot {} was passed over: {}", slot.slot, slot.reason)),
         );
+        if self.settings.config.lake {
+            stage(Stage::Lake);
+            let run = (&ran.bundle, committed.index);
+            ran.warnings.extend(pipeline::into_lake(self.store, &cluster, run, self.keys, now).await);
+        }
         progress.clear();
         let stored =
             report::Stored { index: Some(committed.index), url: self.store.bundle_url(&cluster, &ran.bundle.id) };

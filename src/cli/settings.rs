@@ -205,11 +205,13 @@ fn attested_files(config: &Config, base: &Path, rules: &mut RuleFiles) -> Result
     Ok(files)
 }
 
-/// The configuration as it goes into the bundle: without where keys are, and without credentials in store URLs.
+/// The configuration as it goes into the bundle: without where keys are, without credentials in store URLs, and without
+/// the switch of the lake, which decides nothing.
 fn without_credentials(config: &Config) -> Result<Vec<u8>, Failure> {
     let mut config = config.clone();
     config.keys = config::KeysConfig::default();
     config.state_dir = None;
+    config.lake = false;
     for store in &mut config.stores {
         if let Ok(mut url) = url::Url::parse(store)
             && url.set_username("").is_ok()

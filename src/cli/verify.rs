@@ -11,7 +11,7 @@ use crate::bundle::{
     keys::{KeyError, SIGNING_PUBLIC_FILE, VerifyingKey},
     package,
     verify::{
-        self, Options, Trust, Verdict, Verification, copy,
+        self, Options, Proved, Trust, Verdict, Verification, copy,
         pin::Pins,
         read::{self, Cluster, Found},
     },
@@ -99,6 +99,31 @@ pub(super) fn exit_of(verdict: Verdict) -> Exit {
     }
 }
 
+/// A period's package for a command that works on what it says: proved as this command proves it.
+///
+/// # Errors
+/// It is not verified, with the exit code of the verdict and the first thing that is wrong.
+pub(super) fn proved_package(path: &Path, key: Option<&Path>) -> Result<Proved, Failure> {
+    let is_no = || Failure::usage(format!("{} is no period's package", path.display()));
+    let found = read::open(path).map_err(|error| Failure::usage(error).hint("'kubeproof period' makes a package"))?;
+    let files = match found {
+        Found::Bundle { files, .. } if package::is_claimed(&files.files) => files,
+        Found::Bundle { .. } => return Err(is_no().hint("it is the bundle of one run; 'kubeproof period' joins many")),
+        Found::Clusters(_) => return Err(is_no().hint("it is a store; 'kubeproof period' makes a package of it")),
+    };
+    let (verification, proved) = verify::package(files, &trust(key)?, &Options::at(clock()?.now()));
+    proved.ok_or_else(|| {
+        let worst = verification.steps.iter().find(|step| !step.ok && step.result == verification.result);
+        let why = worst.map_or_else(String::new, |step| format!(": {}: {}", step.subject, step.detail));
+        let failure = Failure::usage(format!("{} is not verified{why}", path.display()));
+        let hint = match key {
+            None => "name the key that you were given: --key signing.pub".to_owned(),
+            Some(key) => format!("kubeproof verify {} --key {} says more", path.display(), key.display()),
+        };
+        failure.exit(exit_of(verification.result)).hint(hint)
+    })
+}
+
 fn trust(key: Option<&Path>) -> Result<Trust, Failure> {
     match key.map(VerifyingKey::load) {
         None => Ok(Trust::Nobody),
@@ -118,7 +143,7 @@ fn judge(args: &Args, trust: &Trust, options: &Options) -> Result<Vec<Verificati
                 return Err(Failure::usage("--out and --replay are about one bundle, and this is a period's package")
                     .hint("copy the folder as it is; 'kubeproof get' fetches a bundle of it"));
             }
-            Ok(vec![verify::package(files, trust, options)])
+            Ok(vec![verify::package(files, trust, options).0])
         }
         Found::Bundle { name, files, log } => {
             let (verification, verified) = verify::bundle(&name, files, &log, trust, options);

@@ -270,6 +270,15 @@ pub struct Variant {
     pub pass: Option<Spanned<String>>,
 }
 
+impl CheckFile {
+    /// Whether what it says depends on the time at which it is asked.
+    pub fn reads_clock(&self) -> bool {
+        let variants = self.variants.iter().filter_map(|variant| variant.pass.as_ref());
+        let mut deciding = [&self.when, &self.requires].into_iter().flatten().chain(variants).chain([&self.pass]);
+        deciding.any(|text| text.value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "now"))
+    }
+}
+
 /// A minor version of Kubernetes: the number after `1.`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Minor(pub u32);

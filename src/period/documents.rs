@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
-    model::{Ending, Period},
+    model::{Ending, FrameworkPeriod, Period},
     words,
 };
-use crate::{bundle::package, digest::Digest};
+use crate::{
+    bundle::package,
+    digest::Digest,
+    report::{self, PdfError},
+};
 
 /// What documents say of the package that they stand in, beside the model.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +24,17 @@ pub struct About {
 /// The documents, by path below `data/documents/`.
 pub fn documents(period: &Period, about: &About) -> BTreeMap<String, Vec<u8>> {
     BTreeMap::from([("readme.md".to_owned(), readme(period, about).into_bytes())])
+}
+
+/// `FRAMEWORK.pdf` for each framework.
+///
+/// # Errors
+/// A defect of the template, never what the package holds.
+pub fn pdfs(period: &Period, about: &About) -> Result<BTreeMap<String, Vec<u8>>, PdfError> {
+    let pdf = |framework: &FrameworkPeriod| {
+        Ok((format!("{}.pdf", framework.id), report::period_pdf(period, framework, about)?))
+    };
+    period.frameworks.iter().map(pdf).collect()
 }
 
 /// What the package is, and the commands that prove it.
@@ -59,10 +74,19 @@ fn readme(period: &Period, about: &About) -> String {
         about.root.hex(),
     );
     text.push_str(
+        "## Draw a sample\n\n\
+         The auditor chooses the seed after receiving the package, and anybody with both draws the same:\n\n\
+         ```\nkubeproof sample PACKAGE --seed N --size 25 --stratify namespace --key signing.pub\n```\n\n\
+         Without kubeproof, `python3 sample.py PACKAGE N 25 workload namespace`, sample.py being:\n\n```\n",
+    );
+    text.push_str(include_str!("../../examples/sample.py"));
+    text.push_str("```\n\n");
+    text.push_str(
         "## Walk from a line to a signed byte\n\n\
          `data/period.json` names, for each exception and each member of the population, the objects that show it by \
          digest. `data/evidence/CLUSTER/objects.parquet` holds the text with that digest (column `json`; its SHA-256 is \
-         the digest), the run, and the bundle whose `data/snapshot/objects.parquet` holds the same row. \
+         the digest; null where it is left out, as `withheld` says), the run, and the bundle whose \
+         `data/snapshot/objects.parquet` holds the same row. \
          `data/evidence/CLUSTER/runs/NNNN/` holds that bundle's manifest, its signed envelope and its entry in the log: \
          the manifest names the digest of that table, the envelope signs the manifest, the entry commits the envelope. \
          That the row stands in that table is this package's word until the bundle is at hand: `kubeproof get` fetches \
@@ -71,7 +95,8 @@ fn readme(period: &Period, about: &About) -> String {
     text
 }
 
-fn commands() -> String {
+/// The commands that prove a package without kubeproof, one a line.
+pub(crate) fn commands() -> String {
     format!(
         "jq -r .payload attest/bundle.dsse.json | base64 -d > /tmp/p; T=$(jq -r .payloadType attest/bundle.dsse.json)\n\
          test \"$T\" = application/vnd.in-toto+json && test \"$(jq -r .predicateType /tmp/p)\" = {}\n\

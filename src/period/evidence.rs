@@ -6,6 +6,7 @@ use super::{
     build::Built,
     facts::{Files, OBJECTS},
     model::{Cited, ClusterPeriod, Run, RunNumber, WrittenBy},
+    veil::Veil,
 };
 use crate::{
     bundle::{bag, package::EVIDENCE},
@@ -51,8 +52,9 @@ struct Row {
     namespace: Option<String>,
     name: String,
     uid: Option<String>,
-    json: String,
-    managers: String,
+    /// `None` where it names what must not be read.
+    json: Option<String>,
+    managers: Option<String>,
     run: RunNumber,
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn table_path(cluster: &str) -> String {
 ///
 /// # Errors
 /// The store does not answer, or holds other bytes than before.
-pub(super) async fn gather(store: &Store, built: &mut Built) -> Result<Files, EvidenceError> {
+pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) -> Result<Files, EvidenceError> {
     let Built { cluster, proofs, .. } = built;
     let mut rows: BTreeMap<Digest, Row> = BTreeMap::new();
     for (run, digests) in one_run_each(cluster) {
@@ -88,7 +90,8 @@ pub(super) async fn gather(store: &Store, built: &mut Built) -> Result<Files, Ev
     for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
     attribute(cluster, &rows);
     let mut files = Files::new();
-    let rows: Vec<Row> = rows.into_values().collect();
+    let mut rows: Vec<Row> = rows.into_values().collect();
+    cluster.withheld = rows.iter_mut().filter_map(|row| cover(row, veil)).collect();
     files.insert(table_path(&cluster.folder), write(&rows, &cluster.runs)?);
     for (run, proof) in cluster.runs.iter().zip(std::mem::take(proofs)) {
         let folder = proof_folder(&cluster.folder, run.number);
@@ -148,12 +151,23 @@ fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Resul
             namespace: namespaces[row].map(Into::into),
             name: names[row].into(),
             uid: uids[row].map(Into::into),
-            json: jsons[row].into(),
-            managers: managers[row].into(),
+            json: Some(jsons[row].into()),
+            managers: Some(managers[row].into()),
             run,
         });
     }
     Ok(rows)
+}
+
+/// Takes names out of a row. A text that holds one goes as a whole, since no part of it has the digest: then the digest
+/// is returned.
+fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<Digest> {
+    row.namespace.iter_mut().chain([&mut row.name]).for_each(|text| veil.text(text));
+    if ![&row.json, &row.managers].into_iter().flatten().any(|text| veil.hides(text)) {
+        return None;
+    }
+    (row.json, row.managers) = (None, None);
+    Some(row.digest)
 }
 
 /// Who wrote between the two runs that saw the object without and with what is asked about.
@@ -164,7 +178,8 @@ fn attribute(cluster: &mut ClusterPeriod, rows: &BTreeMap<Digest, Row>) {
         let (Some(row), Some(after), Some(by)) = (rows.get(&digest), after.and_then(finished), finished(by)) else {
             return Vec::new();
         };
-        let managers: Vec<WrittenBy> = serde_json::from_str(&row.managers).unwrap_or_default();
+        let managers: Vec<WrittenBy> =
+            serde_json::from_str(row.managers.as_deref().unwrap_or_default()).unwrap_or_default();
         let mut within: Vec<WrittenBy> =
             managers.into_iter().filter(|m| m.time.is_some_and(|time| after <= time && time <= by)).collect();
         within.sort_by(|a, b| (a.time, a).cmp(&(b.time, b)));
@@ -183,7 +198,7 @@ fn attribute(cluster: &mut ClusterPeriod, rows: &BTreeMap<Digest, Row>) {
     }
 }
 
-/// The distinct objects, by digest: stored text, field managers, and the bundle whose table holds the same row.
+/// The distinct objects, by digest: stored text (null where it is left out), field managers, and the bundle whose table holds the same row.
 fn write(rows: &[Row], runs: &[Run]) -> Result<Vec<u8>, TableError> {
     snapshot::write_rows(CITED, rows, |rows| {
         let digests: Vec<String> = rows.iter().map(|row| row.digest.to_string()).collect();
@@ -197,8 +212,8 @@ fn write(rows: &[Row], runs: &[Run]) -> Result<Vec<u8>, TableError> {
             texts("namespace", rows.iter().map(|row| row.namespace.as_deref())),
             texts("name", rows.iter().map(|row| Some(row.name.as_str()))),
             texts("uid", rows.iter().map(|row| row.uid.as_deref())),
-            texts("json", rows.iter().map(|row| Some(row.json.as_str()))),
-            texts("managers", rows.iter().map(|row| Some(row.managers.as_str()))),
+            texts("json", rows.iter().map(|row| row.json.as_deref())),
+            texts("managers", rows.iter().map(|row| row.managers.as_deref())),
             numbers("run", rows.iter().map(|row| row.run)),
             texts("bundle", bundles.iter().map(Option::as_deref)),
         ]

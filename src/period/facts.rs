@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{
+    build::{Blind, Objects},
+    failures::{self, FINDINGS, Failures},
     model::{FrameworkVersion, Run, Unseen},
+    names::Names,
     window::Window,
     written::{DeclarationKey, Written, written},
 };
@@ -21,41 +24,18 @@ use crate::{
     config::parse_yaml,
     digest::Digest,
     evaluate::{Declaration, FrameworkResult, Outcome, RequirementResult, stored},
-    framework::{Framework, Severity},
+    framework::{Framework, check::CheckFile},
     rbac::{self, Grant, Risk},
-    snapshot::{self, Table},
+    snapshot::{self, Table, TableError},
 };
 
 /// Bag path of the table of objects.
 pub(super) const OBJECTS: &str = "data/snapshot/objects.parquet";
-const FINDINGS: &str = "data/findings.parquet";
 const GRANTS: &str = "data/snapshot/grants.parquet";
 const IMAGES: &str = "data/snapshot/images.parquet";
 const NODES: &str = "data/snapshot/nodes.parquet";
 const ATTESTED: &str = "data/attested/";
 
-/// Columns of the findings that exceptions are made of.
-const FINDING_COLUMNS: [&str; 19] = [
-    "id",
-    "check",
-    "severity",
-    "outcome",
-    "reason",
-    "api_version",
-    "kind",
-    "namespace",
-    "name",
-    "container",
-    "stable_path",
-    "observed",
-    "expected",
-    "message",
-    "evidence",
-    "requirements",
-    "owner",
-    "waiver",
-    "expected_by",
-];
 /// Columns of the objects that say which there were.
 const OBJECT_COLUMNS: [&str; 5] = ["kind", "resource", "namespace", "name", "digest"];
 
@@ -70,6 +50,8 @@ pub(super) struct Facts {
     pub(super) checks: BTreeMap<String, CheckRow>,
     /// Digests of the files of checks, by check: those that ran, and those that did not.
     pub(super) check_files: BTreeMap<String, Digest>,
+    /// Checks whose answer depends on the time.
+    pub(super) clocked: BTreeSet<String>,
     pub(super) requirements: Vec<RequirementResult>,
     pub(super) frameworks: Vec<FrameworkResult>,
     pub(super) definitions: Vec<Framework>,
@@ -80,8 +62,10 @@ pub(super) struct Facts {
     pub(super) written: BTreeMap<DeclarationKey, Written>,
     /// Attested files, by bag path.
     pub(super) attested_files: Files,
-    pub(super) findings: Table<'static>,
-    pub(super) objects: Table<'static>,
+    pub(super) failures: Failures,
+    pub(super) objects: Objects,
+    /// What the run could not see.
+    pub(super) blind: Blind,
     /// What was asked and answered.
     pub(super) coverage: Coverage,
     /// Workloads (`Deployment/shop/cart`) by image.
@@ -92,12 +76,14 @@ pub(super) struct Facts {
     /// Bindings (`RoleBinding/shop/ci`) by subject.
     pub(super) subjects: BTreeMap<SubjectKey, BTreeSet<String>>,
     pub(super) powers: BTreeSet<PowerKey>,
-    /// Failures in the table of findings.
-    pub(super) failures: u64,
+    /// Rows of the table of findings, and failures among them.
+    pub(super) findings: [u64; 2],
     /// What of the run may be shown.
     pub(super) window: Window,
     /// What counts for each framework that was evaluated in a scope.
     pub(super) reaches: BTreeMap<String, Window>,
+    /// What the bundle names; nothing where nothing has to be left out.
+    pub(super) names: Names,
 }
 
 /// Files that prove a run.
@@ -154,23 +140,18 @@ struct LooseCheck {
     reason: Option<String>,
 }
 
-/// Severity as the table of findings spells it.
-pub(super) fn severity(text: &str) -> Option<Severity> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
-}
-
 impl Facts {
     /// Reads what was verified. The buffers are dropped on return.
     ///
     /// # Errors
     /// One sentence: a file that this version cannot read.
-    pub(super) fn of(verified: Verified, scope: Option<&str>) -> Result<Self, String> {
+    pub(super) fn of(verified: Verified, scope: Option<&str>, pseudonyms: bool) -> Result<Self, String> {
         let predicate = verified.predicate().clone();
         let (bundle, index, commit) = (verified.id(), verified.commit().index(), verified.commit().bytes().to_vec());
         let mut files = verified.into_files();
         files.retain(|name, _| !name.starts_with(bag::REPORT) && !name.ends_with(".csv"));
         let coverage: Coverage = json(&files, COVERAGE)?;
-        let evaluation = evaluation(&files)?;
+        let evaluation = within(evaluation(&files)?, scope);
         let lines = bag::parse(file(&files, bag::MANIFEST)?).map_err(|error| error.to_string())?;
         let proof = proof(&files, &lines, commit)?;
         let run = Run {
@@ -180,22 +161,28 @@ impl Facts {
             frameworks: versions(&evaluation.frameworks),
             ..run(&predicate, &coverage)
         };
-        let grants = snapshot::read_grants_of(file(&files, GRANTS)?).map_err(|error| error.to_string())?;
+        let grants = snapshot::read_grants_of(file(&files, GRANTS)?).map_err(in_words)?;
         let window = Window::of(scope, &files, &coverage, &grants)?;
         let reaches = Window::of_frameworks(&evaluation.frameworks, &files, &coverage, &grants)?;
         let (powers, subjects) = access(&grants, &window);
         let (images, workloads) = images(&files, &window)?;
-        let findings = table(FINDINGS, &files, &FINDING_COLUMNS)?;
-        let failures = findings.texts("outcome").map_err(|error| error.to_string())?;
+        let checks: BTreeMap<String, CheckRow> = evaluation.checks.into_iter().map(check_row).collect();
+        let findings = table(FINDINGS, &files, &failures::COLUMNS)?;
+        let outcomes = findings.texts("outcome").map_err(in_words)?;
+        let failed = outcomes.iter().filter(|outcome| **outcome == "fail").count();
         Ok(Self {
-            failures: failures.iter().filter(|outcome| **outcome == "fail").count() as u64,
+            findings: [findings.rows() as u64, failed as u64],
+            failures: Failures::of(&findings, &window).map_err(in_words)?,
+            objects: Objects::of(&table(OBJECTS, &files, &OBJECT_COLUMNS)?, &coverage).map_err(in_words)?,
+            blind: Blind::of(&run, &coverage, &checks, &findings).map_err(in_words)?,
             run,
             proof,
             environment: predicate.environment,
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,
-            checks: evaluation.checks.into_iter().map(check_row).collect(),
+            checks,
             check_files: check_files(&lines),
+            clocked: clocked(&files),
             definitions: definitions(&files, &evaluation.frameworks),
             requirements: evaluation.requirements,
             frameworks: evaluation.frameworks,
@@ -203,8 +190,6 @@ impl Facts {
             attested: optional_json(&files, "data/rules/attested.json")?,
             written: written(&files),
             attested_files: below(&files, ATTESTED).map(|(name, bytes)| (name.clone(), bytes.clone())).collect(),
-            findings,
-            objects: table(OBJECTS, &files, &OBJECT_COLUMNS)?,
             nodes: nodes(&files, &window)?,
             coverage,
             images,
@@ -213,6 +198,7 @@ impl Facts {
             powers,
             window,
             reaches,
+            names: if pseudonyms || scope.is_some() { Names::of(&files)? } else { Names::default() },
         })
     }
 }
@@ -261,6 +247,10 @@ fn check_files(lines: &Lines) -> BTreeMap<String, Digest> {
     files.filter_map(|(path, digest)| Some((id(path)?, *digest))).collect()
 }
 
+fn in_words(error: TableError) -> String {
+    error.to_string()
+}
+
 fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
     files.get(name).map(Vec::as_slice).ok_or_else(|| format!("{name} is missing"))
 }
@@ -278,7 +268,7 @@ fn optional_json<T: serde::de::DeserializeOwned + Default>(files: &Files, name: 
 }
 
 fn table(name: &'static str, files: &Files, columns: &[&str]) -> Result<Table<'static>, String> {
-    snapshot::read_columns(name, file(files, name)?, columns).map_err(|error| error.to_string())
+    snapshot::read_columns(name, file(files, name)?, columns).map_err(in_words)
 }
 
 fn evaluation(files: &Files) -> Result<Evaluation, String> {
@@ -287,6 +277,15 @@ fn evaluation(files: &Files) -> Result<Evaluation, String> {
         stored::SCHEMA => Ok(evaluation),
         other => Err(format!("{EVALUATION}: its schema is '{other}', not {}", stored::SCHEMA)),
     }
+}
+
+/// Without what was evaluated in another scope than the one asked for.
+fn within(mut evaluation: Evaluation, scope: Option<&str>) -> Evaluation {
+    let other = |own: &String| scope.is_some_and(|wanted| own.split('+').all(|id| id != wanted));
+    evaluation.frameworks.retain(|framework| !framework.scope.as_ref().is_some_and(other));
+    let Evaluation { frameworks, requirements, .. } = &mut evaluation;
+    requirements.retain(|row| frameworks.iter().any(|known| known.id == row.framework));
+    evaluation
 }
 
 fn check_row(check: LooseCheck) -> (String, CheckRow) {
@@ -323,6 +322,17 @@ fn definitions(files: &Files, evaluated: &[FrameworkResult]) -> Vec<Framework> {
         .filter(|framework| {
             evaluated.iter().any(|e| e.selected && e.id == framework.id && e.version == framework.version)
         })
+        .collect()
+}
+
+/// Checks that read the clock. Only files with the word are parsed: there are hundreds in every bundle.
+fn clocked(files: &Files) -> BTreeSet<String> {
+    let named = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| text.contains("now"));
+    below(files, "data/rules/checks/")
+        .filter(|(_, bytes)| named(bytes))
+        .filter_map(|(name, bytes)| parse_yaml::<CheckFile>(name, bytes).ok())
+        .filter(|check| check.value.reads_clock())
+        .map(|check| check.value.id.value)
         .collect()
 }
 
@@ -364,7 +374,7 @@ fn access(grants: &[Grant], window: &Window) -> Access {
 type Images = (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>);
 
 fn images(files: &Files, window: &Window) -> Result<Images, String> {
-    let rows = snapshot::read_images_of(file(files, IMAGES)?).map_err(|error| error.to_string())?;
+    let rows = snapshot::read_images_of(file(files, IMAGES)?).map_err(in_words)?;
     let mut images: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut workloads = BTreeSet::new();
     for row in rows.into_iter().filter(|row| window.shows_reference(&row.workload)) {
@@ -375,7 +385,7 @@ fn images(files: &Files, window: &Window) -> Result<Images, String> {
 }
 
 fn nodes(files: &Files, window: &Window) -> Result<BTreeMap<String, String>, String> {
-    let rows = snapshot::read_nodes_of(file(files, NODES)?).map_err(|error| error.to_string())?;
+    let rows = snapshot::read_nodes_of(file(files, NODES)?).map_err(in_words)?;
     let shown = rows.into_iter().filter(|node| window.shows("Node", None, &node.name));
     Ok(shown.map(|node| (node.name, node.kubelet)).collect())
 }

@@ -9,7 +9,7 @@ mod operation;
 mod population;
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub struct Filter {
     pub frameworks: Vec<String>,
     /// The declared scope outside of which nothing is shown.
     pub scope: Option<String>,
-    /// People and groups are pseudonyms; the key is its owner's, this is the key's id.
+    /// Users and groups are pseudonyms; the key is its owner's, this is the key's id.
     pub pseudonyms: Option<String>,
 }
 
@@ -135,6 +135,9 @@ pub struct ClusterPeriod {
     pub privileged: Vec<PrivilegedSubject>,
     /// Waivers, attestations and provider documents, by their last day.
     pub declarations: Vec<DeclarationPeriod>,
+    /// Cited objects whose text names what must not be read here, by digest: the text is left out, and its run's bundle
+    /// holds it. Empty without a scope and without pseudonyms.
+    pub withheld: BTreeSet<Digest>,
 }
 
 /// A log as the package saw it.

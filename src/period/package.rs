@@ -11,7 +11,9 @@ use super::{
     evidence::{self, EvidenceError},
     facts::Files,
     model::{ClusterPeriod, Filter, FrameworkPeriod, Period, SCHEMA},
+    pseudonym::PseudonymKey,
     read::Reading,
+    veil::Veil,
 };
 use crate::{
     bundle::{
@@ -23,6 +25,7 @@ use crate::{
     },
     canonical::{self, CanonicalError},
     digest::Digest,
+    report::PdfError,
     store::{Store, StoreError},
 };
 
@@ -50,6 +53,8 @@ pub struct Request<'a> {
     pub frameworks: &'a [String],
     /// Scope outside of which nothing is shown.
     pub scope: Option<&'a str>,
+    /// The owner's key, where users and groups are to be pseudonyms.
+    pub pseudonyms: Option<&'a PseudonymKey>,
     /// The schedule that runs are held against.
     pub planned: Option<&'a Planned>,
     /// The key that the bundles must be signed by.
@@ -97,6 +102,14 @@ pub enum PeriodError {
         /// What was evaluated.
         known: Vec<String>,
     },
+    /// A framework that was evaluated, and in another scope than the one asked for.
+    #[error("'{id}' was evaluated in another scope than '{scope}'")]
+    OtherScope {
+        /// The framework.
+        id: String,
+        /// The scope asked for.
+        scope: String,
+    },
     /// A scope that no run had declared.
     #[error("no run of the period had declared the scope '{0}'")]
     Scope(String),
@@ -112,6 +125,9 @@ pub enum PeriodError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A document.
+    #[error(transparent)]
+    Pdf(#[from] PdfError),
     /// JSON.
     #[error(transparent)]
     Json(#[from] CanonicalError),
@@ -147,11 +163,14 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
             now: request.now,
             frameworks: request.frameworks,
             scope: request.scope,
+            pseudonyms: request.pseudonyms.is_some(),
             planned: request.planned,
             on_bundle: request.on_bundle,
         };
         let mut built = reading.cluster(folder).await?;
-        files.extend(evidence::gather(store, &mut built).await?);
+        let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
+        files.extend(evidence::gather(store, &mut built, &veil).await?);
+        veil.cover(&mut built.cluster, &mut built.attested);
         let Built { cluster, frameworks: own, attested, scope_declared, .. } = built;
         declared |= scope_declared && !cluster.runs.is_empty();
         files.extend(attested);
@@ -170,7 +189,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
             clusters: request.chosen.to_vec(),
             frameworks: request.frameworks.to_vec(),
             scope: request.scope.map(str::to_owned),
-            pseudonyms: None,
+            pseudonyms: request.pseudonyms.map(PseudonymKey::id),
         },
         frameworks,
         comparison: comparison(&clusters),
@@ -210,6 +229,9 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
         let mut known: Vec<String> = runs.flat_map(|run| &run.frameworks).map(|known| known.id.clone()).collect();
         known.sort();
         known.dedup();
+        if let Some(scope) = request.scope.filter(|_| known.contains(id)) {
+            return Err(PeriodError::OtherScope { id: id.clone(), scope: scope.to_owned() });
+        }
         return Err(PeriodError::Framework { id: id.clone(), known });
     }
     match request.scope {
@@ -221,7 +243,8 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
 fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
     files.insert(package::PERIOD.to_owned(), write(&period)?);
     let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
-    let documents = documents::documents(&period, &about);
+    let mut documents = documents::documents(&period, &about);
+    documents.extend(documents::pdfs(&period, &about)?);
     files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
     let predicate = PackagePredicate {
         run_key: request.run_key.to_pem()?,

@@ -38,6 +38,8 @@ pub(super) struct Reading<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) frameworks: &'a [String],
     pub(super) scope: Option<&'a str>,
+    /// Names of people are to be left out.
+    pub(super) pseudonyms: bool,
     pub(super) planned: Option<&'a Planned>,
     /// Told how many of how many bundles are read.
     pub(super) on_bundle: &'a (dyn Fn(usize, usize) + Sync),
@@ -177,13 +179,16 @@ impl Reading<'_> {
         let commit = claim.entry.as_ref().map(|entry| (entry.slot, entry.bytes.clone()));
         let (id, trust) = (claim.id, Trust::Key(self.key.clone()));
         let options = Options { cluster: Some(folder.to_owned()), ..Options::at(self.now) };
-        let scope = self.scope.map(str::to_owned);
+        let (scope, pseudonyms) = (self.scope.map(str::to_owned), self.pseudonyms);
         // Hashing, canonical forms and tables: work for a thread of its own, beside the next bundle's.
         let judged = tokio::task::spawn_blocking(move || {
             let log = LogFiles::of(commit);
             let (verification, verified) = verify::bundle(&id.short(12), files.into(), &log, &trust, &options);
             match verified {
-                Some(verified) => Facts::of(verified, scope.as_deref()).map(Box::new).map_err(Refusal::Unreadable),
+                Some(verified) => {
+                    let facts = Facts::of(verified, scope.as_deref(), pseudonyms);
+                    facts.map(Box::new).map_err(Refusal::Unreadable)
+                }
                 None => Err(Refusal::Unverified(Box::new(verification))),
             }
         });

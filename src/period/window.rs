@@ -21,6 +21,8 @@ pub(super) struct Window(Option<Seen>);
 #[derive(Debug, Clone, Default)]
 struct Seen {
     declared: bool,
+    /// Id of the scope.
+    id: String,
     namespaces: BTreeSet<String>,
     nodes: BTreeSet<String>,
     subjects: BTreeSet<SubjectKey>,
@@ -43,7 +45,7 @@ impl Window {
         match scopes.find(|scope| scope.id == id) {
             Some(scope) => Ok(Self(Some(seen(scope, &named_objects(files, coverage, grants)?)))),
             // Nothing of this run is in a scope that nobody had declared then.
-            None => Ok(Self(Some(Seen::default()))),
+            None => Ok(Self(Some(Seen { id: id.to_owned(), ..Seen::default() }))),
         }
     }
 
@@ -76,6 +78,7 @@ impl Window {
         match (kind, namespace) {
             ("Namespace", _) => seen.namespaces.contains(name),
             ("Node", _) => seen.nodes.contains(name),
+            ("Scope", _) => seen.id.split('+').any(|id| id == name),
             ("User" | "Group", _) => subject(),
             (kind, Some(namespace)) => seen.namespaces.contains(namespace) || kind == "ServiceAccount" && subject(),
             (_, None) => true,
@@ -104,6 +107,11 @@ impl Window {
             [kind, name] => self.shows(kind, None, name),
             _ => true,
         }
+    }
+
+    /// Namespaces of the service accounts that may be shown.
+    pub(super) fn homes(&self) -> BTreeSet<&str> {
+        self.0.iter().flat_map(|seen| &seen.subjects).filter_map(|(_, namespace, _)| namespace.as_deref()).collect()
     }
 
     /// Whether anything is left out.
@@ -146,6 +154,7 @@ fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
     let subjects = snapshot.grants.iter().map(subject_of);
     Seen {
         declared: true,
+        id: scope.id.clone(),
         namespaces: names("Namespace").collect(),
         nodes: names("Node").collect(),
         subjects: subjects.filter(|(kind, ns, name)| reach.holds_subject(kind, ns.as_deref(), name)).collect(),

@@ -120,10 +120,21 @@ pub(super) async fn newest(
 }
 
 async fn open(store: &Store, cluster: &str, slot: &Slot, keys: &KeySet, now: DateTime<Utc>) -> Result<Earlier, String> {
+    Earlier::read(proved(store, cluster, slot, keys, now).await?)
+}
+
+/// The bundle that an entry of the log names, once our own key proves it.
+pub(super) async fn proved(
+    store: &Store,
+    cluster: &str,
+    slot: &Slot,
+    keys: &KeySet,
+    now: DateTime<Utc>,
+) -> Result<Verified, String> {
     let entry = slot.commit.leaf().as_bundle().ok_or("it is no bundle")?;
     let files = store.bundle_files(cluster, &entry.pae).await.map_err(|error| error.to_string())?;
     let log = LogFiles::of([(slot.slot, slot.commit.bytes().to_vec())]);
-    of_files(&entry.pae.hex(), files.into(), &log, &keys.signing.public(), now).map_err(|unproved| unproved.reason)
+    verified(&entry.pae.hex(), files.into(), &log, &keys.signing.public(), now).map_err(|unproved| unproved.reason)
 }
 
 /// A bundle on disk; nothing of it is read before it is proved.
@@ -144,15 +155,25 @@ pub(super) fn of_files(
     key: &VerifyingKey,
     now: DateTime<Utc>,
 ) -> Result<Earlier, Unproved> {
+    let verified = verified(name, files, log, key, now)?;
+    Earlier::read(verified).map_err(|reason| Unproved { verdict: None, reason })
+}
+
+fn verified(
+    name: &str,
+    files: verify::BundleFiles,
+    log: &LogFiles,
+    key: &VerifyingKey,
+    now: DateTime<Utc>,
+) -> Result<Verified, Unproved> {
     let (verification, verified) =
         bundle::verify::bundle(name, files, log, &Trust::Key(key.clone()), &Options::at(now));
-    let Some(verified) = verified else {
+    verified.ok_or_else(|| {
         let failed = verification.steps.iter().find(|step| !step.ok);
         let reason =
             failed.map_or_else(|| "it does not verify".into(), |step| format!("{}: {}", step.subject, step.detail));
-        return Err(Unproved { verdict: Some(verification.result), reason });
-    };
-    Earlier::read(verified).map_err(|reason| Unproved { verdict: None, reason })
+        Unproved { verdict: Some(verification.result), reason }
+    })
 }
 
 /// What a bundle on disk holds, to be evaluated again.

@@ -5,6 +5,7 @@ mod baseline;
 mod diff;
 mod files;
 mod gaps;
+mod lake;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 pub use baseline::{Earlier, Newest, from_bundle};
 pub use diff::{Moment, Unproved, diff};
 pub use gaps::{gaps, undeclared};
+pub use lake::into_lake;
 
 use crate::{
     bundle::{self, KeySet, SignedBundle},
@@ -76,6 +78,8 @@ pub enum Stage {
     Sign,
     /// Objects and the commit.
     Store,
+    /// Tables for query engines.
+    Lake,
 }
 
 impl Stage {
@@ -89,6 +93,7 @@ impl Stage {
             Self::Report => "writing the report",
             Self::Sign => "signing",
             Self::Store => "storing",
+            Self::Lake => "writing tables into the lake",
         }
     }
 }

@@ -17,6 +17,7 @@ mod drift;
 mod glyphs;
 mod history;
 mod html;
+mod period;
 mod tables;
 mod terminal;
 mod typst_world;
@@ -30,6 +31,8 @@ pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, j
 pub use drift::drift_markdown;
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
+pub use period::period_pdf;
+pub(crate) use tables::harmless;
 pub use tables::{ExportError, findings_csv, findings_parquet};
 pub(crate) use terminal::steers;
 pub use terminal::{Line, Span, Stored, Tone, check_text, drift_text, summary};
@@ -146,6 +149,7 @@ pub struct CheckText {
 pub fn pdf(input: &Input<'_>) -> Result<Vec<u8>, PdfError> {
     let view = view(input);
     typst_world::render(typst_world::Parts {
+        template: typst_world::Template::Report,
         data: serde_json::to_value(&view)?,
         evidence_root: &input.meta.evidence_root.hex(),
         creator: &view.creator,

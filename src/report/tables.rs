@@ -144,6 +144,7 @@ fn evidence(finding: &Finding) -> String {
     items.join("; ")
 }
 
-fn harmless(cell: Cow<'_, str>) -> Cow<'_, str> {
+/// A cell that no spreadsheet runs: see [`findings_csv`].
+pub(crate) fn harmless(cell: Cow<'_, str>) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{cell}")) } else { cell }
 }

@@ -18,7 +18,7 @@ use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
 use super::glyphs;
 
-const TEMPLATE: &str = include_str!("../../templates/report.typ");
+const LOOK: (&str, &str) = ("look.typ", include_str!("../../templates/look.typ"));
 const INTER: [&[u8]; 3] = [
     include_bytes!("../../templates/fonts/Inter-Regular.otf"),
     include_bytes!("../../templates/fonts/Inter-Medium.otf"),
@@ -34,8 +34,10 @@ static FONTS: LazyLock<Fonts> = LazyLock::new(Fonts::load);
 #[derive(Debug, thiserror::Error)]
 pub enum PdfError {
     /// The template and the view do not fit.
-    #[error("templates/report.typ:{line}: {message}")]
+    #[error("templates/{file}:{line}: {message}")]
     Template {
+        /// Its name.
+        file: String,
         /// Line of the template, 0 where unknown.
         line: usize,
         /// What typst says.
@@ -49,8 +51,28 @@ pub enum PdfError {
     Time(DateTime<Utc>),
 }
 
+/// Which document it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Template {
+    /// Of one run.
+    Report,
+    /// Of a period.
+    Period,
+}
+
+impl Template {
+    fn file(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Report => ("report.typ", include_str!("../../templates/report.typ")),
+            Self::Period => ("period.typ", include_str!("../../templates/period.typ")),
+        }
+    }
+}
+
 /// What a document is made of.
 pub struct Parts<'a> {
+    /// How it is laid out.
+    pub template: Template,
     /// The view, as JSON.
     pub data: serde_json::Value,
     /// Content of the attached `evidence-root.txt`, and what identifies the document.
@@ -64,8 +86,10 @@ pub struct Parts<'a> {
 /// Lays the document out and exports it. The same parts give the same bytes.
 pub fn render(mut parts: Parts<'_>) -> Result<Vec<u8>, PdfError> {
     glyphs::prepare(&mut parts.data, &FONTS.all);
+    let source = |(name, text): (&str, &str)| Ok::<_, PdfError>(Source::new(file_id(name)?, text.into()));
     let world = ReportWorld {
-        template: Source::new(file_id("report.typ")?, TEMPLATE.into()),
+        template: source(parts.template.file())?,
+        look: source(LOOK)?,
         data: Bytes::from_string(serde_json::to_string(&parts.data)?),
         root: Bytes::from_string(format!("{}\n", parts.evidence_root)),
     };
@@ -104,15 +128,23 @@ fn timestamp(at: DateTime<Utc>) -> Option<Timestamp> {
 fn template_error(world: &ReportWorld, error: Option<&SourceDiagnostic>) -> PdfError {
     use typst::WorldExt;
     let Some(error) = error else {
-        return PdfError::Template { line: 0, message: "typst gave neither a document nor an error".into() };
+        let message = "typst gave neither a document nor an error".into();
+        return PdfError::Template { file: name_of(world.main()), line: 0, message };
     };
-    let line = world.range(error.span).map_or(0, |range| TEMPLATE[..range.start].lines().count());
+    let file = error.span.id().unwrap_or(world.main());
+    let source = world.source(file).ok().zip(world.range(error.span));
+    let line = source.map_or(0, |(source, range)| source.text()[..range.start].lines().count());
     let hints: String = error.hints.iter().map(|h| format!("; {}", h.v)).collect();
-    PdfError::Template { line, message: format!("{}{hints}", error.message) }
+    PdfError::Template { file: name_of(file), line, message: format!("{}{hints}", error.message) }
+}
+
+fn name_of(id: FileId) -> String {
+    id.get().vpath().get_without_slash().to_owned()
 }
 
 fn file_id(path: &str) -> Result<FileId, PdfError> {
-    let path = VirtualPath::new(path).map_err(|e| PdfError::Template { line: 0, message: format!("{path}: {e:?}") })?;
+    let refused = |e| PdfError::Template { file: path.to_owned(), line: 0, message: format!("{e:?}") };
+    let path = VirtualPath::new(path).map_err(refused)?;
     Ok(RootedPath::new(VirtualRoot::Project, path).intern())
 }
 
@@ -134,6 +166,7 @@ impl Fonts {
 
 struct ReportWorld {
     template: Source,
+    look: Source,
     data: Bytes,
     root: Bytes,
 }
@@ -152,7 +185,8 @@ impl World for ReportWorld {
     }
 
     fn source(&self, id: FileId) -> FileResult<Source> {
-        if id == self.template.id() { Ok(self.template.clone()) } else { Err(not_found(id)) }
+        let known = [&self.template, &self.look].into_iter().find(|source| source.id() == id);
+        known.cloned().ok_or_else(|| not_found(id))
     }
 
     fn file(&self, id: FileId) -> FileResult<Bytes> {
@@ -173,5 +207,5 @@ impl World for ReportWorld {
 }
 
 fn not_found(id: FileId) -> FileError {
-    FileError::NotFound(id.get().vpath().get_without_slash().into())
+    FileError::NotFound(name_of(id).into())
 }

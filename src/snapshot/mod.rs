@@ -30,7 +30,9 @@ pub use assemble::assemble;
 pub use components::component_of;
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
-pub(crate) use parquet::{Table, numbers, read_columns, texts, write_rows};
+pub(crate) use parquet::{
+    Table, counts, numbers, read as read_table, read_columns, switches, texts, times, write_rows,
+};
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
 pub use reports::{REPORTS, REPORTS_GROUP, report_scan};
 pub use scan::{

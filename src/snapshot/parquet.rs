@@ -1,12 +1,15 @@
-//! Tables as Parquet: the one place that knows polars' reader and writer.
+//! Tables as Parquet: the one place that knows polars' reader and writer, and collects its lazy queries.
 //!
 //! The same rows give the same bytes, with one thread or many: rows come sorted by a total key, every column is one
 //! chunk, and the eager writer runs with a fixed compression and row-group size and without statistics.
 
 use std::{io::Cursor, ops::Range, panic};
 
+use chrono::{DateTime, Utc};
 use polars::prelude::{
-    Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _, StatisticsOptions,
+    BooleanChunked, Column, DataFrame, DataType, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame,
+    NewChunkedArray as _, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _,
+    StatisticsOptions, TimeUnit, TimeZone,
 };
 use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
@@ -131,18 +134,32 @@ pub(crate) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
 }
 
 /// A column of switches.
-pub(super) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column {
+pub(crate) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column {
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 
+/// A column of signed counts, `None` for null: some query engines have no unsigned numbers.
+pub(crate) fn counts(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
+    Int64Chunked::from_iter_options(name.into(), values).into_column()
+}
+
+/// A column of moments, `None` for null: microseconds, UTC.
+pub(crate) fn times(name: &str, values: impl Iterator<Item = Option<DateTime<Utc>>>) -> Column {
+    let micros = values.map(|value| value.map(|time| time.timestamp_micros()));
+    Int64Chunked::from_iter_options(name.into(), micros)
+        .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
+        .into_column()
+}
+
 /// A table that was read, with typed access by column.
+#[derive(Debug, Clone)]
 pub(crate) struct Table<'a> {
     name: &'a str,
     frame: DataFrame,
 }
 
 /// Reads a table from bytes that nobody vouches for.
-pub(super) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
+pub(crate) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
     read_some(table, bytes, None)
 }
 
@@ -215,10 +232,40 @@ fn pages_fit(
     Ok(())
 }
 
+impl<'a> Table<'a> {
+    /// The answer to a query.
+    pub(crate) fn collect(name: &'a str, query: LazyFrame) -> Result<Self, TableError> {
+        Ok(Self { name, frame: query.collect().map_err(TableError::parquet(name))? })
+    }
+
+    /// The rows for which `keep` says so.
+    pub(crate) fn keep(&self, keep: &[bool]) -> Result<Self, TableError> {
+        let frame = self.frame.filter(&keep.iter().copied().collect::<BooleanChunked>());
+        Ok(Self { name: self.name, frame: frame.map_err(TableError::parquet(self.name))? })
+    }
+}
+
 impl Table<'_> {
+    /// The start of a query. Columns are shared, not copied.
+    pub(crate) fn lazy(&self) -> LazyFrame {
+        self.frame.clone().lazy()
+    }
+
     /// Rows.
     pub(crate) fn rows(&self) -> usize {
         self.frame.height()
+    }
+
+    /// The same rows written again, after the columns that `before` makes for so many of them; counts become signed.
+    pub(crate) fn write_after(self, before: impl FnOnce(usize) -> Vec<Column>) -> Result<Vec<u8>, TableError> {
+        let mut columns = before(self.frame.height());
+        for column in self.frame.into_columns() {
+            columns.push(match column.dtype() {
+                DataType::UInt32 => column.cast(&DataType::Int64).map_err(TableError::parquet(self.name))?,
+                _ => column,
+            });
+        }
+        write(self.name, columns)
     }
 
     /// A column of texts that may be null.

@@ -14,6 +14,7 @@ mod create;
 mod error;
 pub mod freshness;
 pub mod inventory;
+mod lake;
 mod open;
 pub mod pending;
 
@@ -28,6 +29,7 @@ pub use chain::{Head, Log, Skipped, Slot};
 pub use commit::Committed;
 pub use create::Patience;
 pub use error::{Cause, StoreError};
+pub use lake::LakePlace;
 
 /// The largest object: one PUT, so that creation stays atomic (multipart uploads cannot be conditional everywhere).
 pub const LARGEST_OBJECT: u64 = 512 * 1024 * 1024;

@@ -26,6 +26,19 @@ pub fn python(program: &str, arguments: &[&Path]) -> Result<String, String> {
     tools::run(Command::new(tools::python()).arg("-c").arg(program).args(arguments))
 }
 
+/// Runs a Python program with `duckdb`, its extension for S3, and `pyspark` at hand.
+pub fn lake<'a>(
+    program: &str,
+    arguments: impl Iterator<Item = &'a str>,
+    env: &[(String, String)],
+) -> Result<String, String> {
+    let mut python = Command::new(tools::lake_python());
+    python.arg("-c").arg(program).args(arguments).envs(env.iter().cloned());
+    // Spark finds its Java by itself.
+    tools::need("java");
+    tools::run(&mut python)
+}
+
 /// Runs a shell script (bash, strict) in a folder: the commands that the documentation tells auditors to type.
 pub fn shell(script: &str, folder: &Path) -> Result<String, String> {
     tools::run(Command::new("bash").args(["-euo", "pipefail", "-c", script]).current_dir(folder))

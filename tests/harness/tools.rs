@@ -15,7 +15,7 @@ use super::cache;
 const PREREQUISITES: [(&str, &str); 7] = [
     ("go", "install Go 1.26 or later: the tests build a Kubernetes API server, MinIO and cosign with it"),
     ("python3", "install Python 3.10 or later with venv: bagit and securesystemslib judge the bundles"),
-    ("java", "install a Java runtime 11 or later: veraPDF judges the reports"),
+    ("java", "install a Java runtime 17 or later: veraPDF judges the reports, Spark reads the lake"),
     ("mvn", "install Maven 3: it fetches veraPDF"),
     ("openssl", "install OpenSSL 3: it verifies signatures as an auditor would"),
     ("jq", "install jq: it reads envelopes as an auditor would"),
@@ -87,6 +87,13 @@ pub fn python() -> &'static Path {
 pub fn schema_python() -> &'static Path {
     static TOOL: Tool = OnceLock::new();
     once(&TOOL, || python_with("schemas", &["check-jsonschema==0.39.0", "xmlschema==4.3.2"]))
+}
+
+/// A Python with Spark and DuckDB, and DuckDB's extension for S3: what people read a lake with.
+pub fn lake_python() -> &'static Path {
+    const PACKAGES: [&str; 3] = ["pyspark==4.0.1", "duckdb==1.4.1", "duckdb-extension-httpfs==1.4.1"];
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || python_with("lake", &PACKAGES))
 }
 
 fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf, String> {

@@ -232,8 +232,8 @@ fn different_tools_and_changed_frameworks_are_said() {
     assert_eq!(cluster.runs.len(), 3, "{:?}", cluster.excluded);
     let texts: Vec<(RemarkKind, &str)> = cluster.remarks.iter().map(|r| (r.kind, r.text.as_str())).collect();
     let version = env!("CARGO_PKG_VERSION");
-    let tools = format!("kubeproof 0.0.9 until then, {version} from then on");
-    let rules = "checks and frameworks: pss-baseline 1.37 until then, pss-baseline 1.38 from then on";
+    let tools = format!("kubeproof 0.0.9 until 2 Oct 2026, {version} from then on");
+    let rules = "checks and frameworks: pss-baseline 1.37 until 3 Oct 2026, pss-baseline 1.38 from then on";
     assert_eq!(texts, [(RemarkKind::ToolChanged, tools.as_str()), (RemarkKind::RulesChanged, rules)]);
 }
 

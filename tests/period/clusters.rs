@@ -57,7 +57,7 @@ fn clusters_of_one_store_stand_side_by_side() {
     let quarter = Quarter::new();
     two(&quarter, &quarter);
     let holding = [Holding { store: quarter.store(), clusters: vec![CLUSTER.to_owned(), EU.to_owned()] }];
-    expect(&quarter.make_of(&holding, None, &[], None).unwrap(), 1);
+    expect(&quarter.make_of(&holding, None, &[], None, None).unwrap(), 1);
     assert!(quarter.make().period.comparison.is_none(), "one cluster is compared with nothing");
 }
 
@@ -67,9 +67,9 @@ fn clusters_of_several_stores_stand_side_by_side_and_a_replica_is_no_second_one(
     two(&quarter, &other);
     let of = |quarter: &Quarter, cluster: &str| Holding { store: quarter.store(), clusters: vec![cluster.to_owned()] };
     let stores = [of(&quarter, CLUSTER), of(&other, EU)];
-    expect(&quarter.make_of(&stores, None, &[], None).unwrap(), 2);
+    expect(&quarter.make_of(&stores, None, &[], None, None).unwrap(), 2);
     let twice = [of(&quarter, CLUSTER), of(&other, CLUSTER)];
-    match quarter.make_of(&twice, None, &[], None) {
+    match quarter.make_of(&twice, None, &[], None, None) {
         Err(PeriodError::Twice { cluster, .. }) => assert_eq!(cluster, CLUSTER),
         other => panic!("{:?}", other.map(|made| made.package.id)),
     }
@@ -83,7 +83,7 @@ fn a_row_that_one_cluster_alone_has_stands_in_its_place() {
     quarter.commit(&day(1).seal());
     quarter.commit_in(EU, &regulated.seal());
     let holding = [Holding { store: quarter.store(), clusters: vec![CLUSTER.to_owned(), EU.to_owned()] }];
-    let made = quarter.make_of(&holding, None, &[], None).unwrap();
+    let made = quarter.make_of(&holding, None, &[], None, None).unwrap();
     let comparison = made.period.comparison.unwrap();
     let rows: Vec<(&str, Vec<bool>)> = comparison
         .requirements

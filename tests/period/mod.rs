@@ -6,4 +6,7 @@ mod command;
 mod limited;
 mod operation;
 mod package;
+mod pdf;
 mod quarter;
+mod sample;
+mod veil;

@@ -109,6 +109,28 @@ fn a_changed_check_is_told_from_a_changed_cluster() {
     assert_eq!(one(&came.exceptions).began_by, Cause::ObjectCameOrWent);
 }
 
+/// A check whose answer depends on the day.
+const TIMED: &str = "id: container-privileged\ntitle: Not after a day\nseverity: critical\non: pod\n\
+    pass: timestamp(now) < timestamp('2026-10-02T00:00:00Z')\nexpected: an earlier day\nmessage: it is too late\n\
+    why: For the test.\nremediation: None.\n";
+
+#[test]
+fn time_that_passed_is_told_from_a_related_object_and_repairs_nothing() {
+    let timed = |mut day: Day| {
+        day.check = TIMED;
+        day
+    };
+    let began = Quarter::of([timed(day(1)), timed(day(2).failing("cart", 1))]).cluster();
+    assert_eq!(one(&began.exceptions).began_by, Cause::TimePassed);
+    let ended = Quarter::of([timed(day(1).failing("cart", 1)), timed(day(2))]).cluster();
+    let x = one(&ended.exceptions);
+    assert!(matches!(x.ending, Ending::Ended { cause: Cause::TimePassed, .. }), "{:?}", x.ending);
+    assert!(!x.ending.is_repair());
+    assert_eq!((ended.repair_times[0].repaired, ended.repair_times[0].ended_by_rules), (0, 1));
+    let changed = Quarter::of([timed(day(1)), timed(day(2).failing("cart", 2))]).cluster();
+    assert_eq!(one(&changed.exceptions).began_by, Cause::ObjectChanged);
+}
+
 #[test]
 fn another_check_that_changes_blurs_no_cause() {
     let with = |day: Day, text: &str| day.file("data/rules/checks/pod/container-tty.yaml", text);

@@ -168,6 +168,11 @@ const CASES: &[Case] = &[
         "objects.parquet",
     ),
     (
+        "signed_that_a_text_is_left_out",
+        |m| say(m, |p| p["clusters"][0]["withheld"] = vec![Digest::of("nothing").to_string()].into()),
+        "objects.parquet",
+    ),
+    (
         "signed_the_manifest_of_another_run",
         |m| {
             sign_again(m, |f| {

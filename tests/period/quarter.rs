@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Cursor,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,12 +24,13 @@ use kubeproof::{
         Place, RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod},
+    period::{Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey},
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},
     store::{Patience, Store},
 };
+use polars::prelude::{Column, DataType, ParquetReader, SerReader as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,6 +47,9 @@ pub fn keys() -> KeySet {
 pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
+
+/// Kind, namespace, name, message, waiver.
+pub type Other = (&'static str, Option<&'static str>, &'static str, &'static str, Option<&'static str>);
 
 /// What one run saw.
 #[derive(Clone)]
@@ -76,6 +81,8 @@ pub struct Day {
     pub failed: bool,
     /// Version of kubeproof that says it made it.
     pub tool: &'static str,
+    /// Failures of other objects.
+    pub others: Vec<Other>,
 }
 
 impl Day {
@@ -97,6 +104,7 @@ impl Day {
             declarations: Vec::new(),
             failed: false,
             tool: env!("CARGO_PKG_VERSION"),
+            others: Vec::new(),
         }
     }
 
@@ -198,7 +206,24 @@ impl Day {
         let blind = self.refused.contains(&"deployments.apps");
         let fails = self.failing.iter().map(|(name, waiver)| finding(name, Outcome::Fail, *waiver));
         let undecided = self.undecided.iter().map(|name| finding(name, Outcome::NotEvaluated, None));
-        let findings: Vec<Finding> = fails.chain(undecided).collect();
+        let others = self.others.iter().map(|(kind, namespace, name, message, waiver)| {
+            let resource = ResourceRef {
+                api_version: "v1".into(),
+                kind: (*kind).into(),
+                namespace: namespace.map(Into::into),
+                name: (*name).into(),
+                uid: None,
+            };
+            let of = objects.iter().filter(|o| o.gvk.kind == *kind && o.name == *name);
+            Finding {
+                id: FindingId::of(CHECK, &resource, "spec"),
+                evidence: of.map(|o| Evidence { resource: resource.to_string().into(), digest: o.digest }).collect(),
+                resource: resource.into(),
+                message: (*message).into(),
+                ..finding("", Outcome::Fail, *waiver)
+            }
+        });
+        let findings: Vec<Finding> = fails.chain(undecided).chain(others).collect();
         let (failed, unknown) = (self.failing.len() as u64, self.undecided.len() as u64);
         let status = match (failed, unknown, blind) {
             (1.., _, _) => Status::Fail,
@@ -312,7 +337,7 @@ fn made_by(mut bundle: SignedBundle, version: &str) -> SignedBundle {
     bundle
 }
 
-fn object(group: &str, kind: &str, resource: &str, namespace: Option<&str>, name: &str, body: Value) -> Object {
+pub fn object(group: &str, kind: &str, resource: &str, namespace: Option<&str>, name: &str, body: Value) -> Object {
     let mut value = body;
     value["metadata"] = json!({"name": name, "namespace": namespace});
     value["kind"] = kind.into();
@@ -339,6 +364,11 @@ pub fn deployment(name: &str, revision: u32) -> Object {
     let containers = json!([{"name": "app", "image": format!("registry.example.com/{name}:{revision}")}]);
     let body = json!({"spec": {"template": {"spec": {"containers": containers}}}});
     object("apps", "Deployment", "deployments.apps", Some("shop"), name, body)
+}
+
+/// A deployment of another namespace.
+pub fn deployment_in(namespace: &str, name: &str) -> Object {
+    object("apps", "Deployment", "deployments.apps", Some(namespace), name, json!({}))
 }
 
 /// Somebody wrote to an object.
@@ -427,7 +457,19 @@ impl Quarter {
         scope: Option<&str>,
     ) -> Result<Made, PeriodError> {
         let stores = [Holding { store: self.store(), clusters: vec![CLUSTER.to_owned()] }];
-        self.make_of(&stores, cron, frameworks, scope)
+        self.make_of(&stores, cron, frameworks, scope, None)
+    }
+
+    /// The same with pseudonyms.
+    pub fn make_with(
+        &self,
+        cron: Option<&str>,
+        frameworks: &[String],
+        scope: Option<&str>,
+        pseudonyms: Option<&PseudonymKey>,
+    ) -> Result<Made, PeriodError> {
+        let stores = [Holding { store: self.store(), clusters: vec![CLUSTER.to_owned()] }];
+        self.make_of(&stores, cron, frameworks, scope, pseudonyms)
     }
 
     /// The same of several stores.
@@ -437,6 +479,7 @@ impl Quarter {
         cron: Option<&str>,
         frameworks: &[String],
         scope: Option<&str>,
+        pseudonyms: Option<&PseudonymKey>,
     ) -> Result<Made, PeriodError> {
         let planned = cron.map(|cron| Planned {
             cron: cron.into(),
@@ -453,6 +496,7 @@ impl Quarter {
             chosen: &[],
             frameworks,
             scope,
+            pseudonyms,
             planned: planned.as_ref(),
             run_key: &keys.signing.public(),
             signing: &keys.signing,
@@ -480,4 +524,15 @@ pub fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
+}
+
+/// The cells of a table as text, by column.
+pub fn cells(bytes: &[u8]) -> BTreeMap<String, Vec<Option<String>>> {
+    let frame = ParquetReader::new(Cursor::new(bytes)).finish().unwrap();
+    let column = |column: &Column| {
+        let texts = column.cast(&DataType::String).unwrap();
+        let texts = texts.str().unwrap().iter().map(|text| text.map(str::to_owned)).collect();
+        (column.name().to_string(), texts)
+    };
+    frame.columns().iter().map(column).collect()
 }

@@ -21,7 +21,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
 pub use chain::cluster;
-pub use package::{PackageSummary, package};
+pub use package::{PackageSummary, Proved, package};
 pub use read::{BundleFiles, LogFiles, Problem};
 pub use steps::{Step, StepName, Verdict};
 

@@ -53,11 +53,22 @@ pub struct PackageSummary {
     pub clusters: Vec<PackagedCluster>,
 }
 
-/// Verifies a package: envelope, manifest, every file, and the envelopes, manifests and log entries of its runs.
-pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> Verification {
+/// What a verified package says.
+#[derive(Debug)]
+pub struct Proved {
+    /// `data/period.json`.
+    pub period: Period,
+    /// Root, as its documents print it.
+    pub root: Digest,
+}
+
+/// Verifies a package: envelope, manifest, every file, and the envelopes, manifests and log entries of its runs. What it
+/// says is given only when all of that holds.
+pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verification, Option<Proved>) {
     let mut steps = Steps::default();
     let envelope = input.files.get(envelope::FILE).and_then(|bytes| Envelope::parse(bytes).ok());
-    let predicate = judge(&input, envelope.as_ref(), trust, options, &mut steps);
+    let (predicate, period) = judge(&input, envelope.as_ref(), trust, options, &mut steps).unzip();
+    let proved = predicate.as_ref().map(|predicate| predicate.root).zip(period.flatten());
     let intact = predicate.is_some() && !steps.has(Verdict::Tampered);
     if let Some(predicate) = &predicate {
         inclusion::judge_freshness(predicate.made, options, &mut steps);
@@ -80,7 +91,9 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> Verifica
         clusters: predicate.clusters,
     });
     let open = if summary.is_some() { left_open() } else { Vec::new() };
-    Verification { package: summary, open, ..finish(steps, seen, trust, options) }
+    let verification = Verification { package: summary, open, ..finish(steps, seen, trust, options) };
+    let proved = proved.filter(|_| verification.result == Verdict::Verified);
+    (verification, proved.map(|(root, period)| Proved { period, root }))
 }
 
 /// What a package cannot show by itself.
@@ -103,7 +116,7 @@ fn judge(
     trust: &Trust,
     options: &Options,
     steps: &mut Steps,
-) -> Option<PackagePredicate> {
+) -> Option<(PackagePredicate, Option<Period>)> {
     let files = &input.files;
     for problem in &input.problems {
         steps.fail(StepName::Files, Verdict::Tampered, &problem.subject, &problem.detail);
@@ -129,10 +142,9 @@ fn judge(
     let predicate = statement.predicate;
     let said = Said { subjects: &statement.subject, documents: DOCUMENTS, info: package::bag_info(&predicate) };
     let lines = judge_manifest(files, &said, envelope, &key, steps);
-    if let Some(lines) = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest)) {
-        judge_content(files, &lines, &predicate, steps);
-    }
-    Some(predicate)
+    let lines = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest));
+    let period = lines.and_then(|lines| judge_content(files, &lines, &predicate, steps));
+    Some((predicate, period))
 }
 
 fn judge_envelope(
@@ -164,11 +176,11 @@ fn judge_envelope(
 }
 
 /// Step 4: only now is anything parsed.
-fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, steps: &mut Steps) {
+fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, steps: &mut Steps) -> Option<Period> {
     let tampered = |steps: &mut Steps, subject: &str, detail: &str| {
         steps.fail(StepName::Content, Verdict::Tampered, subject, detail);
     };
-    let Some(period) = read_period(files, steps) else { return };
+    let period = read_period(files, steps)?;
     let PackagePredicate { period: digest, root, run_key, tool, .. } = predicate.clone();
     let own = period::claims(&period);
     let version = own.tool.version.clone();
@@ -183,15 +195,22 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     judge_expected(lines, &period, steps);
     let key = match package::run_key(predicate) {
         Ok(key) if key.digest().hex() == period.key => key,
-        Ok(_) => return tampered(steps, PERIOD, "names another key of its runs than the signed statement"),
-        Err(error) => return tampered(steps, envelope::FILE, &error.to_string()),
+        Ok(_) => {
+            tampered(steps, PERIOD, "names another key of its runs than the signed statement");
+            return None;
+        }
+        Err(error) => {
+            tampered(steps, envelope::FILE, &error.to_string());
+            return None;
+        }
     };
     let span = Span::of(period.from, period.to, period.made);
+    let is_whole = period.filter.scope.is_none() && period.filter.pseudonyms.is_none();
     let mut runs = 0;
     for cluster in &period.clusters {
         runs += cluster.runs.len();
         judge_runs(files, cluster, span, &key, steps);
-        judge_objects(files, cluster, steps);
+        judge_objects(files, cluster, is_whole, steps);
         judge_sums(cluster, span, steps);
     }
     if period::comparison(&period.clusters) != period.comparison {
@@ -205,6 +224,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     if !steps.failed(StepName::Log) {
         steps.pass(StepName::Log, EVIDENCE, format!("{runs} runs, each with its entry in the log of its cluster"));
     }
+    Some(period)
 }
 
 fn read_period(files: &Files, steps: &mut Steps) -> Option<Period> {
@@ -347,9 +367,13 @@ fn logged(bytes: &[u8], run: &Run, envelope: &Envelope, statement: &Statement) -
 }
 
 /// Every cited object is here as text with that digest, and nothing else is.
-fn judge_objects(files: &Files, cluster: &ClusterPeriod, steps: &mut Steps) {
+fn judge_objects(files: &Files, cluster: &ClusterPeriod, is_whole: bool, steps: &mut Steps) {
     let path = table_path(&cluster.folder);
     let Some(bytes) = files.get(&path) else { return };
+    if is_whole && !cluster.withheld.is_empty() {
+        let detail = "leaves out texts, and the package is neither of a scope nor with pseudonyms";
+        steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+    }
     let mut cited: BTreeMap<Digest, u32> = BTreeMap::new();
     for citation in citations(cluster) {
         if *cited.entry(citation.digest).or_insert(citation.run) != citation.run {
@@ -359,7 +383,11 @@ fn judge_objects(files: &Files, cluster: &ClusterPeriod, steps: &mut Steps) {
     }
     match stored(bytes, &path) {
         Err(error) => steps.fail(StepName::Content, Verdict::Tampered, &path, error),
-        Ok(rows) if rows != cited => {
+        Ok((_, withheld)) if withheld != cluster.withheld => {
+            let detail = "leaves out other texts than the package says";
+            steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+        }
+        Ok((rows, _)) if rows != cited => {
             let missing = cited.keys().find(|digest| !rows.contains_key(*digest));
             let detail = missing.map_or_else(
                 || "holds other objects than the package cites".to_owned(),
@@ -377,20 +405,25 @@ fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
     exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers)
 }
 
-/// Runs by the digest of each object, every text held against its digest.
-fn stored(bytes: &[u8], path: &str) -> Result<BTreeMap<Digest, u32>, String> {
+type Stored = (BTreeMap<Digest, u32>, BTreeSet<Digest>);
+
+/// Runs by the digest of each object, every text held against its digest; and the objects without their text.
+fn stored(bytes: &[u8], path: &str) -> Result<Stored, String> {
     let table = snapshot::read_columns(path, bytes, &["digest", "json", "run"]).map_err(|error| error.to_string())?;
     let columns =
-        || Ok::<_, snapshot::TableError>((table.texts("digest")?, table.texts("json")?, table.numbers("run")?));
+        || Ok::<_, snapshot::TableError>((table.texts("digest")?, table.optional("json")?, table.numbers("run")?));
     let (digests, jsons, runs) = columns().map_err(|error| error.to_string())?;
-    let mut rows = BTreeMap::new();
+    let (mut rows, mut withheld) = (BTreeMap::new(), BTreeSet::new());
     for ((digest, json), run) in digests.into_iter().zip(jsons).zip(runs) {
-        if Digest::of(json).to_string() != digest {
-            return Err(format!("an object does not have its digest {}", digest.chars().take(23).collect::<String>()));
+        let stated: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        match json {
+            None => drop(withheld.insert(stated)),
+            Some(json) if Digest::of(json) == stated => {}
+            Some(_) => return Err(format!("an object does not have its digest {}", stated.short(16))),
         }
-        rows.insert(Digest::of(json), run);
+        rows.insert(stated, run);
     }
-    Ok(rows)
+    Ok((rows, withheld))
 }
 
 /// What follows from the rest of the package is summed again.

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Bundles named one by one; all of them are in the package.
+/// Bundles and missed runs named one by one; all of them are in the package.
 const MOST_NAMED: usize = 5;
 
 /// Prints the summary, at most 80 columns wide.
@@ -35,7 +35,9 @@ fn say(cluster: &ClusterPeriod, page: &mut Page) {
     if let Some(gap) = &cadence.longest_gap {
         page.say("", &format!("longest time without a run that saw the cluster: {}", words::duration(gap.seconds)));
     }
-    let mut excluded: Vec<String> = cluster
+    let missed = cadence.missed.iter().map(|missed| missed.due.format("%-d %b %H:%M UTC").to_string());
+    page.items("MISSED", some(missed.collect()));
+    let excluded: Vec<String> = cluster
         .excluded
         .iter()
         .map(|excluded| {
@@ -43,10 +45,7 @@ fn say(cluster: &ClusterPeriod, page: &mut Page) {
             format!("{short} {}: {}", kind(excluded.kind), excluded.reason)
         })
         .collect();
-    let more = excluded.len().saturating_sub(MOST_NAMED);
-    excluded.truncate(MOST_NAMED);
-    excluded.extend((more > 0).then(|| format!("and {more} more")));
-    page.items("LEFT OUT", excluded);
+    page.items("LEFT OUT", some(excluded));
     page.items("NOTE", cluster.remarks.iter().map(|remark| remark.text.as_str()));
     let open = cluster.exceptions.iter().filter(|exception| exception.ending == Ending::Open);
     let repaired = cluster.exceptions.iter().filter(|exception| exception.ending.is_repair()).count();
@@ -67,6 +66,14 @@ fn say(cluster: &ClusterPeriod, page: &mut Page) {
     let all = plural(cluster.requirements.len(), "requirement");
     let overdue = (overdue > 0).then(|| format!("{overdue} of {all} undecided for longer than they allow"));
     page.items("CADENCE", exceeded.map(gap).chain(overdue));
+}
+
+/// The first of many, and how many more there are.
+fn some(mut items: Vec<String>) -> Vec<String> {
+    let more = items.len().saturating_sub(MOST_NAMED);
+    items.truncate(MOST_NAMED);
+    items.extend((more > 0).then(|| format!("and {more} more")));
+    items
 }
 
 fn kind(kind: Exclusion) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{seen::Objects, sight::Blind};
+use super::seen::Objects;
 use crate::{
     period::{
         facts::{Facts, PowerKey, SubjectKey},
@@ -24,16 +24,16 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber, objects: &Objects, blind: &Blind) {
+    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber) {
         // Half a list of bindings would take powers away from people who still hold them.
-        if blind.kinds(&RBAC).is_some() {
+        if facts.blind.kinds(&RBAC).is_some() {
             return;
         }
         for key in &facts.powers {
             match self.held.get_mut(key) {
                 Some(power) => power.last = run,
                 None => {
-                    let power = power(key, run, self.seen, objects);
+                    let power = power(key, run, self.seen, &facts.objects);
                     self.held.insert(key.clone(), power);
                 }
             }

@@ -4,6 +4,7 @@
 mod access;
 mod comparison;
 mod declared;
+mod episode;
 mod exceptions;
 mod population;
 mod remarks;
@@ -24,15 +25,17 @@ use super::{
         Bounds, Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
         ResourceTotal, Run, RunNumber, ScopeChange, ScopeSubject,
     },
+    names::Names,
     window::Window,
 };
 use crate::{framework::Severity, snapshot::TableError};
 use exceptions::{Moment, Shown};
-use seen::{Objects, Ruled};
-use sight::{Blind, Sight};
+use sight::Sight;
 
 pub(crate) use comparison::comparison;
 pub(crate) use requirements::{effectiveness, overdue};
+pub(super) use seen::Objects;
+pub(super) use sight::Blind;
 
 /// The time that a package is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +63,14 @@ pub(super) struct Builder {
     totals: Vec<ControlTotal>,
     resources: Vec<ResourceTotal>,
     sight: Sight,
-    before: Option<(Objects, Ruled)>,
+    before: Option<Objects>,
     /// What any of the runs shows of the scope asked for.
     window: Window,
     /// What counted for each framework on any of the runs.
     reaches: BTreeMap<String, Window>,
     /// Scopes that frameworks were evaluated in.
     scopes: BTreeMap<String, BTreeSet<String>>,
+    names: Names,
 }
 
 /// What the builder is told beside the bundles.
@@ -90,6 +94,10 @@ pub(super) struct Built {
     pub(super) attested: Files,
     /// Some run had declared the scope asked for, or none was asked for.
     pub(super) scope_declared: bool,
+    /// What the bundles name, where some of it may have to be left out.
+    pub(super) names: Names,
+    /// What of it may be shown.
+    pub(super) window: Window,
 }
 
 impl Builder {
@@ -99,26 +107,19 @@ impl Builder {
     /// A table that does not hold what it should: the run is then not part of the package.
     pub(super) fn add(&mut self, facts: Facts) -> Result<(), TableError> {
         let number = RunNumber::try_from(self.runs.len()).unwrap_or(RunNumber::MAX);
-        let (objects, rules, blind) = (Objects::of(&facts)?, Ruled::of(&facts), Blind::of(&facts)?);
-        let moment = Moment {
-            number,
-            objects: &objects,
-            blind: &blind,
-            rules: &rules,
-            before: self.before.as_ref().map(|(objects, rules)| (objects, rules)),
-            sight: &self.sight,
-        };
+        let (objects, blind) = (&facts.objects, &facts.blind);
+        let moment = Moment { number, objects, blind, before: self.before.as_ref(), sight: &self.sight };
         self.exceptions.add(&facts, &moment)?;
         self.requirements.add(&facts, number);
-        self.population.add(&facts, number, &objects, &blind);
-        self.access.add(&facts, number, &objects, &blind);
+        self.population.add(&facts, number);
+        self.access.add(&facts, number);
         self.declared.add(&facts, number);
         self.versions.add(&facts, number);
-        self.totals.push(totals::control_total(&facts, number, &objects));
-        self.resources = totals::resource_totals(&facts, &objects);
-        self.sight.close(number, &blind);
-        self.before = Some((objects, rules));
+        self.totals.push(totals::control_total(&facts, number));
+        self.resources = totals::resource_totals(&facts);
+        self.sight.close(number, blind);
         self.window.merge(&facts.window);
+        self.names.merge(facts.names);
         for (framework, reach) in &facts.reaches {
             self.reaches.entry(framework.clone()).or_default().merge(reach);
         }
@@ -128,6 +129,7 @@ impl Builder {
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
+        self.before = Some(facts.objects);
         self.runs.push(Run { number, ..facts.run });
         self.proofs.push(facts.proof);
         Ok(())
@@ -171,9 +173,12 @@ impl Builder {
             population,
             privileged: self.access.finish(),
             declarations,
+            withheld: BTreeSet::new(),
             runs,
         };
-        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared: self.window.is_declared() }
+        let scope_declared = self.window.is_declared();
+        let (names, window) = (self.names, self.window);
+        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared, names, window }
     }
 }
 
@@ -217,10 +222,12 @@ fn first_of_its_log(folder: &str, runs: &[Run]) -> Option<ScopeChange> {
 }
 
 /// Time to repair by severity, worst first; severities without an exception have no row.
-pub(crate) fn repair_times(exceptions: &[Exception], runs: &[Run]) -> Vec<RepairTimes> {
+pub(crate) fn repair_times<'a>(exceptions: impl IntoIterator<Item = &'a Exception>, runs: &[Run]) -> Vec<RepairTimes> {
+    let exceptions: Vec<&Exception> = exceptions.into_iter().collect();
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
     let rows = severities.into_iter().filter_map(|severity| {
-        let all: Vec<&Exception> = exceptions.iter().filter(|exception| exception.severity == severity).collect();
+        let of = exceptions.iter().copied().filter(|exception| exception.severity == severity);
+        let all: Vec<&Exception> = of.collect();
         (!all.is_empty()).then(|| repair_times_of(severity, &all, runs))
     });
     rows.collect()
@@ -237,7 +244,8 @@ fn repair_times_of(severity: Severity, exceptions: &[&Exception], runs: &[Run]) 
         is_open(exception) && exception.waivers.last().is_some_and(|waiver| waiver.last == exception.last_seen)
     };
     let by_rules = |exception: &Exception| {
-        matches!(exception.ending, Ending::Ended { cause: Cause::RulesChanged | Cause::ObjectAndRules, .. })
+        let causes = |cause| matches!(cause, Cause::RulesChanged | Cause::ObjectAndRules | Cause::TimePassed);
+        matches!(exception.ending, Ending::Ended { cause, .. } if causes(cause))
     };
     let oldest = exceptions.iter().filter(|e| is_open(e)).map(|e| e.first_seen).min();
     let at = |number: RunNumber| usize::try_from(number).ok().and_then(|n| runs.get(n)).map(|run| run.finished);

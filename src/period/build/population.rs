@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    seen::Objects,
-    sight::{Blind, reference},
-};
+use super::{seen::Objects, sight::reference};
 use crate::period::{
     facts::Facts,
     model::{Bounds, Cited, Item, ItemClass, RunNumber, ScopeChange, ScopeSubject},
@@ -35,7 +32,8 @@ struct Presence {
 }
 
 impl Population {
-    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber, objects: &Objects, blind: &Blind) {
+    pub(super) fn add(&mut self, facts: &Facts, run: RunNumber) {
+        let (objects, blind) = (&facts.objects, &facts.blind);
         let own = |reference: String| BTreeSet::from([reference]);
         let namespaces = objects.of_kind("Namespace").filter(|name| facts.window.shows("Namespace", None, name));
         let namespaces: BTreeMap<String, ()> = namespaces.map(|name| (name.to_owned(), ())).collect();

@@ -95,7 +95,8 @@ fn of_pair(before: &Run, after: &Run) -> Vec<Remark> {
         say(RemarkKind::Simultaneous, text);
     }
     if before.tool_version != after.tool_version {
-        let text = format!("kubeproof {} until then, {} from then on", before.tool_version, after.tool_version);
+        let text =
+            format!("kubeproof {} until {}, {} from then on", before.tool_version, day(after), after.tool_version);
         say(RemarkKind::ToolChanged, text);
     }
     if (before.checks, &before.frameworks) != (after.checks, &after.frameworks) {
@@ -140,7 +141,12 @@ fn rules_changed(before: &Run, after: &Run) -> String {
     let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let what = if before.checks == after.checks { "frameworks" } else { "checks and frameworks" };
     if gone.is_empty() && come.is_empty() {
-        return "checks changed; frameworks did not".into();
+        return format!("checks changed on {}; frameworks did not", day(after));
     }
-    format!("{what}: {} until then, {} from then on", list(&gone), list(&come))
+    format!("{what}: {} until {}, {} from then on", list(&gone), day(after), list(&come))
+}
+
+/// The day on which a run first saw something.
+fn day(run: &Run) -> impl std::fmt::Display {
+    run.finished.format("%-d %b %Y")
 }

@@ -6,7 +6,12 @@ use std::{
 };
 
 use super::sight::reference;
-use crate::{digest::Digest, period::facts::Facts, snapshot::TableError};
+use crate::{
+    collect::Coverage,
+    digest::Digest,
+    period::facts::Facts,
+    snapshot::{Table, TableError},
+};
 
 /// Declared files that say what is accepted or who answers, and decide no outcome.
 const UNDECIDING: [&str; 7] = [
@@ -21,7 +26,7 @@ const UNDECIDING: [&str; 7] = [
 
 /// The objects of one run.
 #[derive(Debug, Default)]
-pub(super) struct Objects {
+pub(in crate::period) struct Objects {
     by_reference: BTreeMap<String, Digest>,
     digests: BTreeSet<Digest>,
     kinds: BTreeSet<String>,
@@ -30,12 +35,11 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub(super) fn of(facts: &Facts) -> Result<Self, TableError> {
-        let table = &facts.objects;
+    pub(in crate::period) fn of(table: &Table<'_>, coverage: &Coverage) -> Result<Self, TableError> {
         let (kinds, namespaces) = (table.texts("kind")?, table.optional("namespace")?);
         let (names, digests) = (table.texts("name")?, table.texts("digest")?);
         let mut objects =
-            Self { kinds: facts.coverage.lists.iter().map(|list| list.kind.clone()).collect(), ..Self::default() };
+            Self { kinds: coverage.lists.iter().map(|list| list.kind.clone()).collect(), ..Self::default() };
         for (row, resource) in table.texts("resource")?.into_iter().enumerate() {
             *objects.by_resource.entry(resource.to_owned()).or_default() += 1;
             let digest = digests[row].parse().map_err(|e| TableError::row("objects.parquet", row, format!("{e}")))?;
@@ -90,6 +94,7 @@ pub(super) struct Ruled {
     files: Arc<BTreeMap<String, Digest>>,
     /// Checks that ran.
     ran: Arc<BTreeSet<String>>,
+    clocked: Arc<BTreeSet<String>>,
 }
 
 impl Ruled {
@@ -100,6 +105,7 @@ impl Ruled {
             declared: Arc::new(deciding.map(|(name, digest)| (name.clone(), *digest)).collect()),
             files: Arc::new(facts.check_files.clone()),
             ran: Arc::new(facts.checks.keys().cloned().collect()),
+            clocked: Arc::new(facts.clocked.clone()),
         }
     }
 
@@ -114,5 +120,10 @@ impl Ruled {
     /// The check is still there, as it was in `before`, and did not run.
     pub(super) fn kept_silent(&self, before: &Self, check: &str) -> bool {
         !self.ran.contains(check) && self.files.contains_key(check) && self.files.get(check) == before.files.get(check)
+    }
+
+    /// What the check of that id says depends on the time.
+    pub(super) fn reads_clock(&self, check: &str) -> bool {
+        self.clocked.contains(check)
     }
 }

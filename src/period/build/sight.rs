@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use polars::prelude::{col, lit};
+
 use crate::{
     bundle::statement::RunResult,
+    collect::Coverage,
     evaluate::{FindingId, Outcome},
-    period::{facts::Facts, model::RunNumber},
-    snapshot::TableError,
+    period::{
+        facts::CheckRow,
+        failures::FINDINGS,
+        model::{Run, RunNumber},
+    },
+    snapshot::{Table, TableError},
 };
 
 /// What can be out of sight.
@@ -46,37 +53,42 @@ const NOT_EVALUATED: &str = "not-evaluated";
 
 /// What one run could not see, with the reason.
 #[derive(Debug, Default)]
-pub(super) struct Blind(BTreeMap<Question, String>);
+pub(in crate::period) struct Blind(BTreeMap<Question, String>);
 
 impl Blind {
-    pub(super) fn of(facts: &Facts) -> Result<Self, TableError> {
+    pub(in crate::period) fn of(
+        run: &Run,
+        coverage: &Coverage,
+        checks: &BTreeMap<String, CheckRow>,
+        findings: &Table<'_>,
+    ) -> Result<Self, TableError> {
         let mut blind = BTreeMap::new();
-        if facts.run.result == RunResult::Failed {
-            let reason = facts.run.reason.clone().unwrap_or_else(|| "the cluster could not be read".into());
+        if run.result == RunResult::Failed {
+            let reason = run.reason.clone().unwrap_or_else(|| "the cluster could not be read".into());
             blind.insert(Question::Everything, reason);
         }
-        for list in facts.coverage.unseen() {
+        for list in coverage.unseen() {
             let reason = format!("{}: {}", list.id(), list.outcome.reason().unwrap_or_default());
             blind.insert(Question::Kind(list.kind.clone()), reason);
         }
-        let undecided =
-            facts.checks.iter().filter(|(_, row)| row.outcome == Outcome::NotEvaluated && row.evaluated == 0);
+        let undecided = checks.iter().filter(|(_, row)| row.outcome == Outcome::NotEvaluated && row.evaluated == 0);
         for (check, row) in undecided {
             let reason = row.reason.clone().unwrap_or_else(|| "it could not be evaluated".into());
             blind.insert(Question::Check(check.clone()), reason);
         }
         let mut blind = Self(blind);
-        blind.add_findings(facts)?;
+        blind.add_findings(findings)?;
         Ok(blind)
     }
 
-    fn add_findings(&mut self, facts: &Facts) -> Result<(), TableError> {
-        let table = &facts.findings;
+    fn add_findings(&mut self, findings: &Table<'_>) -> Result<(), TableError> {
+        let undecided = findings.lazy().filter(col("outcome").eq(lit(NOT_EVALUATED)));
+        let table = Table::collect(FINDINGS, undecided)?;
         let (ids, checks, kinds) = (table.texts("id")?, table.texts("check")?, table.texts("kind")?);
-        let (outcomes, reasons) = (table.texts("outcome")?, table.optional("reason")?);
+        let reasons = table.optional("reason")?;
         let (namespaces, names, containers) =
             (table.optional("namespace")?, table.texts("name")?, table.optional("container")?);
-        for row in (0..table.rows()).filter(|row| outcomes[*row] == NOT_EVALUATED) {
+        for row in 0..table.rows() {
             let reason = reasons[row].unwrap_or("it could not be evaluated").to_owned();
             let check = checks[row].to_owned();
             if kinds[row] == LIST {

@@ -1,6 +1,5 @@
 //! The same counts in source, snapshot and findings, side by side.
 
-use super::seen::Objects;
 use crate::{
     collect::ListOutcome,
     period::{
@@ -10,7 +9,8 @@ use crate::{
 };
 
 /// Counts of one run, and where they differ.
-pub(super) fn control_total(facts: &Facts, run: RunNumber, objects: &Objects) -> ControlTotal {
+pub(super) fn control_total(facts: &Facts, run: RunNumber) -> ControlTotal {
+    let objects = &facts.objects;
     let lists = &facts.coverage.lists;
     let own = objects.by_resource.iter().filter(|(id, _)| facts.coverage.list(id).is_none()).map(|(_, rows)| *rows);
     let mut differences: Vec<String> = lists
@@ -21,7 +21,7 @@ pub(super) fn control_total(facts: &Facts, run: RunNumber, objects: &Objects) ->
             (rows != count).then(|| format!("{id}: the source returned {count}, the snapshot holds {rows}"))
         })
         .collect();
-    let (counts, failures) = (facts.run.counts, facts.failures);
+    let (counts, [findings, failures]) = (facts.run.counts, facts.findings);
     if failures != counts.fail {
         differences.push(format!("the evaluation counts {} failures, the table holds {failures}", counts.fail));
     }
@@ -31,14 +31,15 @@ pub(super) fn control_total(facts: &Facts, run: RunNumber, objects: &Objects) ->
         own: own.sum(),
         snapshot: objects.rows(),
         counts,
-        findings: facts.findings.rows() as u64,
+        findings,
         failures,
         differences,
     }
 }
 
 /// One run, resource by resource; lists that are empty on both sides say nothing.
-pub(super) fn resource_totals(facts: &Facts, objects: &Objects) -> Vec<ResourceTotal> {
+pub(super) fn resource_totals(facts: &Facts) -> Vec<ResourceTotal> {
+    let objects = &facts.objects;
     let lists = facts.coverage.lists.iter().map(|list| {
         let resource = list.id();
         let snapshot = objects.by_resource.get(&resource).copied().unwrap_or(0);

@@ -176,6 +176,8 @@ pub enum Cause {
     NotSeenBefore,
     /// The objects that it names are as they were, and so are the rules: an object related to them changed.
     RelatedObject,
+    /// The same, of a check that reads the clock: time passed, and nothing need have changed.
+    TimePassed,
 }
 
 /// How a failure ended.
@@ -237,7 +239,7 @@ pub struct RepairTimes {
     pub open_waived: u32,
     /// Exceptions that no later run could see.
     pub not_seen_since: u32,
-    /// Exceptions that a change of rules ended, alone or together with one in the cluster.
+    /// Exceptions that no repair ended: a change of rules, alone or together with one in the cluster, or time.
     pub ended_by_rules: u32,
     /// When the first run saw the oldest open one.
     pub oldest_open_since: Option<DateTime<Utc>>,

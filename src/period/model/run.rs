@@ -162,4 +162,6 @@ pub enum RemarkKind {
     RulesChanged,
     /// Redacted values before and after cannot be compared.
     RedactionKeyChanged,
+    /// Names from outside of the scope, or of people, are not in the package.
+    NamesLeftOut,
 }

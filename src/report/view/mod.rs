@@ -11,6 +11,7 @@ mod first;
 mod frameworks;
 mod index;
 mod method;
+mod operation;
 mod owners;
 mod scope;
 mod text;
@@ -24,13 +25,15 @@ pub(in crate::report) use changes::{applied, by_whom, field, states, why};
 pub use chart::{Chart, Column};
 pub use detail::Detail;
 pub(super) use facts::Facts;
+pub(in crate::report) use first::SIGNATURE;
 pub use first::{Bar, FirstPage, Key, Part, Seal, Tile};
+pub use operation::{Operated, Operation, OperationRow};
 pub use text::{Look, Run, Shape, Table, Text};
 
 use super::Input;
 
 /// Marking where none is configured.
-const DEFAULT_MARKING: &str = "CONFIDENTIAL";
+pub(in crate::report) const DEFAULT_MARKING: &str = "CONFIDENTIAL";
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -97,14 +100,21 @@ pub enum Block {
         /// One a line.
         lines: Vec<String>,
     },
+    /// Requirements over the runs of a period.
+    Operation(Operation),
+    /// What colours mean.
+    Legend {
+        /// Colours with their meaning.
+        keys: Vec<Key>,
+    },
 }
 
 impl Block {
-    fn heading(text: impl Into<String>) -> Self {
+    pub(in crate::report) fn heading(text: impl Into<String>) -> Self {
         Self::Heading { text: text.into() }
     }
 
-    fn paragraph(text: impl Into<Text>) -> Self {
+    pub(in crate::report) fn paragraph(text: impl Into<Text>) -> Self {
         Self::Paragraph { text: text.into() }
     }
 }
@@ -147,6 +157,6 @@ pub fn view(input: &Input<'_>) -> View {
 }
 
 /// The two ends of a digest: enough to tell two reports apart, never enough to verify.
-fn shortened(hex: &str) -> String {
+pub(in crate::report) fn shortened(hex: &str) -> String {
     format!("{} … {}", words::grouped(&hex[..12]), &hex[60..])
 }

@@ -146,6 +146,26 @@ pub enum Shape {
     Names,
     /// Reference, finding, object, digest and row.
     Index,
+    /// Exception, when it was seen, owner and fix, response.
+    Exceptions,
+    /// Severity and what became of its exceptions.
+    Repairs,
+    /// A class and four counts.
+    Population,
+    /// What, what became of it, between which runs.
+    ScopeChanges,
+    /// A run and its counts side by side.
+    RunTotals,
+    /// Resource, two counts, whether they agree.
+    Resources,
+    /// What ids are about, and the ids.
+    Outside,
+    /// Subject, power and chain, since and until, who gave it.
+    Held,
+    /// Run, result, log entry, digests.
+    Runs,
+    /// A cluster and its counts.
+    Compared,
 }
 
 /// A table; without rows the layouts print `empty` in its place.

@@ -42,6 +42,18 @@ pub fn short_time(at: DateTime<Utc>) -> String {
     at.format("%-d %b %H:%M").to_string()
 }
 
+/// `22 Nov 2026 14:12`.
+pub fn full_time(at: DateTime<Utc>) -> String {
+    at.format("%-d %b %Y %H:%M").to_string()
+}
+
+/// `1 July to 30 September 2026`.
+pub fn span(from: NaiveDate, to: NaiveDate) -> String {
+    use chrono::Datelike;
+    let first = if from.year() == to.year() { from.format("%-d %B").to_string() } else { long_date(from) };
+    format!("{first} to {}", long_date(to))
+}
+
 /// `22 Nov 2026`.
 pub fn short_date(at: NaiveDate) -> String {
     at.format("%-d %b %Y").to_string()
@@ -191,6 +203,13 @@ mod tests {
     #[test]
     fn numbers_are_grouped_by_thousands() {
         assert_eq!([number(0), number(999), number(1000), number(1234567)], ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_span_names_a_year_once() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        assert_eq!(span(day("2026-07-01"), day("2026-09-30")), "1 July to 30 September 2026");
+        assert_eq!(span(day("2026-12-01"), day("2027-01-31")), "1 December 2026 to 31 January 2027");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl RedactionKey {
         Digest::of(self.0).short(8)
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

@@ -1,0 +1,175 @@
+//! Cadence: runs that were due against runs that were, gaps that a framework does not allow, partial runs.
+
+use super::facts::{Cluster, Facts, run_id};
+use crate::{
+    period::{
+        model::{Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Schedule},
+        words::duration,
+    },
+    report::view::{Block, Look, Section, Shape, Table, Text, words},
+};
+
+/// Rows of each table.
+const ROWS: usize = 40;
+/// Gaps named in a row.
+const GAPS: usize = 4;
+/// Rows of the framework, and lists not answered, named in a cell.
+const NAMES: usize = 8;
+
+pub(super) fn section(facts: &Facts<'_>) -> Section {
+    let mut blocks = Vec::new();
+    for cluster in &facts.clusters {
+        if facts.several() {
+            blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
+        }
+        blocks.push(Block::Pairs { pairs: summary(cluster) });
+        blocks.push(facts.heading(cluster, "How often the framework asks, and gaps that were longer"));
+        blocks.push(Block::Table(periodicities(facts, cluster)));
+        blocks.push(facts.heading(cluster, "Due, and not here"));
+        blocks.push(Block::Table(missed(cluster)));
+        blocks.push(facts.heading(cluster, "Runs that did not see everything"));
+        blocks.push(Block::Table(partial(cluster)));
+    }
+    Section { title: "Cadence".into(), new_page: false, blocks }
+}
+
+fn summary(cluster: &Cluster<'_>) -> Vec<(String, Text)> {
+    let cadence = &cluster.all.cadence;
+    let schedule: Text = match &cadence.schedule {
+        Some(Schedule::Given { cron, time_zone, tolerance_seconds }) => Text::new()
+            .code(cron)
+            .plain(format!(" ({time_zone}); a run counts within {} of its time", duration(*tolerance_seconds)))
+            .note("named when the package was made"),
+        Some(Schedule::Statements) => {
+            Text::from("as the runs themselves say").note("a run that never began is not known to have been due")
+        }
+        None => "nobody named one, and no run says when it was due".into(),
+    };
+    let against = match cadence.expected {
+        Some(expected) => format!(
+            "{} due, {} of them here and verified, {} missed",
+            words::count(u64::from(expected), "run", "runs"),
+            words::number(u64::from(cadence.met)),
+            words::number(cadence.missed.len() as u64)
+        ),
+        None => format!(
+            "{} verified; how many were due is not known",
+            words::count(cluster.all.runs.len() as u64, "run", "runs")
+        ),
+    };
+    let mut pairs = vec![("Schedule".to_owned(), schedule), ("Runs".to_owned(), Text::from(against))];
+    if !cadence.unscheduled.is_empty() && cadence.schedule.is_some() {
+        let names: Vec<String> = cadence.unscheduled.iter().map(|run| run_id(*run)).collect();
+        pairs.push(("Not asked for".to_owned(), format!("runs {}", words::some_of(&names, NAMES)).into()));
+    }
+    pairs.push((
+        "Longest gap".to_owned(),
+        match &cadence.longest_gap {
+            Some(gap) => Text::from(gap_words(cluster, gap)),
+            None => Text::new().run(Look::Unseen, "no run of the period saw the cluster"),
+        },
+    ));
+    pairs
+}
+
+/// `3 days: from 2 Oct 2026 06:00 (run 0001) to 5 Oct 2026 06:00 (run 0002)`.
+fn gap_words(cluster: &Cluster<'_>, gap: &Gap) -> String {
+    let end = |run: Option<u32>, at, edge: &str| match run {
+        Some(run) => cluster.at(run),
+        None => format!("{} ({edge} of the period)", words::full_time(at)),
+    };
+    let (from, to) = (end(gap.after, gap.from, "start"), end(gap.before, gap.to, "end"));
+    format!("{}: from {from} to {to}", duration(gap.seconds))
+}
+
+fn periodicities(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
+    let prefix = format!("{}/", facts.framework.id);
+    let own = |row: &PeriodicityRow| -> Vec<String> {
+        row.requirements.iter().filter_map(|id| id.strip_prefix(&prefix)).map(str::to_owned).collect()
+    };
+    let rows = cluster.all.cadence.periodicities.iter().filter_map(|row| {
+        let ids = own(row);
+        (!ids.is_empty()).then(|| periodicity(cluster, row, &ids))
+    });
+    Table {
+        shape: Shape::Gaps,
+        about: "Periodicities of the framework's rows and gaps that were longer".into(),
+        columns: vec!["Asked for", "Gaps that were longer", "Rows"],
+        rows: rows.collect(),
+        empty: "No row of this framework says how often it is to be shown.".into(),
+        more: None,
+    }
+}
+
+fn periodicity(cluster: &Cluster<'_>, row: &PeriodicityRow, ids: &[String]) -> Vec<Text> {
+    let asked = Text::new().strong(interval(row.interval)).note(format!("at most {}", duration(row.allowed_seconds)));
+    let mut gaps = match row.exceeded.len() as u64 {
+        0 => Text::new().run(Look::Good, "none"),
+        n => Text::new().run(Look::Critical, words::count(n, "gap", "gaps")),
+    };
+    for gap in row.exceeded.iter().take(GAPS) {
+        gaps = gaps.note(gap_words(cluster, gap));
+    }
+    let left = row.exceeded.len().saturating_sub(GAPS) as u64;
+    if left > 0 {
+        gaps = gaps.note(format!("and {} more in data/period.json", words::number(left)));
+    }
+    vec![asked, gaps, words::some_of(ids, NAMES).into()]
+}
+
+fn interval(interval: Interval) -> &'static str {
+    match interval {
+        Interval::Daily => "daily or continuous",
+        Interval::Weekly => "weekly",
+        Interval::Monthly => "monthly",
+        Interval::Quarterly => "quarterly",
+        Interval::HalfYearly => "half-yearly",
+        Interval::Yearly => "yearly",
+    }
+}
+
+fn missed(cluster: &Cluster<'_>) -> Table {
+    let row = |missed: &MissedRun| {
+        let what = match &missed.excluded {
+            Some(bundle) => Text::from("A bundle claims to be it and was left out").line().code(bundle),
+            None => "No bundle claims to be it".into(),
+        };
+        vec![Text::new().strong(words::full_time(missed.due)), what]
+    };
+    let table = Table {
+        shape: Shape::Notes,
+        about: "Runs that were due and are not here".into(),
+        columns: vec!["Due", "What is known"],
+        rows: cluster.all.cadence.missed.iter().map(row).collect(),
+        empty: match cluster.all.cadence.expected {
+            Some(_) => "Every run that was due is here, verified.".into(),
+            None => "Without a schedule no run is known to be missing.".into(),
+        },
+        more: None,
+    };
+    table.capped(ROWS, "all of them are in data/period.json, cadence.")
+}
+
+fn partial(cluster: &Cluster<'_>) -> Table {
+    let row = |partial: &PartialRun| {
+        let unseen: Vec<String> =
+            partial.unseen.iter().map(|list| format!("{} ({})", list.resource, list.reason)).collect();
+        let reason = cluster.all.run(partial.run).and_then(|run| run.reason.clone()).unwrap_or_default();
+        vec![
+            Text::new().code(run_id(partial.run)).note(cluster.when(partial.run)),
+            Text::from(words::some_of(&unseen, NAMES)).note(words::sentence_case(&reason)),
+        ]
+    };
+    let table = Table {
+        shape: Shape::Notes,
+        about: "Runs that did not see everything".into(),
+        columns: vec!["Run", "Not seen, and why"],
+        rows: cluster.all.cadence.partial.iter().map(row).collect(),
+        empty: match cluster.all.runs.len() {
+            0 => "There is no run in this period.".into(),
+            _ => "Every run saw all that it asked for.".into(),
+        },
+        more: None,
+    };
+    table.capped(ROWS, "all of them are in data/period.json, cadence.")
+}

@@ -1,0 +1,213 @@
+//! Exceptions: each from beginning to end, with a column for management's response.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::facts::{Cluster, Facts, run_id};
+use crate::{
+    framework::Severity,
+    period::{
+        model::{Cause, Ending, Exception, WrittenBy},
+        words::duration,
+    },
+    report::view::{Block, Look, Section, Shape, Table, Text, words},
+};
+
+/// Exceptions printed in one document, over all clusters; the workbook holds each of them.
+const PRINTED: usize = 60;
+/// Exceptions printed of each cluster, however many there are.
+const AT_LEAST: usize = 10;
+/// Lines of the rest, by check.
+const CHECKS: usize = 30;
+/// Writers named.
+const WRITERS: usize = 2;
+/// Characters of an observed value.
+const VALUE: usize = 60;
+/// Requirements named.
+const SERVES: usize = 3;
+
+pub(super) fn section(facts: &Facts<'_>) -> Section {
+    let mut blocks = Vec::new();
+    if facts.clusters.iter().all(|cluster| cluster.exceptions.is_empty()) {
+        let text = if facts.period.runs() == 0 {
+            "Without a run nothing is known of exceptions."
+        } else {
+            "No exception in this period."
+        };
+        blocks.push(Block::paragraph(text));
+        return Section { title: "Exceptions".into(), new_page: false, blocks };
+    }
+    blocks.push(Block::paragraph(
+        "Failures of the checks that decide or support a requirement of this framework, worst first. The digest names the \
+         object as it was stored and signed: its text is in the package, data/evidence, and the run's bundle holds the same \
+         row. The last column is management's.",
+    ));
+    let cap = printed(facts);
+    for cluster in &facts.clusters {
+        if facts.several() {
+            blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
+        }
+        blocks.push(Block::Table(table(cluster, cap)));
+        if cluster.exceptions.len() > cap {
+            blocks.push(facts.heading(cluster, "Not printed here"));
+            blocks.push(Block::Table(rest(&cluster.exceptions[cap..])));
+        }
+    }
+    Section { title: "Exceptions".into(), new_page: true, blocks }
+}
+
+/// Exceptions printed of each cluster.
+pub(super) fn printed(facts: &Facts<'_>) -> usize {
+    (PRINTED / facts.clusters.len().max(1)).max(AT_LEAST)
+}
+
+fn table(cluster: &Cluster<'_>, cap: usize) -> Table {
+    let left = cluster.exceptions.len().saturating_sub(cap);
+    Table {
+        shape: Shape::Exceptions,
+        about: "Exceptions with their bounds, owners and a column for management's response".into(),
+        columns: vec!["Exception", "First and last seen", "Owner, waiver, fix", "Management's response"],
+        rows: cluster.exceptions.iter().take(cap).map(|exception| row(cluster, exception)).collect(),
+        empty: "No exception in this period.".into(),
+        more: None,
+    }
+    .leaving_out(left, "each of them is named in workbook.xlsx, sheet Exceptions.")
+}
+
+fn row(cluster: &Cluster<'_>, exception: &Exception) -> Vec<Text> {
+    vec![what(exception), seen(cluster, exception), answer(cluster, exception), Text::new()]
+}
+
+fn what(exception: &Exception) -> Text {
+    let mut text = Text::new()
+        .code(&exception.id)
+        .run(exception.severity.into(), format!("  {}", words::severity(exception.severity)))
+        .line()
+        .plain(format!("{} ", exception.resource.kind))
+        .strong(exception.resource.path())
+        .note(words::sentence_case(&exception.message));
+    if let Some(observed) = &exception.observed {
+        text = text.note(format!("found {}, expected {}", words::clip(observed, VALUE), exception.expected));
+    }
+    text = text.note(&exception.check);
+    let serves: Vec<String> = exception.requirements.iter().map(|id| words::short_requirement(id)).collect();
+    text = text.note(words::some_of(&serves, SERVES));
+    if let Some(cited) = exception.evidence.first() {
+        text = text.line().code(format!("sha256:{}…", cited.digest.short(16)));
+        text = text.soft(format!(" run {}", run_id(cited.run)));
+        let left = exception.evidence.len() as u64 - 1;
+        if left > 0 {
+            text = text.soft(format!(" and {}", words::count(left, "more", "more")));
+        }
+    }
+    text
+}
+
+fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
+    let mut text = Text::from(format!("First {}", cluster.when(exception.first_seen)));
+    text = text.note(format!("run {}; {}", run_id(exception.first_seen), began(exception.began_by)));
+    if let Some(after) = exception.began.after {
+        text = text.note(format!("not there on {}", cluster.at(after)));
+    }
+    text = text.line().plain(format!("Last {}", cluster.when(exception.last_seen)));
+    text = text.note(format!("run {}", run_id(exception.last_seen)));
+    text = match &exception.ending {
+        Ending::Open => text.line().run(Look::Critical, "open on the last run"),
+        Ending::NotSeenSince { run, reason } => {
+            text.line().run(Look::Unseen, "not seen since").note(format!("{}: {reason}", cluster.at(*run)))
+        }
+        Ending::Ended { bounds, .. } => text.note(format!("gone on {}", cluster.at(bounds.by))),
+    };
+    text = text.note(match (exception.duration.at_least_seconds, exception.duration.at_most_seconds) {
+        (0, Some(most)) => format!("stood at most {}", duration(most)),
+        (least, Some(most)) => format!("stood {} to {}", duration(least), duration(most)),
+        (0, None) => "how long it stood is not known".into(),
+        (least, None) => format!("stood {} at least", duration(least)),
+    });
+    let blind = exception.not_seen_in.len() as u64;
+    let blind =
+        if blind == 0 { String::new() } else { format!(", could not be looked at in {}", words::number(blind)) };
+    text.note(format!("seen in {}{blind}", words::count(u64::from(exception.seen_in), "run", "runs")))
+}
+
+fn answer(cluster: &Cluster<'_>, exception: &Exception) -> Text {
+    let mut text = match &exception.owner {
+        Some(owner) => Text::from(owner.as_str()),
+        None => Text::new().soft("no owner known"),
+    };
+    for waiver in &exception.waivers {
+        let day =
+            |run| cluster.all.run(run).map_or_else(String::new, |run| words::short_date(run.finished.date_naive()));
+        text = text.line().plain("waiver ").code(&waiver.id);
+        text = text.note(format!("{} to {}", day(waiver.first), day(waiver.last)));
+    }
+    if let Ending::Ended { cause, .. } = &exception.ending {
+        let look = if exception.ending.is_repair() { Look::Good } else { Look::Person };
+        text = text.line().run(look, ended(*cause));
+    }
+    if exception.written_by.is_empty() {
+        text
+    } else {
+        text.note(format!("written by {}", writers(&exception.written_by)))
+    }
+}
+
+/// `helm, 2 Oct 2026 22:00`.
+pub(super) fn writers(all: &[WrittenBy]) -> String {
+    let said: Vec<String> = all
+        .iter()
+        .map(|by| match by.time {
+            Some(at) => format!("{}, {}", by.manager, words::full_time(at)),
+            None => by.manager.clone(),
+        })
+        .collect();
+    words::some_of(&said, WRITERS)
+}
+
+fn began(cause: Cause) -> &'static str {
+    match cause {
+        Cause::BeforePeriod => "the first run of the period saw it already",
+        Cause::ObjectChanged => "began as its object changed",
+        Cause::ObjectCameOrWent => "came with its object",
+        Cause::RulesChanged => "began as rules or declarations changed, the cluster did not",
+        Cause::ObjectAndRules => "began as its object and the rules changed, between the same runs",
+        Cause::NotSeenBefore => "the run before could not see it",
+        Cause::RelatedObject => "began as a related object changed",
+    }
+}
+
+fn ended(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ObjectChanged => "fixed: its object changed",
+        Cause::ObjectCameOrWent => "ended: its object is gone",
+        Cause::RelatedObject => "fixed: a related object changed",
+        Cause::RulesChanged => "ended by rules or declarations, no repair",
+        Cause::ObjectAndRules => "ended: object and rules changed, not told apart",
+        Cause::BeforePeriod | Cause::NotSeenBefore => "ended",
+    }
+}
+
+/// Exceptions that are not printed, by check.
+fn rest(exceptions: &[&Exception]) -> Table {
+    let mut checks: BTreeMap<(Reverse<Severity>, &str), (u64, u64, &str)> = BTreeMap::new();
+    for exception in exceptions {
+        let entry = checks.entry((Reverse(exception.severity), &exception.check)).or_insert((0, 0, &exception.title));
+        entry.0 += 1;
+        entry.1 += u64::from(exception.ending == Ending::Open);
+    }
+    let rows = checks.into_iter().map(|((Reverse(severity), check), (count, open, title))| {
+        vec![
+            Text::new().run(severity.into(), words::severity(severity)),
+            Text::from(title).note(check),
+            format!("{}, {} open", words::count(count, "exception", "exceptions"), words::number(open)).into(),
+        ]
+    });
+    Table {
+        shape: Shape::ScopeChanges,
+        about: "Exceptions that are not printed, by check".into(),
+        columns: vec!["Severity", "Check", "Counted here, named in workbook.xlsx"],
+        rows: rows.collect(),
+        empty: String::new(),
+        more: None,
+    }
+    .capped(CHECKS, "all of them are in workbook.xlsx, sheet Exceptions.")
+}

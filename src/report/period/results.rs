@@ -1,0 +1,280 @@
+//! Results: each requirement with what every run said of it, and the sentence of its operating effectiveness.
+
+use std::collections::BTreeSet;
+
+use super::{
+    cover::parts,
+    facts::{Cluster, Course, Facts, run_id},
+};
+use crate::{
+    evaluate::Status,
+    framework::RowCoverage,
+    period::model::{RequirementPeriod, RunNumber},
+    report::view::{
+        Block, Key, Operated, Operation, OperationRow, Part, Section, Shape, Table, Text,
+        words::{self, sentence_case},
+    },
+};
+
+/// Spans of the same status that stand in words.
+const SPANS: usize = 6;
+/// Checks named in a row.
+const CHECKS: usize = 3;
+/// Exceptions named in a row.
+const EXCEPTIONS: usize = 4;
+
+const STATUSES: [Key; 7] = [
+    Key { key: "exceptions", short: "", text: "exceptions noted (tall)" },
+    Key { key: "clear", short: "", text: "none noted" },
+    Key { key: "partial", short: "", text: "none noted, needs a person" },
+    Key { key: "attested", short: "", text: "attested or inherited" },
+    Key { key: "person", short: "", text: "needs a person" },
+    Key { key: "unseen", short: "", text: "incomplete (open)" },
+    Key { key: "na", short: "", text: "not applicable" },
+];
+
+pub(super) fn section(facts: &Facts<'_>) -> Section {
+    let mut blocks = vec![Block::Pairs { pairs: summary(facts) }];
+    let rows = requirements(facts);
+    if rows.is_empty() {
+        blocks.push(Block::paragraph("No run of this period evaluated a requirement of this framework."));
+    } else {
+        let reads = "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
+                     requirement leaves a gap. The words below name the runs where they differ. What a run said is in its bundle, \
+                     data/evaluation.json; the section \u{201c}Evidence index\u{201d} names each bundle and its log entry.";
+        blocks.push(Block::paragraph(Text::new().soft(reads)));
+        blocks.push(Block::Legend { keys: STATUSES.to_vec() });
+    }
+    let mut sections: Vec<(&str, Vec<OperationRow>)> = Vec::new();
+    for row in rows {
+        let title = row.section.as_deref().unwrap_or("Requirements");
+        let shown = shown(facts, row);
+        match sections.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, rows)) => rows.push(shown),
+            None => sections.push((title, vec![shown])),
+        }
+    }
+    for (title, rows) in sections {
+        blocks.push(Block::heading(title));
+        let columns = vec!["Id", "What it asks, and how it operated", "Decided by", "Exceptions"];
+        blocks.push(Block::Operation(Operation { columns, rows }));
+    }
+    Section { title: "Results".into(), new_page: false, blocks }
+}
+
+/// The numbers first.
+fn summary(facts: &Facts<'_>) -> Vec<(String, Text)> {
+    facts.clusters.iter().map(|cluster| (cluster.name.to_owned(), counts(cluster).into())).collect()
+}
+
+fn counts(cluster: &Cluster<'_>) -> String {
+    let of = |course: Course| words::number(cluster.rows.iter().filter(|row| Course::of(row) == course).count() as u64);
+    if cluster.rows.is_empty() {
+        return "no run evaluated this framework".into();
+    }
+    format!(
+        "{}: exceptions in some run for {}; none noted in any run for {}, and for {} more where a person adds the rest; not \
+         decided in some run for {}; not applicable {}; people and documents alone {}",
+        words::count(cluster.rows.len() as u64, "requirement", "requirements"),
+        of(Course::Exceptions),
+        of(Course::Clear),
+        of(Course::InPart),
+        of(Course::Undecided),
+        of(Course::NotApplicable),
+        of(Course::People),
+    )
+}
+
+/// Rows in the framework's order, each once: of several clusters the first that has it.
+fn requirements<'a>(facts: &Facts<'a>) -> Vec<&'a RequirementPeriod> {
+    let mut seen = BTreeSet::new();
+    let rows = facts.clusters.iter().flat_map(|cluster| cluster.rows.iter().copied());
+    rows.filter(|row| seen.insert(row.id.as_str())).collect()
+}
+
+fn shown(facts: &Facts<'_>, row: &RequirementPeriod) -> OperationRow {
+    let own: Vec<(&Cluster<'_>, &RequirementPeriod)> = facts
+        .clusters
+        .iter()
+        .filter_map(|cluster| Some((cluster, *cluster.rows.iter().find(|known| known.id == row.id)?)))
+        .collect();
+    OperationRow {
+        id: Text::new().strong(&row.id).note(row.company_control.clone().unwrap_or_default()),
+        title: row.title.clone().into(),
+        operated: own.iter().map(|(cluster, row)| operated(facts, cluster, row)).collect(),
+        basis: basis(row),
+        exceptions: exceptions(facts, &own),
+    }
+}
+
+fn operated(facts: &Facts<'_>, cluster: &Cluster<'_>, row: &RequirementPeriod) -> Operated {
+    let spans = spans(&row.statuses);
+    let mut said = match (&row.effectiveness, spans.as_slice()) {
+        (Some(effect), [_]) => Text::from(sentence_case(&effect.sentence)),
+        (Some(effect), spans) => Text::from(sentence_case(&effect.sentence)).note(in_words(cluster, spans)),
+        (None, spans) => in_words(cluster, spans).into(),
+    };
+    if let Some(last) = row.reasons.last() {
+        said = said.note(sentence_case(&last.reason));
+        let earlier = row.reasons.len() as u64 - 1;
+        if earlier > 0 {
+            said = said.note(format!(
+                "{} of earlier runs in data/period.json",
+                words::count(earlier, "other reason", "other reasons")
+            ));
+        }
+    }
+    let lengths = spans.iter().map(|span| (key(span.status), u64::from(span.last - span.first) + 1));
+    Operated { cluster: facts.several().then(|| cluster.name.to_owned()), strip: strip(lengths), said }
+}
+
+fn strip(lengths: impl Iterator<Item = (&'static str, u64)> + Clone) -> Vec<Part> {
+    parts(lengths)
+}
+
+/// Successive runs of the same status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    status: Option<Status>,
+    first: RunNumber,
+    last: RunNumber,
+}
+
+fn spans(statuses: &[Option<Status>]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for (status, run) in statuses.iter().zip(0..) {
+        match spans.last_mut() {
+            Some(span) if span.status == *status => span.last = run,
+            _ => spans.push(Span { status: *status, first: run, last: run }),
+        }
+    }
+    spans
+}
+
+/// `0000–0001 none noted · 0002 exceptions noted (3 Oct 2026 06:00)`.
+fn in_words(cluster: &Cluster<'_>, spans: &[Span]) -> String {
+    match spans {
+        [] => String::new(),
+        [one] => format!("Every run: {}", status(one.status)),
+        spans => {
+            let mut said: Vec<String> = spans.iter().take(SPANS).map(|span| span_words(cluster, *span)).collect();
+            let left = spans.len().saturating_sub(SPANS) as u64;
+            if left > 0 {
+                said.push(format!("{} in data/period.json", words::count(left, "later change", "later changes")));
+            }
+            said.join(" · ")
+        }
+    }
+}
+
+fn span_words(cluster: &Cluster<'_>, span: Span) -> String {
+    let day = |run| cluster.all.run(run).map_or_else(String::new, |run| run.finished.format("%-d %b").to_string());
+    let runs = if span.first == span.last {
+        format!("{} ({})", run_id(span.first), day(span.first))
+    } else {
+        format!("{}–{} ({} – {})", run_id(span.first), run_id(span.last), day(span.first), day(span.last))
+    };
+    format!("{runs} {}", status(span.status))
+}
+
+fn status(status: Option<Status>) -> &'static str {
+    status.map_or("not evaluated by these runs", |status| words::status(status).0)
+}
+
+fn key(status: Option<Status>) -> &'static str {
+    match status {
+        None => "gap",
+        Some(Status::Fail) => "exceptions",
+        Some(Status::Pass) => "clear",
+        Some(Status::Partial) => "partial",
+        Some(Status::Attested | Status::Inherited) => "attested",
+        Some(Status::Manual) => "person",
+        Some(Status::NotEvaluated) => "unseen",
+        Some(Status::NotApplicable) => "na",
+    }
+}
+
+fn basis(row: &RequirementPeriod) -> Text {
+    let coverage = match row.coverage {
+        RowCoverage::Automated => "checks alone",
+        RowCoverage::Partial => "checks in part",
+        RowCoverage::Manual => "a person",
+    };
+    let mut text = Text::from(coverage);
+    text = text.note(words::some_of(&row.decides, CHECKS));
+    let owner = row.owner.as_ref().map(|owner| format!("owner {owner}")).unwrap_or_default();
+    text.note(row.periodicity.clone().unwrap_or_default()).note(owner)
+}
+
+fn exceptions(facts: &Facts<'_>, own: &[(&Cluster<'_>, &RequirementPeriod)]) -> Text {
+    let mut text = Text::new();
+    for (cluster, row) in own.iter().filter(|(_, row)| !row.exceptions.is_empty()) {
+        if facts.several() {
+            text = text.soft(cluster.name).line();
+        }
+        for id in row.exceptions.iter().take(EXCEPTIONS) {
+            text = text.code(id).line();
+        }
+        let left = row.exceptions.len().saturating_sub(EXCEPTIONS) as u64;
+        if left > 0 {
+            text = text.soft(format!("and {} more", words::number(left))).line();
+        }
+    }
+    if text.0.is_empty() {
+        return Text::new().soft("none");
+    }
+    text.0.pop();
+    text
+}
+
+/// Ids of the framework that a cluster says nothing about.
+pub(super) fn outside(facts: &Facts<'_>) -> Section {
+    let mut ids: Vec<(&String, &String)> = facts.framework.outside.iter().collect();
+    ids.sort_by_key(|(id, _)| natural(id));
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (id, about) in ids {
+        match groups.iter_mut().find(|(known, _)| known == about) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((about, vec![id])),
+        }
+    }
+    let table = Table {
+        shape: Shape::Outside,
+        about: "Ids of the framework that a cluster says nothing about".into(),
+        columns: vec!["What it is about", "Ids"],
+        rows: groups.into_iter().map(|(about, ids)| vec![about.into(), Text::new().strong(ids.join(", "))]).collect(),
+        empty: "Every id of this framework has a row in \u{201c}Results\u{201d}.".into(),
+        more: None,
+    };
+    let mut blocks = Vec::new();
+    if !table.rows.is_empty() {
+        blocks.push(Block::paragraph("A cluster says nothing about these ids; other evidence must cover them."));
+    }
+    blocks.push(Block::Table(table));
+    Section { title: "Outside this document".into(), new_page: false, blocks }
+}
+
+/// `1.10` after `1.2`.
+fn natural(id: &str) -> Vec<(u64, &str)> {
+    id.split(['.', '-', '(', ')']).map(|part| (part.parse().unwrap_or(u64::MAX), part)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn successive_runs_of_the_same_status_are_one_span() {
+        let statuses = [Some(Status::Pass), Some(Status::Pass), None, Some(Status::Fail)];
+        let ends: Vec<(RunNumber, RunNumber)> = spans(&statuses).iter().map(|s| (s.first, s.last)).collect();
+        assert_eq!(ends, [(0, 1), (2, 2), (3, 3)]);
+        assert!(spans(&[]).is_empty());
+    }
+
+    #[test]
+    fn ids_sort_as_people_count() {
+        let mut ids = ["1.10", "1.2", "A.1", "1.2.3"];
+        ids.sort_by_key(|id| natural(id));
+        assert_eq!(ids, ["1.2", "1.2.3", "1.10", "A.1"]);
+    }
+}
