@@ -120,7 +120,7 @@ impl<B: AsRef<[u8]>> Source<'_, B> {
         let (bundle, index) = (self.bundle.hex(), i64::try_from(self.index).unwrap_or(i64::MAX));
         vec![
             snapshot::texts("bundle", std::iter::repeat_n(Some(bundle.as_str()), rows)),
-            snapshot::counts("log_index", std::iter::repeat_n(Some(index), rows)),
+            snapshot::integers("log_index", std::iter::repeat_n(Some(index), rows)),
             snapshot::times("finished", std::iter::repeat_n(Some(self.predicate.run.finished), rows)),
         ]
     }
@@ -194,5 +194,5 @@ fn word(value: impl Serialize) -> Option<String> {
 
 /// Numbers that an engine without unsigned ones can hold.
 fn count<T>(name: &str, rows: &[T], get: impl Fn(&T) -> Option<u64>) -> Column {
-    snapshot::counts(name, rows.iter().map(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX))))
+    snapshot::integers(name, rows.iter().map(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX))))
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{
     build::{Built, Span, comparison},
     cadence::Planned,
-    documents::{self, About},
+    documents::{self, About, DocumentError},
     evidence::{self, EvidenceError},
     facts::Files,
     model::{ClusterPeriod, Filter, FrameworkPeriod, Period, SCHEMA},
@@ -25,7 +25,6 @@ use crate::{
     },
     canonical::{self, CanonicalError},
     digest::Digest,
-    report::PdfError,
     store::{Store, StoreError},
 };
 
@@ -119,15 +118,15 @@ pub enum PeriodError {
     /// The evidence.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// A document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The bag.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// A document.
-    #[error(transparent)]
-    Pdf(#[from] PdfError),
     /// JSON.
     #[error(transparent)]
     Json(#[from] CanonicalError),
@@ -243,8 +242,7 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
 fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
     files.insert(package::PERIOD.to_owned(), write(&period)?);
     let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
-    let mut documents = documents::documents(&period, &about);
-    documents.extend(documents::pdfs(&period, &about)?);
+    let documents = documents::documents(&period, &about)?;
     files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
     let predicate = PackagePredicate {
         run_key: request.run_key.to_pem()?,

@@ -15,7 +15,8 @@ use crate::evaluate::{Finding, Outcome};
 const ROWS: usize = 2_000;
 
 const PAGE: &str = include_str!("../../templates/index.html");
-const STYLE: &str = include_str!("../../templates/index.css");
+/// The look of every page.
+pub(crate) const STYLE: &str = include_str!("../../templates/index.css");
 const SCRIPT: &str = include_str!("../../templates/index.js");
 
 /// A page that could not be made: a defect of the template, never of the data.
@@ -58,7 +59,7 @@ pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
 }
 
 /// What a content security policy compares an inline element with.
-fn source_hash(source: &str) -> String {
+pub(crate) fn source_hash(source: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(source)))
 }
 

@@ -31,6 +31,7 @@ pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, j
 pub use drift::drift_markdown;
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
+pub(crate) use html::{STYLE, source_hash};
 pub use period::period_pdf;
 pub(crate) use tables::harmless;
 pub use tables::{ExportError, findings_csv, findings_parquet};

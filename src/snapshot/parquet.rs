@@ -5,7 +5,7 @@
 
 use std::{io::Cursor, ops::Range, panic};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
     BooleanChunked, Column, DataFrame, DataType, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame,
     NewChunkedArray as _, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _,
@@ -128,8 +128,18 @@ pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 
+/// A column of days, `None` for null.
+pub(crate) fn dates(name: &str, values: impl Iterator<Item = Option<NaiveDate>>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
 /// A column of counts.
 pub(crate) fn numbers(name: &str, values: impl Iterator<Item = u32>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+/// A column of switches, `None` for null.
+pub(crate) fn optional_switches(name: &str, values: impl Iterator<Item = Option<bool>>) -> Column {
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 
@@ -138,8 +148,8 @@ pub(crate) fn switches(name: &str, values: impl Iterator<Item = bool>) -> Column
     Column::new(name.into(), values.collect::<Vec<_>>())
 }
 
-/// A column of signed counts, `None` for null: some query engines have no unsigned numbers.
-pub(crate) fn counts(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
+/// A column of whole numbers, `None` for null: some query engines have no unsigned numbers.
+pub(crate) fn integers(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
     Int64Chunked::from_iter_options(name.into(), values).into_column()
 }
 

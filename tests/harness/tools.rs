@@ -96,6 +96,18 @@ pub fn lake_python() -> &'static Path {
     once(&TOOL, || python_with("lake", &PACKAGES))
 }
 
+/// A Python with `openpyxl` and `polars`, which read a package's tables.
+pub fn tables_python() -> &'static Path {
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || python_with("tables", &["openpyxl==3.1.5", "polars==1.35.2"]))
+}
+
+/// A Python with `trestle`, which reads OSCAL.
+pub fn oscal_python() -> &'static Path {
+    static TOOL: Tool = OnceLock::new();
+    once(&TOOL, || python_with("oscal", &["compliance-trestle==5.2.0"]))
+}
+
 fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let version = short_digest(packages.iter().map(|p| p.as_bytes()));
     let folder = cache::ensure(name, &version, |dir| {

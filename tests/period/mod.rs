@@ -3,6 +3,7 @@
 mod bad_input;
 mod clusters;
 mod command;
+mod documents;
 mod limited;
 mod operation;
 mod package;

@@ -24,7 +24,9 @@ use kubeproof::{
         Place, RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey},
+    period::{
+        Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey,
+    },
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},

@@ -172,6 +172,7 @@ fn began(cause: Cause) -> &'static str {
         Cause::ObjectAndRules => "began as its object and the rules changed, between the same runs",
         Cause::NotSeenBefore => "the run before could not see it",
         Cause::RelatedObject => "began as a related object changed",
+        Cause::TimePassed => "began because time passed, nothing changed",
     }
 }
 
@@ -182,6 +183,7 @@ fn ended(cause: Cause) -> &'static str {
         Cause::RelatedObject => "fixed: a related object changed",
         Cause::RulesChanged => "ended by rules or declarations, no repair",
         Cause::ObjectAndRules => "ended: object and rules changed, not told apart",
+        Cause::TimePassed => "ended because time passed, no repair",
         Cause::BeforePeriod | Cause::NotSeenBefore => "ended",
     }
 }

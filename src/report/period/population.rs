@@ -86,6 +86,7 @@ pub(super) fn changes(facts: &Facts<'_>) -> Section {
 
 fn row(cluster: &Cluster<'_>, change: &ScopeChange) -> Vec<Text> {
     let (what, named) = match change.what {
+        ScopeSubject::Cluster => ("cluster", true),
         ScopeSubject::Kubernetes => ("Kubernetes", false),
         ScopeSubject::Tool => ("kubeproof", false),
         ScopeSubject::Framework => ("framework", true),

@@ -37,7 +37,7 @@ fn package(facts: &Facts<'_>) -> Vec<(String, Text)> {
         ("Framework".to_owned(), Text::from(framework.title.clone()).soft(format!(" {}", framework.id))),
         ("Versions met".to_owned(), versions),
         ("Period".to_owned(), format!("{}, both days included, in UTC", words::span(period.from, period.to)).into()),
-        ("Read from".to_owned(), Text::new().code(&period.store)),
+        ("Read from".to_owned(), Text::new().code(period.stores.join(", "))),
         (
             "Runs' key".to_owned(),
             Text::new().code(&period.key).note("every bundle was verified by it before anything was read"),
@@ -177,6 +177,7 @@ pub(super) fn exclusion(kind: Exclusion) -> &'static str {
         Exclusion::NotInLog => "not in the log",
         Exclusion::Missing => "not in the store",
         Exclusion::Unreadable => "cannot be read",
+        Exclusion::AnotherTime => "of another time by its own word",
     }
 }
 

@@ -1,40 +1,18 @@
-//! What people read of a package, all of it printed from the model.
+//! `readme.md`: what the package is, and the commands that prove it.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use super::{
-    model::{Ending, FrameworkPeriod, Period},
-    words,
+    super::{
+        model::{Ending, Period},
+        words,
+    },
+    About, DocumentError, Documents,
 };
-use crate::{
-    bundle::package,
-    digest::Digest,
-    report::{self, PdfError},
-};
+use crate::bundle::package;
 
-/// What documents say of the package that they stand in, beside the model.
-#[derive(Debug, Clone, Copy)]
-pub struct About {
-    /// SHA-256 of the manifest without the documents: what they print, and every PDF carries as `evidence-root.txt`.
-    pub root: Digest,
-    /// SHA-256 of the SPKI of the key that signs the package.
-    pub signing_key: Digest,
-}
-
-/// The documents, by path below `data/documents/`.
-pub fn documents(period: &Period, about: &About) -> BTreeMap<String, Vec<u8>> {
-    BTreeMap::from([("readme.md".to_owned(), readme(period, about).into_bytes())])
-}
-
-/// `FRAMEWORK.pdf` for each framework.
-///
-/// # Errors
-/// A defect of the template, never what the package holds.
-pub fn pdfs(period: &Period, about: &About) -> Result<BTreeMap<String, Vec<u8>>, PdfError> {
-    let pdf = |framework: &FrameworkPeriod| {
-        Ok((format!("{}.pdf", framework.id), report::period_pdf(period, framework, about)?))
-    };
-    period.frameworks.iter().map(pdf).collect()
+pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
+    Ok(Documents::from([("readme.md".to_owned(), readme(period, about).into_bytes())]))
 }
 
 /// What the package is, and the commands that prove it.
@@ -79,7 +57,7 @@ fn readme(period: &Period, about: &About) -> String {
          ```\nkubeproof sample PACKAGE --seed N --size 25 --stratify namespace --key signing.pub\n```\n\n\
          Without kubeproof, `python3 sample.py PACKAGE N 25 workload namespace`, sample.py being:\n\n```\n",
     );
-    text.push_str(include_str!("../../examples/sample.py"));
+    text.push_str(include_str!("../../../examples/sample.py"));
     text.push_str("```\n\n");
     text.push_str(
         "## Walk from a line to a signed byte\n\n\
@@ -95,7 +73,7 @@ fn readme(period: &Period, about: &About) -> String {
     text
 }
 
-/// The commands that prove a package without kubeproof, one a line.
+/// What proves the package without kubeproof, in its folder: one command a line.
 pub(crate) fn commands() -> String {
     format!(
         "jq -r .payload attest/bundle.dsse.json | base64 -d > /tmp/p; T=$(jq -r .payloadType attest/bundle.dsse.json)\n\

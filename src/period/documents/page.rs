@@ -1,0 +1,238 @@
+//! `index.html`: where a reader begins. It opens from the disk, loads nothing, and links to every other document.
+
+use std::cmp::Reverse;
+
+use minijinja::{Environment, Value, context, value::Serde};
+use serde::Serialize;
+
+use super::{About, DocumentError, Documents, readme, tables};
+use crate::{
+    clock::rfc3339,
+    period::{
+        model::{ClusterPeriod, Ending, Exception, FrameworkPeriod, Period},
+        words,
+    },
+    report::{self, view::words as report_words},
+};
+
+/// Name of the page.
+pub(super) const FILE: &str = "index.html";
+
+/// Rows of a table; the workbook holds all.
+const ROWS: usize = 100;
+
+const PAGE: &str = include_str!("../../../templates/period.html");
+
+#[derive(Serialize)]
+struct Tile {
+    number: String,
+    label: &'static str,
+    look: &'static str,
+}
+
+/// One cluster beside the others.
+#[derive(Serialize)]
+struct Cluster<'a> {
+    folder: &'a str,
+    environment: &'a str,
+    runs: usize,
+    due: String,
+    excluded: usize,
+    partial: usize,
+    longest: String,
+    exceptions: usize,
+    open: usize,
+    repaired: usize,
+    remarks: Vec<&'a str>,
+}
+
+/// What became of the requirements of one framework in one cluster.
+#[derive(Default, Serialize)]
+struct Operation<'a> {
+    framework: &'a str,
+    cluster: &'a str,
+    requirements: usize,
+    held: usize,
+    excepted: usize,
+    undecided: usize,
+    people: usize,
+}
+
+#[derive(Serialize)]
+struct Open<'a> {
+    id: &'a str,
+    cluster: &'a str,
+    severity: &'static str,
+    message: &'a str,
+    object: String,
+    owner: &'a str,
+    since: String,
+    state: String,
+}
+
+/// A document in all its forms.
+#[derive(Serialize)]
+struct Document<'a> {
+    about: String,
+    files: Vec<File<'a>>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    size: String,
+}
+
+/// The page.
+pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Result<Vec<u8>, DocumentError> {
+    let mut environment = Environment::new();
+    environment.add_template(FILE, PAGE)?;
+    let (open, left) = open(period);
+    let page = environment.get_template(FILE)?.render(context! {
+        from => period.from.to_string(),
+        to => period.to.to_string(),
+        made => rfc3339(period.made),
+        tool => &period.tool_version,
+        store => period.stores.join(", "),
+        filter => Value::from(Serde(&period.filter)),
+        tiles => Value::from(Serde(tiles(period))),
+        clusters => Value::from(Serde(period.clusters.iter().map(cluster).collect::<Vec<_>>())),
+        operations => Value::from(Serde(operations(period))),
+        open => Value::from(Serde(open)),
+        left => (left > 0).then(|| report_words::number(left as u64)),
+        documents => Value::from(Serde(listed(period, others))),
+        commands => readme::commands(),
+        key => about.signing_key.hex(),
+        root => about.root.hex(),
+        style => Value::from_safe_string(report::STYLE.into()),
+        style_hash => report::source_hash(report::STYLE),
+    })?;
+    Ok(page.into_bytes())
+}
+
+fn tiles(period: &Period) -> Vec<Tile> {
+    let exceptions = || period.clusters.iter().flat_map(|cluster| &cluster.exceptions);
+    let open = exceptions().filter(|x| x.ending == Ending::Open).count();
+    let unseen = exceptions().filter(|x| matches!(x.ending, Ending::NotSeenSince { .. })).count();
+    let gap =
+        period.clusters.iter().filter_map(|cluster| cluster.cadence.longest_gap.as_ref()).map(|gap| gap.seconds).max();
+    let tile = |count: usize, label, bad: &'static str| Tile {
+        number: report_words::number(count as u64),
+        label,
+        look: if count == 0 { "good" } else { bad },
+    };
+    vec![
+        Tile { number: report_words::number(period.runs() as u64), label: "bundles proved", look: "soft" },
+        tile(period.excluded(), "bundles left out", "critical"),
+        tile(exceptions().count(), "exceptions", "high"),
+        tile(open, "still open", "critical"),
+        tile(unseen, "not seen since", "unseen"),
+        Tile {
+            number: gap.map_or_else(|| "none".into(), words::duration),
+            label: "longest time without a run",
+            look: "soft",
+        },
+    ]
+}
+
+fn cluster(cluster: &ClusterPeriod) -> Cluster<'_> {
+    let cadence = &cluster.cadence;
+    let open = cluster.exceptions.iter().filter(|x| x.ending == Ending::Open).count();
+    Cluster {
+        folder: &cluster.folder,
+        environment: cluster.environment.as_deref().unwrap_or_default(),
+        runs: cluster.runs.len(),
+        due: cadence.expected.map_or_else(|| "no schedule".into(), |due| format!("{} of {due}", cadence.met)),
+        excluded: cluster.excluded.len(),
+        partial: cadence.partial.len(),
+        longest: cadence.longest_gap.as_ref().map_or_else(|| "no run".into(), |gap| words::duration(gap.seconds)),
+        exceptions: cluster.exceptions.len(),
+        open,
+        repaired: cluster.exceptions.iter().filter(|x| x.ending.is_repair()).count(),
+        remarks: cluster.remarks.iter().map(|remark| remark.text.as_str()).collect(),
+    }
+}
+
+fn operations(period: &Period) -> Vec<Operation<'_>> {
+    let pairs = period.frameworks.iter().flat_map(|framework| period.clusters.iter().map(move |c| (framework, c)));
+    pairs.map(|(framework, cluster)| operation(framework, cluster)).filter(|row| row.requirements > 0).collect()
+}
+
+fn operation<'a>(framework: &'a FrameworkPeriod, cluster: &'a ClusterPeriod) -> Operation<'a> {
+    let mut row = Operation { framework: &framework.title, cluster: &cluster.folder, ..Operation::default() };
+    for requirement in cluster.requirements.iter().filter(|requirement| requirement.framework == framework.id) {
+        row.requirements += 1;
+        match &requirement.effectiveness {
+            None => row.people += 1,
+            Some(effect) if effect.with_exception > 0 => row.excepted += 1,
+            Some(effect) if effect.not_evaluated > 0 || effect.runs == 0 => row.undecided += 1,
+            Some(_) => row.held += 1,
+        }
+    }
+    row
+}
+
+/// The worst exceptions that no run saw the end of, and how many are left.
+fn open(period: &Period) -> (Vec<Open<'_>>, usize) {
+    let all = period.clusters.iter().flat_map(|cluster| cluster.exceptions.iter().map(move |x| (cluster, x)));
+    let mut open: Vec<(&ClusterPeriod, &Exception)> =
+        all.filter(|(_, x)| !matches!(x.ending, Ending::Ended { .. })).collect();
+    open.sort_by_key(|(_, x)| Reverse(x.severity));
+    let left = open.len().saturating_sub(ROWS);
+    (open.into_iter().take(ROWS).map(|(cluster, x)| open_row(cluster, x)).collect(), left)
+}
+
+fn open_row<'a>(cluster: &'a ClusterPeriod, x: &'a Exception) -> Open<'a> {
+    let state = tables::state(&x.ending);
+    let waiver = x.waivers.iter().find(|waiver| waiver.last == x.last_seen);
+    Open {
+        id: &x.id,
+        cluster: &cluster.folder,
+        severity: report_words::severity(x.severity),
+        message: &x.message,
+        object: x.resource.to_string(),
+        owner: x.owner.as_deref().unwrap_or_default(),
+        since: cluster.run(x.first_seen).map(|run| run.finished.date_naive().to_string()).unwrap_or_default(),
+        state: waiver.map_or_else(|| state.to_owned(), |waiver| format!("{state}, waived by {}", waiver.id)),
+    }
+}
+
+/// Every other document with what it is, tables last; the forms of a table stand beside each other.
+fn listed<'a>(period: &Period, others: &'a Documents) -> Vec<Document<'a>> {
+    let file = |(path, bytes): (&'a String, &Vec<u8>)| File { path, size: size(bytes.len()) };
+    let (tables, files): (Vec<File<'a>>, Vec<_>) =
+        others.iter().map(file).partition(|file| file.path.starts_with(tables::FOLDER));
+    let mut listed: Vec<Document<'a>> = Vec::new();
+    for file in files.into_iter().chain(tables) {
+        let about = about(period, file.path);
+        match listed.last_mut() {
+            Some(document) if document.about == about => document.files.push(file),
+            _ => listed.push(Document { about, files: vec![file] }),
+        }
+    }
+    listed
+}
+
+fn about(period: &Period, path: &str) -> String {
+    let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    let framework = || {
+        let known = period.frameworks.iter().find(|framework| framework.id == name);
+        known.map_or(name, |framework| framework.title.as_str())
+    };
+    match extension {
+        "xlsx" => "All tables as one workbook, with a column for management's response".to_owned(),
+        "md" => "What the package is, how to prove it, how to walk from a line to a signed byte".to_owned(),
+        "json" => format!("OSCAL assessment results: {}", framework()),
+        "pdf" => format!("Report: {}", framework()),
+        _ => format!("Table: {}", name.replace('-', " ")),
+    }
+}
+
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
+}

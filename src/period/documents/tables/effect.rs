@@ -1,0 +1,180 @@
+//! Requirements, their status on every run, exceptions and times to repair.
+
+use super::{
+    Table,
+    cells::{after, by, cited, count, finished, joined, named, number, switch, table, text, time, writers},
+};
+use crate::{
+    period::model::{Bounds, ClusterPeriod, Ending, Exception, Period, RepairTimes, RequirementPeriod, Run, RunNumber},
+    report::view::words,
+};
+
+type Row<'a, T> = (&'a ClusterPeriod, &'a T);
+
+/// One row a requirement.
+pub(super) fn requirements(period: &Period) -> Table {
+    type Of<'a> = Row<'a, RequirementPeriod>;
+    let rows = period.clusters.iter().flat_map(|c| c.requirements.iter().map(move |row| (c, row)));
+    table::<Of<'_>>(
+        ("requirements", "Requirements", "One row a requirement and cluster: in how many runs it held."),
+        rows,
+        vec![
+            text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
+            text("framework", "Framework", 18, |(_, r)| Some(r.framework.clone())),
+            text("requirement", "Requirement", 16, |(_, r)| Some(r.id.clone())),
+            text("title", "Title", 50, |(_, r)| Some(r.title.clone())),
+            text("section", "Section", 24, |(_, r)| r.section.clone()),
+            text("level", "Level", 10, |(_, r)| r.level.clone()),
+            text("coverage", "Answered by", 12, |(_, r)| named(&r.coverage)),
+            text("periodicity", "To be shown", 18, |(_, r)| r.periodicity.clone()),
+            text("company_control", "Company control", 16, |(_, r)| r.company_control.clone()),
+            text("owner", "Owner", 18, |(_, r)| r.owner.clone()),
+            text("operation", "Operation in the period", 50, |(_, r)| {
+                r.effectiveness.as_ref().map(|effect| effect.sentence.clone())
+            }),
+            number("runs", "Runs", |(_, r)| count(r.effectiveness.as_ref()?.runs)),
+            number("without_exception", "Without exception", |(_, r)| {
+                count(r.effectiveness.as_ref()?.without_exception)
+            }),
+            number("with_exception", "With exception", |(_, r)| count(r.effectiveness.as_ref()?.with_exception)),
+            number("not_evaluated", "Not evaluated", |(_, r)| count(r.effectiveness.as_ref()?.not_evaluated)),
+            number("longest_unobserved_seconds", "Longest unobserved (seconds)", |(_, r)| {
+                r.effectiveness.as_ref()?.longest_unobserved_seconds
+            }),
+            text("last_status", "Status on the last run", 24, |(_, r)| {
+                r.statuses.last().copied().flatten().map(|status| words::status(status).0.to_owned())
+            }),
+            text("last_reason", "Reason", 40, |(_, r)| r.reasons.last().map(|span| span.reason.clone())),
+            number("exceptions", "Exceptions", |(_, r)| count(r.exceptions.len())),
+            text("exception_ids", "Exception ids", 24, |(_, r)| Some(r.exceptions.join(" "))),
+            text("decided_by", "Deciding checks", 40, |(_, r)| Some(r.decides.join(" "))),
+        ],
+    )
+}
+
+/// One row a requirement and run.
+pub(super) fn statuses(period: &Period) -> Table {
+    type Of<'a> = (&'a ClusterPeriod, &'a RequirementPeriod, &'a Run);
+    let rows = period
+        .clusters
+        .iter()
+        .flat_map(|c| c.requirements.iter().flat_map(move |row| c.runs.iter().map(move |run| (c, row, run))));
+    table::<Of<'_>>(
+        ("statuses", "Status by run", "One row a requirement and run: what that run said of it."),
+        rows,
+        vec![
+            text("cluster", "Cluster", 20, |(c, ..)| Some(c.folder.clone())),
+            text("framework", "Framework", 18, |(_, r, _)| Some(r.framework.clone())),
+            text("requirement", "Requirement", 16, |(_, r, _)| Some(r.id.clone())),
+            number("run", "Run", |(.., run)| count(run.number)),
+            time("observed", "Observed (UTC)", |(.., run)| Some(run.finished)),
+            text("status", "Status", 34, |(_, r, run)| {
+                let status = r.statuses.get(usize::try_from(run.number).ok()?).copied().flatten()?;
+                Some(words::status(status).0.to_owned())
+            }),
+            text("reason", "Reason", 60, |(_, r, run)| reason(r, run.number)),
+        ],
+    )
+}
+
+fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<String> {
+    let span = row.reasons.iter().find(|span| (span.first..=span.last).contains(&run))?;
+    Some(span.reason.clone())
+}
+
+/// One row an exception, with a blank column for management's response.
+pub(super) fn exceptions(period: &Period) -> Table {
+    type Of<'a> = Row<'a, Exception>;
+    let rows = period.clusters.iter().flat_map(|c| c.exceptions.iter().map(move |row| (c, row)));
+    table::<Of<'_>>(
+        (
+            "exceptions",
+            "Exceptions",
+            "One row a failure of one check at one place, from when it began to when it ended.",
+        ),
+        rows,
+        vec![
+            text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
+            text("id", "Id", 10, |(_, x)| Some(x.id.clone())),
+            text("severity", "Severity", 10, |(_, x)| Some(words::severity(x.severity).to_owned())),
+            text("title", "What is expected", 40, |(_, x)| Some(x.title.clone())),
+            text("kind", "Kind", 16, |(_, x)| Some(x.resource.kind.clone())),
+            text("namespace", "Namespace", 18, |(_, x)| x.resource.namespace.clone()),
+            text("name", "Name", 28, |(_, x)| Some(x.resource.name.clone())),
+            text("container", "Container", 16, |(_, x)| x.container.clone()),
+            text("message", "What was found", 50, |(_, x)| Some(x.message.clone())),
+            text("owner", "Owner", 18, |(_, x)| x.owner.clone()),
+            text("state", "State", 16, |(_, x)| Some(state(&x.ending).to_owned())),
+            time("first_seen", "First seen (UTC)", |(c, x)| finished(c, x.first_seen)),
+            time("last_seen", "Last seen (UTC)", |(c, x)| finished(c, x.last_seen)),
+            number("seen_in", "Seen in runs", |(_, x)| count(x.seen_in)),
+            number("not_seen_in", "Runs that could not tell", |(_, x)| count(x.not_seen_in.len())),
+            time("began_after", "Began after (UTC)", |(c, x)| after(c, Some(x.began))),
+            time("began_by", "Began by (UTC)", |(c, x)| by(c, Some(x.began))),
+            text("began_because", "Began because", 18, |(_, x)| named(&x.began_by)),
+            time("ended_after", "Ended after (UTC)", |(c, x)| after(c, ended(x))),
+            time("ended_by", "Ended by (UTC)", |(c, x)| by(c, ended(x))),
+            text("ended_because", "Ended because", 24, |(_, x)| match &x.ending {
+                Ending::Open => None,
+                Ending::NotSeenSince { reason, .. } => Some(reason.clone()),
+                Ending::Ended { cause, .. } => named(cause),
+            }),
+            switch("repaired", "Repaired", |(_, x)| Some(x.ending.is_repair())),
+            number("at_least_seconds", "Stood at least (seconds)", |(_, x)| Some(x.duration.at_least_seconds)),
+            number("at_most_seconds", "Stood at most (seconds)", |(_, x)| x.duration.at_most_seconds),
+            text("waivers", "Waivers", 24, |(c, x)| {
+                let day = |run| finished(c, run).map(|at| at.date_naive().to_string()).unwrap_or_default();
+                joined(&x.waivers, |w| format!("{} from {} to {}", w.id, day(w.first), day(w.last)))
+            }),
+            text("written_by", "Written by", 30, |(_, x)| writers(&x.written_by)),
+            text("managements_response", "Management's response", 50, |_| None),
+            text("requirements", "Requirements", 30, |(_, x)| Some(x.requirements.join(" "))),
+            text("check", "Check", 26, |(_, x)| Some(x.check.clone())),
+            text("place", "Place", 40, |(_, x)| Some(x.place.clone())),
+            text("observed", "Observed", 24, |(_, x)| x.observed.clone()),
+            text("expected", "Expected", 24, |(_, x)| Some(x.expected.clone())),
+            text("finding", "Finding", 18, |(_, x)| Some(x.finding.to_string())),
+            text("evidence", "Evidence", 60, |(_, x)| cited(&x.evidence)),
+        ],
+    )
+}
+
+fn ended(exception: &Exception) -> Option<Bounds> {
+    match exception.ending {
+        Ending::Ended { bounds, .. } => Some(bounds),
+        Ending::Open | Ending::NotSeenSince { .. } => None,
+    }
+}
+
+/// How it stands with an exception at the end of the period.
+pub(in crate::period::documents) fn state(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Open => "open",
+        Ending::NotSeenSince { .. } => "not seen since",
+        Ending::Ended { .. } if ending.is_repair() => "repaired",
+        Ending::Ended { .. } => "ended by rules",
+    }
+}
+
+/// One row a severity.
+pub(super) fn repair_times(period: &Period) -> Table {
+    type Of<'a> = Row<'a, RepairTimes>;
+    let rows = period.clusters.iter().flat_map(|c| c.repair_times.iter().map(move |row| (c, row)));
+    table::<Of<'_>>(
+        ("repair-times", "Time to repair", "One row a severity: bounds of the time that repaired exceptions stood."),
+        rows,
+        vec![
+            text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
+            text("severity", "Severity", 10, |(_, t)| Some(words::severity(t.severity).to_owned())),
+            number("repaired", "Repaired", |(_, t)| count(t.repaired)),
+            number("unbounded", "Of those, begun unseen", |(_, t)| count(t.unbounded)),
+            number("longest_at_least_seconds", "Longest, at least (seconds)", |(_, t)| t.longest_at_least_seconds),
+            number("longest_at_most_seconds", "Longest, at most (seconds)", |(_, t)| t.longest_at_most_seconds),
+            number("open", "Open", |(_, t)| count(t.open)),
+            number("open_waived", "Open under a waiver", |(_, t)| count(t.open_waived)),
+            number("not_seen_since", "Not seen since", |(_, t)| count(t.not_seen_since)),
+            number("ended_by_rules", "Ended by rules", |(_, t)| count(t.ended_by_rules)),
+            time("oldest_open_since", "Oldest open since (UTC)", |(_, t)| t.oldest_open_since),
+        ],
+    )
+}

@@ -1,0 +1,85 @@
+"""Reads the workbook, the CSV and the Parquet of a package and holds them against data/period.json."""
+import csv, datetime, json, pathlib, sys, zipfile
+import openpyxl, polars
+
+documents = pathlib.Path(sys.argv[1]) / "data/documents"
+period = json.loads((documents.parent / "period.json").read_text())
+clusters = period["clusters"]
+rows_of = lambda key: [row for cluster in clusters for row in cluster[key]]
+powers = [power for subject in rows_of("privileged") for power in subject["powers"]]
+expected = {
+    "Remarks": len(rows_of("remarks")),
+    "Requirements": len(rows_of("requirements")),
+    "Status by run": sum(len(cluster["requirements"]) * len(cluster["runs"]) for cluster in clusters),
+    "Exceptions": len(rows_of("exceptions")),
+    "Time to repair": len(rows_of("repairTimes")),
+    "Runs": len(rows_of("runs")),
+    "Control totals": len(rows_of("controlTotals")),
+    "Totals by resource": len(rows_of("resourceTotals")),
+    "Population": len(rows_of("population")),
+    "Privileged access": len(powers),
+    "Scope changes": len(rows_of("scopeChanges")),
+    "Declarations": len(rows_of("declarations")),
+    "Excluded bundles": len(rows_of("excluded")),
+}
+files = {"Status by run": "statuses", "Time to repair": "repair-times", "Totals by resource": "resource-totals",
+         "Excluded bundles": "excluded"}
+types = {polars.String: str, polars.Int64: (int, float), polars.Boolean: bool, polars.Date: datetime.datetime}
+
+workbook = openpyxl.load_workbook(documents / "workbook.xlsx")
+assert workbook.sheetnames[0] == "About" and len(workbook.sheetnames) == 15, workbook.sheetnames
+made = datetime.datetime.fromisoformat(period["made"].replace("Z", "+00:00")).replace(tzinfo=None)
+assert workbook.properties.created == made == workbook.properties.modified, workbook.properties
+about = {row[0]: row[1] for row in workbook["About"].iter_rows(values_only=True) if row[0]}
+assert about["Bundles used"] == str(len(rows_of("runs"))), about
+with zipfile.ZipFile(documents / "workbook.xlsx") as archive:
+    assert not any("<f>" in archive.read(name).decode() for name in archive.namelist() if name.endswith(".xml"))
+
+cells = 0
+for sheet in workbook.worksheets[1:]:
+    title = sheet.title
+    stem = files.get(title, title.lower().replace(" ", "-"))
+    frame = polars.read_parquet(documents / f"tables/{stem}.parquet")
+    plain = list(csv.reader((documents / f"tables/{stem}.csv").open(newline="")))
+    table = list(sheet.iter_rows(min_row=2, values_only=True))
+    table = [row for row in table if any(cell is not None for cell in row)]
+    assert len(table) == frame.height == len(plain) - 1 == about[title], (title, len(table), frame.height, len(plain))
+    assert expected.get(title, frame.height) == frame.height, (title, expected[title], frame.height)
+    assert sheet.freeze_panes == "A2", title
+    assert sheet.auto_filter.ref == f"A1:{sheet.cell(1, frame.width).column_letter}{frame.height + 1}", title
+    assert plain[0] == frame.columns and sheet.max_column == frame.width, title
+    for at, row in enumerate(frame.iter_rows()):
+        for column, value in enumerate(row):
+            cell, text, kind = table[at][column], plain[at + 1][column], frame.dtypes[column]
+            if value is None:
+                assert cell is None and text == "", (title, frame.columns[column], cell, text)
+                continue
+            cells += 1
+            if kind == polars.Datetime:
+                assert cell == value.replace(tzinfo=None) and text == value.strftime("%Y-%m-%dT%H:%M:%SZ"), (cell, text)
+            elif kind == polars.Date:
+                assert cell.date() == value and text == str(value), (cell, text)
+            elif kind == polars.Boolean:
+                assert cell is value and text == str(value).lower(), (cell, text)
+            elif kind == polars.Int64:
+                assert type(cell) in (int, float) and cell == value and text == str(value), (cell, text)
+            else:
+                assert isinstance(cell, str) and cell == value, (title, cell, value)
+                assert text == ("'" + value if value[0] in "=+-@\t\r" else value), (text, value)
+
+exceptions = polars.read_parquet(documents / "tables/exceptions.parquet")
+assert exceptions["managements_response"].null_count() == exceptions.height
+assert "Management's response" in [cell.value for cell in workbook["Exceptions"][1]]
+for cluster in clusters:
+    for x in cluster["exceptions"]:
+        row = exceptions.row(by_predicate=(polars.col("id") == x["id"]) & (polars.col("cluster") == cluster["folder"]),
+                             named=True)
+        at = lambda run: datetime.datetime.fromisoformat(cluster["runs"][run]["finished"].replace("Z", "+00:00"))
+        assert (row["first_seen"], row["last_seen"]) == (at(x["firstSeen"]), at(x["lastSeen"])), row
+        assert row["began_by"] == at(x["began"]["by"]) and row["name"] == x["resource"]["name"], row
+        assert (row["ended_by"] is None) == (x["ending"]["is"] != "ended"), row
+        assert all(cited["digest"] in row["evidence"] for cited in x["evidence"]), row
+statuses = polars.read_parquet(documents / "tables/statuses.parquet")
+assert statuses.filter(polars.col("status") == "exceptions noted").height == sum(
+    status == "fail" for row in rows_of("requirements") for status in row["statuses"])
+print(cells)
