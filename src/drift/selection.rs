@@ -42,6 +42,8 @@ impl Selection {
         }
         if !wants(Part::Findings) {
             drift.findings.clear();
+            // A declaration says which findings and requirements are accepted.
+            drift.declarations.clear();
             drift.sight.clear();
             drift.still = 0;
         }
@@ -73,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        drift::{Cause, FindingChange},
+        drift::{Cause, DeclarationChange, FindingChange},
         evaluate::samples,
     };
 
@@ -99,7 +101,15 @@ mod tests {
             change(Severity::Low, "Namespace", None, "shop"),
             change(Severity::High, "Pod", Some("other"), "shop"),
         ];
-        Drift { findings, still: 4, ..Drift::default() }
+        let lapsed = DeclarationChange {
+            kind: "waiver".into(),
+            id: "W-1".into(),
+            before: Some("in force".into()),
+            after: None,
+            holds: false,
+            applies_to: vec![],
+        };
+        Drift { findings, still: 4, declarations: vec![lapsed], ..Drift::default() }
     }
 
     fn names(selection: &Selection) -> Vec<String> {
@@ -117,6 +127,12 @@ mod tests {
         assert_eq!(names(&high), ["Pod/shop/a", "Pod/other/shop"]);
         let rules = Selection { parts: [Part::Rules].into(), ..Selection::default() };
         assert_eq!(names(&rules), Vec::<String>::new());
+        let mut left = drift();
+        rules.apply(&mut left);
+        assert_eq!((left.declarations.len(), left.still), (0, 0));
+        let mut left = drift();
+        Selection { parts: [Part::Findings].into(), ..Selection::default() }.apply(&mut left);
+        assert_eq!((left.declarations.len(), left.still), (1, 4));
     }
 
     #[test]
