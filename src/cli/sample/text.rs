@@ -94,7 +94,7 @@ fn run(moment: Moment) -> String {
 fn evidence(shown: &Shown) -> String {
     let mut page = Page::default();
     page.entry(
-        &format!("  {}", shown.resource),
+        &format!("- {}", shown.resource),
         &format!("run {:04} of {}", shown.moment.run, rfc3339(shown.moment.finished)),
     );
     let held = if shown.withheld { " (the text is left out)" } else { "" };
