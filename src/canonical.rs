@@ -4,16 +4,15 @@
 //! (bundle format, "The bag"). Duplicate keys are refused when read.
 
 mod check;
+mod write;
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
-use serde::{
-    Serialize,
-    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Map, Number, Value, value::RawValue};
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
 pub use check::check;
+pub use write::to_vec;
 
 /// The greatest integer that every JSON reader keeps exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -22,14 +21,6 @@ const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 #[derive(Debug, thiserror::Error)]
 #[error("canonical JSON: {0}")]
 pub struct CanonicalError(#[from] serde_json::Error);
-
-/// The canonical bytes of anything that serialises.
-///
-/// # Errors
-/// Values that JSON cannot hold, such as maps with keys that are not strings.
-pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalError> {
-    value_to_vec(&serde_json::to_value(value)?)
-}
 
 /// The canonical bytes of a JSON value.
 ///
@@ -46,49 +37,6 @@ pub fn value_to_vec(value: &Value) -> Result<Vec<u8>, CanonicalError> {
             Ok(serde_json_canonicalizer::to_vec(&tagged)?)
         }
     }
-}
-
-/// The same as [`to_vec`], for values with long lists near the top: down to `depth` no tree of values is made, only of
-/// one item after the other. Names of members down to there are ASCII.
-///
-/// # Errors
-/// As [`to_vec`].
-pub fn to_vec_by_item<T: Serialize + ?Sized>(value: &T, depth: usize) -> Result<Vec<u8>, CanonicalError> {
-    let text = serde_json::to_string(value)?;
-    let mut bytes = Vec::with_capacity(text.len());
-    write_by_item(serde_json::from_str(&text)?, depth, &mut bytes)?;
-    Ok(bytes)
-}
-
-fn write_by_item(raw: &RawValue, depth: usize, to: &mut Vec<u8>) -> Result<(), CanonicalError> {
-    match (depth.checked_sub(1), raw.get().as_bytes().first()) {
-        (Some(depth), Some(b'{')) => {
-            let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get())?;
-            to.push(b'{');
-            for (at, (name, member)) in members.into_iter().enumerate() {
-                if at > 0 {
-                    to.push(b',');
-                }
-                serde_json::to_writer(&mut *to, &name)?;
-                to.push(b':');
-                write_by_item(member, depth, to)?;
-            }
-            to.push(b'}');
-        }
-        (Some(depth), Some(b'[')) => {
-            let items: Vec<&RawValue> = serde_json::from_str(raw.get())?;
-            to.push(b'[');
-            for (at, item) in items.into_iter().enumerate() {
-                if at > 0 {
-                    to.push(b',');
-                }
-                write_by_item(item, depth, to)?;
-            }
-            to.push(b']');
-        }
-        _ => to.extend(value_to_vec(&serde_json::from_str(raw.get())?)?),
-    }
-    Ok(())
 }
 
 /// An object of values that are canonical already, each in pieces: a large one is never held twice.

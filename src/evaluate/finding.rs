@@ -81,11 +81,21 @@ impl FindingId {
         let Digest([a, b, c, d, e, f, g, h, ..]) = Digest::of(serde_json::to_vec(&identity).unwrap_or_default());
         Self([a, b, c, d, e, f, g, h])
     }
+
+    /// The same as a number, in the same order.
+    pub(crate) fn number(self) -> u64 {
+        u64::from_be_bytes(self.0)
+    }
+
+    /// The id with that number.
+    pub(crate) fn of_number(number: u64) -> Self {
+        Self(number.to_be_bytes())
+    }
 }
 
 impl fmt::Display for FindingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+        write!(f, "{:016x}", self.number())
     }
 }
 

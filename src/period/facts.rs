@@ -172,9 +172,9 @@ impl Facts {
         let failed = outcomes.iter().filter(|outcome| **outcome == "fail").count();
         Ok(Self {
             findings: [findings.rows() as u64, failed as u64],
-            failures: Failures::of(&findings, &window).map_err(in_words)?,
             objects: Objects::of(&table(OBJECTS, &files, &OBJECT_COLUMNS)?, &coverage).map_err(in_words)?,
             blind: Blind::of(&run, &coverage, &checks, &findings).map_err(in_words)?,
+            failures: Failures::of(findings, &window).map_err(in_words)?,
             run,
             proof,
             environment: predicate.environment,

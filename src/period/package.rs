@@ -240,7 +240,7 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
 }
 
 fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
-    files.insert(package::PERIOD.to_owned(), write(&period)?);
+    files.insert(package::PERIOD.to_owned(), canonical::to_vec(&period)?);
     let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
     let documents = documents::documents(&period, &about)?;
     files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
@@ -291,12 +291,4 @@ fn merge(all: &mut Vec<FrameworkPeriod>, own: Vec<FrameworkPeriod>) {
             }
         }
     }
-}
-
-/// Levels of `data/period.json` above the items of its long lists: the period, its clusters, each cluster, its lists.
-const ABOVE_ITEMS: usize = 4;
-
-/// `data/period.json`, canonical.
-fn write(period: &Period) -> Result<Vec<u8>, CanonicalError> {
-    canonical::to_vec_by_item(period, ABOVE_ITEMS)
 }

@@ -7,7 +7,7 @@ use std::{io::Cursor, ops::Range, panic};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
-    BooleanChunked, Column, DataFrame, DataType, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame,
+    BooleanChunked, Column, DataFrame, DataType, IdxCa, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame,
     NewChunkedArray as _, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _,
     StatisticsOptions, TimeUnit, TimeZone,
 };
@@ -83,7 +83,7 @@ impl TableError {
         Self::Row { table: table.to_owned(), row, what: what.into() }
     }
 
-    fn parquet(table: &str) -> impl FnOnce(PolarsError) -> Self + '_ {
+    pub(crate) fn parquet(table: &str) -> impl FnOnce(PolarsError) -> Self + '_ {
         move |source| Self::Parquet { table: table.to_owned(), source: Box::new(source) }
     }
 }
@@ -170,16 +170,21 @@ pub(crate) struct Table<'a> {
 
 /// Reads a table from bytes that nobody vouches for.
 pub(crate) fn read<'a>(table: &'a str, bytes: &[u8]) -> Result<Table<'a>, TableError> {
-    read_some(table, bytes, None)
+    read_some(table, bytes, None, true)
 }
 
-/// Reads some columns of a table; the others are never unpacked.
+/// Reads some columns of a table; the others are never unpacked, and row groups are not copied into one.
 pub(crate) fn read_columns<'a>(table: &'a str, bytes: &[u8], columns: &[&str]) -> Result<Table<'a>, TableError> {
-    read_some(table, bytes, Some(columns.iter().map(|column| (*column).to_owned()).collect()))
+    read_some(table, bytes, Some(columns.iter().map(|column| (*column).to_owned()).collect()), false)
 }
 
 /// polars answers some damaged files with a panic: it is caught here, at the boundary, and becomes an error.
-fn read_some<'a>(table: &'a str, bytes: &[u8], columns: Option<Vec<String>>) -> Result<Table<'a>, TableError> {
+fn read_some<'a>(
+    table: &'a str,
+    bytes: &[u8],
+    columns: Option<Vec<String>>,
+    whole: bool,
+) -> Result<Table<'a>, TableError> {
     let too_large = |what| TableError::TooLarge { table: table.to_owned(), what };
     let damaged = |what| TableError::Damaged { table: table.to_owned(), what };
     if bytes.len() > MAX_BYTES {
@@ -199,7 +204,7 @@ fn read_some<'a>(table: &'a str, bytes: &[u8], columns: Option<Vec<String>>) -> 
             let columns = group.parquet_columns().iter().map(|column| column.byte_range());
             pages_fit(bytes, columns, group.num_rows(), group.total_byte_size()).map_err(damaged)?;
         }
-        reader.with_columns(columns).set_rechunk(true).finish().map_err(TableError::parquet(table))
+        reader.with_columns(columns).set_rechunk(whole).finish().map_err(TableError::parquet(table))
     };
     let frame = panic::catch_unwind(panic::AssertUnwindSafe(parse))
         .map_err(|_| damaged("the Parquet reader could not go on"))??;
@@ -248,10 +253,11 @@ impl<'a> Table<'a> {
         Ok(Self { name, frame: query.collect().map_err(TableError::parquet(name))? })
     }
 
-    /// The rows for which `keep` says so.
-    pub(crate) fn keep(&self, keep: &[bool]) -> Result<Self, TableError> {
-        let frame = self.frame.filter(&keep.iter().copied().collect::<BooleanChunked>());
-        Ok(Self { name: self.name, frame: frame.map_err(TableError::parquet(self.name))? })
+    /// The rows of these numbers, in that order.
+    pub(crate) fn rows_at(&self, rows: &[u32]) -> Result<Self, TableError> {
+        let frame =
+            self.frame.take(&IdxCa::from_vec("rows".into(), rows.to_vec())).map_err(TableError::parquet(self.name))?;
+        Ok(Self { name: self.name, frame })
     }
 }
 
@@ -297,6 +303,15 @@ impl Table<'_> {
     pub(crate) fn numbers(&self, column: &str) -> Result<Vec<u32>, TableError> {
         let numbers = self.frame.column(column).and_then(Column::u32).map_err(TableError::parquet(self.name))?;
         let required = |(row, n): (usize, Option<u32>)| {
+            n.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))
+        };
+        numbers.iter().enumerate().map(required).collect()
+    }
+
+    /// A column of large numbers.
+    pub(crate) fn large_numbers(&self, column: &str) -> Result<Vec<u64>, TableError> {
+        let numbers = self.frame.column(column).and_then(Column::u64).map_err(TableError::parquet(self.name))?;
+        let required = |(row, n): (usize, Option<u64>)| {
             n.ok_or_else(|| TableError::row(self.name, row, format!("{column} is empty")))
         };
         numbers.iter().enumerate().map(required).collect()

@@ -19,7 +19,7 @@ use crate::{
     framework::Severity,
     period::{
         facts::Facts,
-        failures::{Difference, FINDINGS, Failures},
+        failures::{Difference, FINDINGS, Index},
         model::{Bounds, Cause, Ending, Exception, Run, RunNumber},
         window::Window,
     },
@@ -34,7 +34,7 @@ pub(super) struct Exceptions {
     out_of_sight: BTreeSet<FindingId>,
     closed: Vec<(FindingId, Episode, Ending)>,
     /// The failures of the last run.
-    before: Option<Failures>,
+    before: Option<Index>,
     /// What decided, run by run.
     rules: Vec<Ruled>,
     texts: Texts,
@@ -145,11 +145,8 @@ impl Exceptions {
     /// # Errors
     /// A table that does not hold what it should; nothing is followed then.
     pub(super) fn add(&mut self, facts: &Facts, moment: &Moment<'_>) -> Result<(), TableError> {
-        let difference = self.before.as_ref().map(|before| facts.failures.since(before)).transpose()?;
-        let (new, gone) = match &difference {
-            Some(Difference { new, gone }) => (rows(new)?, ids(gone)?),
-            None => (rows(facts.failures.table())?, Vec::new()),
-        };
+        let Difference { new, gone } = facts.failures.since(self.before.as_ref())?;
+        let new = rows(&new)?;
         self.rules.push(Ruled::of(facts));
         for (id, row) in &new {
             self.see(*id, row, moment);
@@ -165,7 +162,7 @@ impl Exceptions {
             }
         }
         self.look_for_the_others(moment);
-        self.before = Some(facts.failures.clone());
+        self.before = Some(facts.failures.index());
         Ok(())
     }
 
