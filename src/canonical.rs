@@ -11,7 +11,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-pub use check::check;
+pub use check::{check, members};
 pub use write::to_vec;
 
 /// The greatest integer that every JSON reader keeps exactly: 2^53 - 1.

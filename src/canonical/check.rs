@@ -1,5 +1,8 @@
 //! Whether bytes are canonical already: one pass over them, nothing built and nothing written again.
 
+use std::collections::BTreeMap;
+
+use memchr::memchr2;
 use serde_json::{Number, Value, de::from_slice};
 
 use super::{CanonicalError, parse, value_to_vec};
@@ -17,10 +20,21 @@ const SAFE_DIGITS: usize = 15;
 /// Invalid JSON, with line and column; a duplicate key or one out of order; anything that [`super::to_vec`] writes
 /// otherwise.
 pub fn check(bytes: &[u8]) -> Result<(), CanonicalError> {
-    let mut scanner = Scanner { bytes, at: 0 };
-    let canonical = std::str::from_utf8(bytes).is_ok() && scanner.value(DEEPEST).is_some() && scanner.at == bytes.len();
-    if canonical {
-        return Ok(());
+    members(bytes).map(|_| ())
+}
+
+/// The same, and the members of the document by name: each can be read without the others. Of what is no object there
+/// are none.
+///
+/// # Errors
+/// As [`check`].
+pub fn members(bytes: &[u8]) -> Result<BTreeMap<String, &[u8]>, CanonicalError> {
+    // No control character stands in a canonical document as it is: that is seen faster of the whole than of each text.
+    let plain = std::str::from_utf8(bytes).is_ok() && bytes.iter().all(|byte| *byte >= b' ');
+    let mut scanner = Scanner { bytes, at: 0, outermost: Vec::new() };
+    if plain && scanner.value(DEEPEST).is_some() && scanner.at == bytes.len() {
+        let name = |key: &[u8]| from_slice::<String>(key).map_err(CanonicalError);
+        return scanner.outermost.into_iter().map(|(key, value)| Ok((name(key)?, value))).collect();
     }
     // The strict reader knows what is wrong with what is no JSON at all.
     parse(bytes)?;
@@ -31,6 +45,8 @@ pub fn check(bytes: &[u8]) -> Result<(), CanonicalError> {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Members of the document itself.
+    outermost: Vec<(&'a [u8], &'a [u8])>,
 }
 
 impl<'a> Scanner<'a> {
@@ -81,7 +97,11 @@ impl<'a> Scanner<'a> {
             }
             before = Some(key);
             self.expect(b":")?;
+            let start = self.at;
             self.value(depth)?;
+            if depth + 1 == DEEPEST {
+                self.outermost.push((key, &self.bytes[start..self.at]));
+            }
             match self.peek()? {
                 b',' => self.at += 1,
                 _ => return self.expect(b"}"),
@@ -94,16 +114,12 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         self.expect(b"\"")?;
         loop {
-            let rest = &self.bytes[self.at..];
-            self.at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
-            match self.peek()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(&self.bytes[start..self.at]);
-                }
-                b'\\' => self.escape()?,
-                _ => return None,
+            self.at += memchr2(b'"', b'\\', &self.bytes[self.at..])?;
+            if self.peek()? == b'"' {
+                self.at += 1;
+                return Some(&self.bytes[start..self.at]);
             }
+            self.escape()?;
         }
     }
 
@@ -126,11 +142,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Option<()> {
-        let rest = &self.bytes[self.at..];
-        let length =
-            rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
-        let token = &rest[..length];
-        self.at += length;
+        let start = self.at;
+        while self.peek().is_some_and(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
+            self.at += 1;
+        }
+        let token = &self.bytes[start..self.at];
         let digits = token.strip_prefix(b"-").unwrap_or(token);
         let plain = (1..=SAFE_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
         if plain && (digits[0] != b'0' || token == b"0") {
@@ -219,6 +235,15 @@ mod tests {
         assert!(check(br#"{"a":1,"a":1}"#).unwrap_err().to_string().contains("duplicate key 'a'"));
         assert!(check(br#"{"b":1,"a":1}"#).unwrap_err().to_string().contains("not in the form of RFC 8785"));
         assert!(check(b"[1,").unwrap_err().to_string().contains("line 1 column 3"));
+    }
+
+    #[test]
+    fn members_are_told_apart() {
+        let bytes = br#"{"a":[{"b":1}],"c\n":{"d":null},"e":"x,}"}"#;
+        let members: Vec<(String, &[u8])> = members(bytes).unwrap().into_iter().collect();
+        let expected: [(&str, &[u8]); 3] = [("a", br#"[{"b":1}]"#), ("c\n", br#"{"d":null}"#), ("e", br#""x,}""#)];
+        assert_eq!(members, expected.map(|(name, value)| (name.to_owned(), value)));
+        assert!(super::members(b"[{\"a\":1}]").unwrap().is_empty());
     }
 
     #[test]

@@ -106,9 +106,13 @@ pub(super) fn failure(error: StoreError) -> Failure {
     Failure::usage(&error).hint(error.hint())
 }
 
+/// Threads for files and for work beside them: each keeps memory of its own, and a folder is read no faster by more.
+const BLOCKING_THREADS: usize = 8;
+
 /// A runtime for commands that talk to a store.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
     built.map_err(|error| Failure::usage(format!("cannot start threads: {error}")))
 }
 

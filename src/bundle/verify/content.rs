@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{StepName, Verdict, pdf, steps::Steps};
 use crate::{
@@ -17,21 +17,18 @@ use crate::{
     evaluate::{Counts, stored},
 };
 
-/// What is needed of data/evaluation.json: additions by later versions are no defect.
-#[derive(Deserialize)]
-struct EvaluationHead {
-    schema: String,
-    engine: String,
-    counts: Counts,
-}
+/// The members of a document, by name.
+type Members<'a> = BTreeMap<String, &'a [u8]>;
+/// JSON that kubeproof wrote, by path.
+type Documents<'a> = BTreeMap<&'a str, (&'a [u8], Members<'a>)>;
 
 pub(super) fn judge(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
     judge_statement(lines, predicate, steps);
-    let mut documents = BTreeMap::new();
+    let mut documents = Documents::new();
     for (path, bytes) in files.iter().filter(|(path, _)| is_own_json(path)) {
-        match canonical::check(bytes) {
-            Ok(()) => {
-                documents.insert(path.as_str(), bytes.as_slice());
+        match canonical::members(bytes) {
+            Ok(members) => {
+                documents.insert(path.as_str(), (bytes.as_slice(), members));
             }
             Err(error) => steps.fail(StepName::Content, Verdict::Tampered, path, error.to_string()),
         }
@@ -77,8 +74,8 @@ fn judge_statement(lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
     }
 }
 
-fn judge_coverage(documents: &BTreeMap<&str, &[u8]>, predicate: &Predicate, steps: &mut Steps) {
-    let Some(bytes) = documents.get(COVERAGE) else { return missing(COVERAGE, steps) };
+fn judge_coverage(documents: &Documents<'_>, predicate: &Predicate, steps: &mut Steps) {
+    let Some((bytes, _)) = documents.get(COVERAGE) else { return missing(COVERAGE, steps) };
     let coverage: Coverage = match serde_json::from_slice(bytes) {
         Ok(coverage) => coverage,
         Err(_) if !same_version(predicate) => return not_read(COVERAGE, predicate, steps),
@@ -97,16 +94,26 @@ fn judge_coverage(documents: &BTreeMap<&str, &[u8]>, predicate: &Predicate, step
     }
 }
 
-fn judge_evaluation(documents: &BTreeMap<&str, &[u8]>, predicate: &Predicate, steps: &mut Steps) {
-    let Some(bytes) = documents.get(EVALUATION) else { return missing(EVALUATION, steps) };
-    let head: EvaluationHead = match serde_json::from_slice(bytes) {
+fn judge_evaluation(documents: &Documents<'_>, predicate: &Predicate, steps: &mut Steps) {
+    let Some((_, members)) = documents.get(EVALUATION) else { return missing(EVALUATION, steps) };
+    let (schema, engine, counts) = match head(members) {
         Ok(head) => head,
         Err(_) if !same_version(predicate) => return not_read(EVALUATION, predicate, steps),
-        Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, error.to_string()),
+        Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, error),
     };
-    if head.schema != stored::SCHEMA || head.counts != predicate.counts || head.engine != predicate.tool.version {
+    if schema != stored::SCHEMA || counts != predicate.counts || engine != predicate.tool.version {
         steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, "says otherwise than the signed statement");
     }
+}
+
+/// What is needed of data/evaluation.json: schema, engine and counts. Additions by later versions are no defect.
+fn head(members: &Members<'_>) -> Result<(String, String, Counts), String> {
+    Ok((member(members, "schema")?, member(members, "engine")?, member(members, "counts")?))
+}
+
+fn member<T: DeserializeOwned>(members: &Members<'_>, name: &str) -> Result<T, String> {
+    let bytes = members.get(name).ok_or_else(|| format!("missing field `{name}`"))?;
+    serde_json::from_slice(bytes).map_err(|error| format!("{name}: {error}"))
 }
 
 fn missing(path: &str, steps: &mut Steps) {
