@@ -1,8 +1,7 @@
 //! Whether bytes are canonical already: one pass over them, nothing built and nothing written again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use memchr::memchr2;
 use serde_json::{Number, Value, de::from_slice};
 
 use super::{CanonicalError, parse, value_to_vec};
@@ -11,6 +10,8 @@ use super::{CanonicalError, parse, value_to_vec};
 const NOT_CANONICAL: &str = "not in the form of RFC 8785 with integers up to 2^53-1";
 /// As deep as `serde_json` reads.
 const DEEPEST: usize = 127;
+/// Bytes that are looked at together.
+const PIECE: usize = 4096;
 /// Digits of an integer that is below 2^53 whatever they are.
 const SAFE_DIGITS: usize = 15;
 
@@ -23,14 +24,14 @@ pub fn check(bytes: &[u8]) -> Result<(), CanonicalError> {
     members(bytes).map(|_| ())
 }
 
-/// The same, and the members of the document by name: each can be read without the others. Of what is no object there
-/// are none.
+/// The same, and where the members of the document stand, by name: each can be read without the others. Of what is no
+/// object there are none.
 ///
 /// # Errors
 /// As [`check`].
-pub fn members(bytes: &[u8]) -> Result<BTreeMap<String, &[u8]>, CanonicalError> {
+pub fn members(bytes: &[u8]) -> Result<BTreeMap<String, Range<usize>>, CanonicalError> {
     // No control character stands in a canonical document as it is: that is seen faster of the whole than of each text.
-    let plain = std::str::from_utf8(bytes).is_ok() && bytes.iter().all(|byte| *byte >= b' ');
+    let plain = std::str::from_utf8(bytes).is_ok() && bytes.chunks(PIECE).all(has_no_control);
     let mut scanner = Scanner { bytes, at: 0, outermost: Vec::new() };
     if plain && scanner.value(DEEPEST).is_some() && scanner.at == bytes.len() {
         let name = |key: &[u8]| from_slice::<String>(key).map_err(CanonicalError);
@@ -41,12 +42,26 @@ pub fn members(bytes: &[u8]) -> Result<BTreeMap<String, &[u8]>, CanonicalError> 
     Err(CanonicalError(serde::de::Error::custom(NOT_CANONICAL)))
 }
 
+/// Without an early end, so that many bytes are compared at once.
+fn has_no_control(piece: &[u8]) -> bool {
+    piece.iter().fold(true, |plain, byte| plain & (*byte >= b' '))
+}
+
+/// A text as it stands in a document.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    /// With its quotes.
+    bytes: &'a [u8],
+    /// Something in it is written as an escape.
+    escaped: bool,
+}
+
 /// A place in a document. Every step gives `None` where the document is not canonical.
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Members of the document itself.
-    outermost: Vec<(&'a [u8], &'a [u8])>,
+    outermost: Vec<(&'a [u8], Range<usize>)>,
 }
 
 impl<'a> Scanner<'a> {
@@ -56,6 +71,10 @@ impl<'a> Scanner<'a> {
 
     fn expect(&mut self, token: &[u8]) -> Option<()> {
         self.bytes[self.at..].starts_with(token).then(|| self.at += token.len())
+    }
+
+    fn expect_byte(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
     }
 
     fn value(&mut self, depth: usize) -> Option<()> {
@@ -73,13 +92,13 @@ impl<'a> Scanner<'a> {
     fn array(&mut self, depth: usize) -> Option<()> {
         self.at += 1;
         if self.peek()? == b']' {
-            return self.expect(b"]");
+            return self.expect_byte(b']');
         }
         loop {
             self.value(depth)?;
             match self.peek()? {
                 b',' => self.at += 1,
-                _ => return self.expect(b"]"),
+                _ => return self.expect_byte(b']'),
             }
         }
     }
@@ -87,38 +106,39 @@ impl<'a> Scanner<'a> {
     fn object(&mut self, depth: usize) -> Option<()> {
         self.at += 1;
         if self.peek()? == b'}' {
-            return self.expect(b"}");
+            return self.expect_byte(b'}');
         }
-        let mut before: Option<&[u8]> = None;
+        let mut before: Option<Text<'_>> = None;
         loop {
             let key = self.text()?;
             if !before.is_none_or(|before| follows(before, key)) {
                 return None;
             }
             before = Some(key);
-            self.expect(b":")?;
+            self.expect_byte(b':')?;
             let start = self.at;
             self.value(depth)?;
             if depth + 1 == DEEPEST {
-                self.outermost.push((key, &self.bytes[start..self.at]));
+                self.outermost.push((key.bytes, start..self.at));
             }
             match self.peek()? {
                 b',' => self.at += 1,
-                _ => return self.expect(b"}"),
+                _ => return self.expect_byte(b'}'),
             }
         }
     }
 
-    /// A text, with its quotes.
-    fn text(&mut self) -> Option<&'a [u8]> {
+    fn text(&mut self) -> Option<Text<'a>> {
         let start = self.at;
-        self.expect(b"\"")?;
+        self.expect_byte(b'"')?;
+        let mut escaped = false;
         loop {
-            self.at += memchr2(b'"', b'\\', &self.bytes[self.at..])?;
+            self.at += self.bytes[self.at..].iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
             if self.peek()? == b'"' {
                 self.at += 1;
-                return Some(&self.bytes[start..self.at]);
+                return Some(Text { bytes: &self.bytes[start..self.at], escaped });
             }
+            escaped = true;
             self.escape()?;
         }
     }
@@ -157,13 +177,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whether one key stands behind another, in the order of UTF-16 code units. Both have their quotes.
-fn follows(before: &[u8], key: &[u8]) -> bool {
-    let plain = |key: &[u8]| key.is_ascii() && !key.contains(&b'\\');
+/// Whether one key stands behind another, in the order of UTF-16 code units.
+fn follows(before: Text<'_>, key: Text<'_>) -> bool {
+    let plain = |key: Text<'_>| !key.escaped && key.bytes.is_ascii();
     if plain(before) && plain(key) {
-        return before[..before.len() - 1] < key[..key.len() - 1];
+        return before.bytes[..before.bytes.len() - 1] < key.bytes[..key.bytes.len() - 1];
     }
-    let text = |key: &[u8]| from_slice::<String>(key).ok();
+    let text = |key: Text<'_>| from_slice::<String>(key.bytes).ok();
     text(before).zip(text(key)).is_some_and(|(before, key)| before.encode_utf16().lt(key.encode_utf16()))
 }
 
@@ -240,7 +260,8 @@ mod tests {
     #[test]
     fn members_are_told_apart() {
         let bytes = br#"{"a":[{"b":1}],"c\n":{"d":null},"e":"x,}"}"#;
-        let members: Vec<(String, &[u8])> = members(bytes).unwrap().into_iter().collect();
+        let members = members(bytes).unwrap();
+        let members: Vec<(String, &[u8])> = members.into_iter().map(|(name, at)| (name, &bytes[at])).collect();
         let expected: [(&str, &[u8]); 3] = [("a", br#"[{"b":1}]"#), ("c\n", br#"{"d":null}"#), ("e", br#""x,}""#)];
         assert_eq!(members, expected.map(|(name, value)| (name.to_owned(), value)));
         assert!(super::members(b"[{\"a\":1}]").unwrap().is_empty());

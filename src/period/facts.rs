@@ -1,6 +1,9 @@
 //! What the package needs of one bundle. Everything else of it is dropped before the next one is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 
@@ -9,6 +12,7 @@ use super::{
     failures::{self, FINDINGS, Failures},
     model::{FrameworkVersion, Run, Unseen},
     names::Names,
+    rules::{Rules, check_files},
     window::Window,
     written::{DeclarationKey, Written, written},
 };
@@ -21,10 +25,9 @@ use crate::{
         verify::Verified,
     },
     collect::{Coverage, ListOutcome},
-    config::parse_yaml,
     digest::Digest,
     evaluate::{Declaration, FrameworkResult, Outcome, RequirementResult, stored},
-    framework::{Framework, check::CheckFile},
+    framework::Framework,
     rbac::{self, Grant, Risk},
     snapshot::{self, Table, TableError},
 };
@@ -54,7 +57,7 @@ pub(super) struct Facts {
     pub(super) clocked: BTreeSet<String>,
     pub(super) requirements: Vec<RequirementResult>,
     pub(super) frameworks: Vec<FrameworkResult>,
-    pub(super) definitions: Vec<Framework>,
+    pub(super) definitions: Vec<Arc<Framework>>,
     pub(super) declarations: Vec<Declaration>,
     /// Digest by name of the files that declarations point at.
     pub(super) attested: BTreeMap<String, Option<Digest>>,
@@ -120,16 +123,15 @@ pub(super) struct PowerKey {
     pub(super) binding: String,
 }
 
-/// Additions by later versions are no defect: only what is used is named here.
-#[derive(Deserialize)]
+/// What is needed of an evaluation; its findings come from their table.
 struct Evaluation {
-    schema: String,
     checks: Vec<LooseCheck>,
     requirements: Vec<RequirementResult>,
     frameworks: Vec<FrameworkResult>,
     declarations: Vec<Declaration>,
 }
 
+/// Additions by later versions are no defect: only what is used is named here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LooseCheck {
@@ -145,13 +147,13 @@ impl Facts {
     ///
     /// # Errors
     /// One sentence: a file that this version cannot read.
-    pub(super) fn of(verified: Verified, scope: Option<&str>, pseudonyms: bool) -> Result<Self, String> {
+    pub(super) fn of(verified: Verified, rules: &Rules, scope: Option<&str>, pseudonyms: bool) -> Result<Self, String> {
         let predicate = verified.predicate().clone();
         let (bundle, index, commit) = (verified.id(), verified.commit().index(), verified.commit().bytes().to_vec());
+        let evaluation = within(evaluation(&verified)?, scope);
         let mut files = verified.into_files();
-        files.retain(|name, _| !name.starts_with(bag::REPORT));
+        files.retain(|name, _| !name.starts_with(bag::REPORT) && name != EVALUATION);
         let coverage: Coverage = json(&files, COVERAGE)?;
-        let evaluation = within(evaluation(&files)?, scope);
         let lines = bag::parse(file(&files, bag::MANIFEST)?).map_err(|error| error.to_string())?;
         let proof = proof(&files, &lines, commit)?;
         let run = Run {
@@ -182,8 +184,8 @@ impl Facts {
             cluster_name: predicate.cluster.name,
             checks,
             check_files: check_files(&lines),
-            clocked: clocked(&files),
-            definitions: definitions(&files, &evaluation.frameworks),
+            clocked: rules.clocked(&files, &lines),
+            definitions: rules.definitions(&files, &lines, &evaluation.frameworks),
             requirements: evaluation.requirements,
             frameworks: evaluation.frameworks,
             declarations: evaluation.declarations,
@@ -239,14 +241,6 @@ fn proof(files: &Files, lines: &Lines, commit: Vec<u8>) -> Result<Proof, String>
     Ok(Proof { manifest, envelope, commit, objects })
 }
 
-/// A check's file is named for it.
-fn check_files(lines: &Lines) -> BTreeMap<String, Digest> {
-    const CHECKS: &str = "data/rules/checks/";
-    let files = lines.range(CHECKS.to_owned()..).take_while(|(path, _)| path.starts_with(CHECKS));
-    let id = |path: &str| path.rsplit('/').next()?.strip_suffix(".yaml").map(str::to_owned);
-    files.filter_map(|(path, digest)| Some((id(path)?, *digest))).collect()
-}
-
 fn in_words(error: TableError) -> String {
     error.to_string()
 }
@@ -271,10 +265,14 @@ fn table(name: &'static str, files: &Files, columns: &[&str]) -> Result<Table<'s
     snapshot::read_columns(name, file(files, name)?, columns).map_err(in_words)
 }
 
-fn evaluation(files: &Files) -> Result<Evaluation, String> {
-    let evaluation: Evaluation = json(files, EVALUATION)?;
-    match evaluation.schema.as_str() {
-        stored::SCHEMA => Ok(evaluation),
+fn evaluation(verified: &Verified) -> Result<Evaluation, String> {
+    match verified.evaluation::<String>("schema")?.as_str() {
+        stored::SCHEMA => Ok(Evaluation {
+            checks: verified.evaluation("checks")?,
+            requirements: verified.evaluation("requirements")?,
+            frameworks: verified.evaluation("frameworks")?,
+            declarations: verified.evaluation("declarations")?,
+        }),
         other => Err(format!("{EVALUATION}: its schema is '{other}', not {}", stored::SCHEMA)),
     }
 }
@@ -313,27 +311,6 @@ fn versions(frameworks: &[FrameworkResult]) -> Vec<FrameworkVersion> {
         selected.map(|f| FrameworkVersion { id: f.id.clone(), version: f.version.clone() }).collect();
     versions.sort();
     versions
-}
-
-/// The files of the frameworks that were evaluated. One that does not parse costs titles, never the run.
-fn definitions(files: &Files, evaluated: &[FrameworkResult]) -> Vec<Framework> {
-    let all = below(files, "data/rules/frameworks/");
-    all.filter_map(|(name, bytes)| parse_yaml::<Framework>(name, bytes).ok().map(|located| located.value))
-        .filter(|framework| {
-            evaluated.iter().any(|e| e.selected && e.id == framework.id && e.version == framework.version)
-        })
-        .collect()
-}
-
-/// Checks that read the clock. Only files with the word are parsed: there are hundreds in every bundle.
-fn clocked(files: &Files) -> BTreeSet<String> {
-    let named = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| text.contains("now"));
-    below(files, "data/rules/checks/")
-        .filter(|(_, bytes)| named(bytes))
-        .filter_map(|(name, bytes)| parse_yaml::<CheckFile>(name, bytes).ok())
-        .filter(|check| check.value.reads_clock())
-        .map(|check| check.value.id.value)
-        .collect()
 }
 
 /// Whose a grant is.

@@ -16,6 +16,7 @@ mod names;
 mod package;
 pub mod pseudonym;
 mod read;
+mod rules;
 pub mod sample;
 mod veil;
 mod window;

@@ -1,6 +1,6 @@
 //! From a store to a signed package.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -13,6 +13,7 @@ use super::{
     model::{ClusterPeriod, Filter, FrameworkPeriod, Period, SCHEMA},
     pseudonym::PseudonymKey,
     read::Reading,
+    rules::Rules,
     veil::Veil,
 };
 use crate::{
@@ -154,6 +155,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
     }
     let (mut files, mut clusters, mut frameworks) = (Files::new(), Vec::new(), Vec::new());
     let mut declared = request.scope.is_none();
+    let rules = Arc::new(Rules::default());
     for (folder, store) in by_cluster(request.stores)? {
         let reading = Reading {
             store,
@@ -164,6 +166,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
             scope: request.scope,
             pseudonyms: request.pseudonyms.is_some(),
             planned: request.planned,
+            rules: &rules,
             on_bundle: request.on_bundle,
         };
         let mut built = reading.cluster(folder).await?;

@@ -1,7 +1,7 @@
 //! Which bundles of a store are of the period, and which of them can be relied on. Every one is verified as `verify`
 //! does it before anything of it is read; one that fails is named and left out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,6 +12,7 @@ use super::{
     facts::Facts,
     log::{Entry, Log},
     model::{Excluded, Exclusion},
+    rules::Rules,
 };
 use crate::{
     bundle::{
@@ -43,6 +44,8 @@ pub(super) struct Reading<'a> {
     /// Names of people are to be left out.
     pub(super) pseudonyms: bool,
     pub(super) planned: Option<&'a Planned>,
+    /// Rules that were parsed already, of any cluster.
+    pub(super) rules: &'a Arc<Rules>,
     /// Told how many of how many bundles are read.
     pub(super) on_bundle: &'a (dyn Fn(usize, usize) + Sync),
 }
@@ -181,14 +184,14 @@ impl Reading<'_> {
         let commit = claim.entry.as_ref().map(|entry| (entry.slot, entry.bytes.clone()));
         let (id, trust) = (claim.id, Trust::Key(self.key.clone()));
         let options = Options { cluster: Some(folder.to_owned()), ..Options::at(self.now) };
-        let (scope, pseudonyms) = (self.scope.map(str::to_owned), self.pseudonyms);
+        let (scope, pseudonyms, rules) = (self.scope.map(str::to_owned), self.pseudonyms, Arc::clone(self.rules));
         // Hashing, canonical forms and tables: work for a thread of its own, beside the next bundle's.
         let judged = tokio::task::spawn_blocking(move || {
             let log = LogFiles::of(commit);
             let (verification, verified) = verify::bundle(&id.short(12), files, &log, &trust, &options);
             match verified {
                 Some(verified) => {
-                    let facts = Facts::of(verified, scope.as_deref(), pseudonyms);
+                    let facts = Facts::of(verified, &rules, scope.as_deref(), pseudonyms);
                     facts.map(Box::new).map_err(Refusal::Unreadable)
                 }
                 None => Err(Refusal::Unverified(Box::new(verification))),

@@ -31,8 +31,8 @@ pub use components::component_of;
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
 pub(crate) use parquet::{
-    Table, dates, integers, numbers, optional_switches, read as read_table, read_columns, switches, texts, times,
-    write as write_table, write_rows,
+    ROW_GROUP, Table, dates, integers, numbers, optional_switches, read as read_table, read_columns, switches, texts,
+    times, write_pieces, write_rows,
 };
 pub use redact::{Class, InvalidRedactionKey, PREFIX, RedactionKey, Tokens, class_of};
 pub use reports::{REPORTS, REPORTS_GROUP, report_scan};

@@ -7,16 +7,16 @@ use std::{io::Cursor, ops::Range, panic};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
-    BooleanChunked, Column, DataFrame, DataType, IdxCa, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame,
-    NewChunkedArray as _, ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _,
-    StatisticsOptions, TimeUnit, TimeZone,
+    Column, DataFrame, DataType, IdxCa, Int64Chunked, IntoColumn as _, IntoLazy as _, LazyFrame, NewChunkedArray as _,
+    ParquetCompression, ParquetReader, ParquetWriter, PolarsError, SerReader as _, StatisticsOptions, TimeUnit,
+    TimeZone,
 };
 use polars_parquet_format::{PageHeader, thrift::protocol::TCompactInputProtocol};
 
 use crate::digest::Digest;
 
 /// Rows of a row group: small enough to read a big table piece by piece.
-const ROW_GROUP: usize = 16_384;
+pub(crate) const ROW_GROUP: usize = 16_384;
 /// Greatest size of a table's file.
 const MAX_BYTES: usize = 1 << 30;
 /// Greatest number of rows.
@@ -110,12 +110,21 @@ pub(crate) fn write_rows<T>(
     rows: &[T],
     columns: impl Fn(&[T]) -> Vec<Column>,
 ) -> Result<Vec<u8>, TableError> {
+    write_pieces(table, rows.len(), |range| columns(&rows[range]))
+}
+
+/// The same of rows that are known by their number.
+pub(crate) fn write_pieces(
+    table: &str,
+    rows: usize,
+    columns: impl Fn(Range<usize>) -> Vec<Column>,
+) -> Result<Vec<u8>, TableError> {
     let write = || {
         let mut bytes = Vec::new();
-        let frame = |rows: &[T]| DataFrame::new_infer_height(columns(rows));
-        let mut batches = writer(&mut bytes).batched(frame(&[])?.schema())?;
-        for rows in rows.chunks(ROW_GROUP) {
-            batches.write_batch(&frame(rows)?)?;
+        let frame = |rows: Range<usize>| DataFrame::new_infer_height(columns(rows));
+        let mut batches = writer(&mut bytes).batched(frame(0..0)?.schema())?;
+        for start in (0..rows).step_by(ROW_GROUP) {
+            batches.write_batch(&frame(start..rows.min(start + ROW_GROUP))?)?;
         }
         batches.finish()?;
         Ok(bytes)

@@ -38,6 +38,8 @@ pub(super) struct Proved {
     pub(super) log_key: VerifyingKey,
     pub(super) stamps: BTreeMap<String, Digest>,
     pub(super) files: BTreeMap<String, Vec<u8>>,
+    /// Where the members of the evaluation stand.
+    pub(super) evaluation: content::Members,
     /// Every file is as signed, and none is missing or extra.
     pub(super) intact: bool,
 }
@@ -76,9 +78,8 @@ pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps:
     let said =
         Said { subjects: &statement.subject, documents: bag::REPORT, info: BagInfo::of_run(&statement.predicate) };
     let lines = judge_manifest(&files, &sums, &said, &envelope, &key, steps);
-    if let Some(lines) = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest)) {
-        content::judge(&files, &lines, &statement.predicate, steps);
-    }
+    let lines = lines.filter(|_| !steps.failed(StepName::Files) && !steps.failed(StepName::Manifest));
+    let evaluation = lines.and_then(|lines| content::judge(&files, &lines, &statement.predicate, steps));
     let stamps = files.iter().filter(|(path, _)| path.starts_with(TSA));
     let proved = Proved {
         id: envelope.id(),
@@ -87,6 +88,7 @@ pub(super) fn judge(input: BundleFiles, trust: &Trust, options: &Options, steps:
         stamps: stamps.map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect(),
         predicate: statement.predicate,
         intact: !steps.has(Verdict::Tampered),
+        evaluation: evaluation.unwrap_or_default(),
         files,
     };
     Judged { envelope: Some(envelope), proved: Some(proved) }

@@ -1,6 +1,6 @@
 //! Step 4: only now is anything parsed, from the buffers that were hashed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::de::DeserializeOwned;
 
@@ -17,12 +17,18 @@ use crate::{
     evaluate::{Counts, stored},
 };
 
-/// The members of a document, by name.
-type Members<'a> = BTreeMap<String, &'a [u8]>;
+/// Where the members of a document stand, by name.
+pub(super) type Members = BTreeMap<String, Range<usize>>;
 /// JSON that kubeproof wrote, by path.
-type Documents<'a> = BTreeMap<&'a str, (&'a [u8], Members<'a>)>;
+type Documents<'a> = BTreeMap<&'a str, (&'a [u8], Members)>;
 
-pub(super) fn judge(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
+/// Returns the members of the evaluation, for those who read some of it afterwards.
+pub(super) fn judge(
+    files: &BTreeMap<String, Vec<u8>>,
+    lines: &Lines,
+    predicate: &Predicate,
+    steps: &mut Steps,
+) -> Option<Members> {
     judge_statement(lines, predicate, steps);
     let mut documents = Documents::new();
     for (path, bytes) in files.iter().filter(|(path, _)| is_own_json(path)) {
@@ -35,6 +41,11 @@ pub(super) fn judge(files: &BTreeMap<String, Vec<u8>>, lines: &Lines, predicate:
     }
     judge_coverage(&documents, predicate, steps);
     judge_evaluation(&documents, predicate, steps);
+    judge_pdfs(files, predicate, steps);
+    documents.remove(EVALUATION).map(|(_, members)| members)
+}
+
+fn judge_pdfs(files: &BTreeMap<String, Vec<u8>>, predicate: &Predicate, steps: &mut Steps) {
     let mut documents = 0_u32;
     for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with(bag::REPORT) && path.ends_with(".pdf")) {
         documents += 1;
@@ -95,8 +106,8 @@ fn judge_coverage(documents: &Documents<'_>, predicate: &Predicate, steps: &mut 
 }
 
 fn judge_evaluation(documents: &Documents<'_>, predicate: &Predicate, steps: &mut Steps) {
-    let Some((_, members)) = documents.get(EVALUATION) else { return missing(EVALUATION, steps) };
-    let (schema, engine, counts) = match head(members) {
+    let Some((bytes, members)) = documents.get(EVALUATION) else { return missing(EVALUATION, steps) };
+    let (schema, engine, counts) = match head(bytes, members) {
         Ok(head) => head,
         Err(_) if !same_version(predicate) => return not_read(EVALUATION, predicate, steps),
         Err(error) => return steps.fail(StepName::Content, Verdict::Tampered, EVALUATION, error),
@@ -107,13 +118,14 @@ fn judge_evaluation(documents: &Documents<'_>, predicate: &Predicate, steps: &mu
 }
 
 /// What is needed of data/evaluation.json: schema, engine and counts. Additions by later versions are no defect.
-fn head(members: &Members<'_>) -> Result<(String, String, Counts), String> {
-    Ok((member(members, "schema")?, member(members, "engine")?, member(members, "counts")?))
+fn head(bytes: &[u8], members: &Members) -> Result<(String, String, Counts), String> {
+    Ok((member(bytes, members, "schema")?, member(bytes, members, "engine")?, member(bytes, members, "counts")?))
 }
 
-fn member<T: DeserializeOwned>(members: &Members<'_>, name: &str) -> Result<T, String> {
-    let bytes = members.get(name).ok_or_else(|| format!("missing field `{name}`"))?;
-    serde_json::from_slice(bytes).map_err(|error| format!("{name}: {error}"))
+/// Reads one member of a document.
+pub(super) fn member<T: DeserializeOwned>(bytes: &[u8], members: &Members, name: &str) -> Result<T, String> {
+    let place = members.get(name).ok_or_else(|| format!("missing field `{name}`"))?;
+    serde_json::from_slice(&bytes[place.clone()]).map_err(|error| format!("{name}: {error}"))
 }
 
 fn missing(path: &str, steps: &mut Steps) {

@@ -18,7 +18,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use chain::cluster;
 pub use package::{PackageSummary, Proved, package};
@@ -29,6 +29,7 @@ use crate::{
     bundle::{
         keys::VerifyingKey,
         log::Commit,
+        seal::EVALUATION,
         statement::{Predicate, RunResult},
     },
     digest::Digest,
@@ -183,6 +184,7 @@ pub struct Verified {
     id: Digest,
     predicate: Predicate,
     files: BTreeMap<String, Vec<u8>>,
+    evaluation: content::Members,
     commit: Commit,
 }
 
@@ -200,6 +202,15 @@ impl Verified {
     /// The very buffers that were hashed, by bag path.
     pub fn files(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.files
+    }
+
+    /// A member of the evaluation (`data/evaluation.json`), read without the others: its findings are most of a bundle.
+    ///
+    /// # Errors
+    /// One sentence: there is none of this name, or it has another form.
+    pub fn evaluation<T: DeserializeOwned>(&self, name: &str) -> Result<T, String> {
+        let bytes = self.files.get(EVALUATION).map_or(&[][..], Vec::as_slice);
+        content::member(bytes, &self.evaluation, name).map_err(|error| format!("{EVALUATION}: {error}"))
     }
 
     /// The same buffers, to keep a part of them.
@@ -249,6 +260,7 @@ pub fn bundle(
         id: proved.id,
         predicate: proved.predicate,
         files: proved.files,
+        evaluation: proved.evaluation,
         commit,
     });
     (verification, verified)

@@ -1,6 +1,6 @@
 //! Every requirement on every run, and in how many of them it held.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -35,7 +35,7 @@ struct Row {
 
 /// A framework's newest file, with every version met.
 struct Newest {
-    definition: Framework,
+    definition: Arc<Framework>,
     versions: Vec<String>,
     scope: Option<String>,
 }
@@ -50,7 +50,7 @@ impl Requirements {
                 versions.push(definition.version.clone());
             }
             let scope = result.and_then(|result| result.scope.clone());
-            let newest = Newest { definition: definition.clone(), versions, scope };
+            let newest = Newest { definition: Arc::clone(definition), versions, scope };
             self.frameworks.insert(definition.id.clone(), newest);
         }
         for (place, result) in facts.requirements.iter().enumerate() {
@@ -122,12 +122,12 @@ fn rank(framework: &FrameworkPeriod) -> u8 {
 fn framework(newest: Newest) -> FrameworkPeriod {
     let Newest { definition, versions, scope } = newest;
     FrameworkPeriod {
-        id: definition.id,
+        id: definition.id.clone(),
         versions,
-        title: definition.title,
+        title: definition.title.clone(),
         kind: definition.kind,
         scope,
-        outside: definition.outside.into_iter().map(|outside| (outside.id, outside.about)).collect(),
+        outside: definition.outside.iter().map(|outside| (outside.id.clone(), outside.about.clone())).collect(),
     }
 }
 

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use readme::commands;
 
+use rayon::prelude::*;
+
 use super::model::Period;
 use crate::{digest::Digest, report::PdfError, snapshot::TableError};
 
@@ -63,10 +65,8 @@ const WRITERS: [Writer; 4] = [readme::write, pdf::write, tables::write, oscal::w
 /// # Errors
 /// A defect of a template or a writer; never what the clusters hold.
 pub fn documents(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let mut all = Documents::new();
-    for write in WRITERS {
-        all.extend(write(period, about)?);
-    }
+    let written: Vec<Documents> = WRITERS.par_iter().map(|write| write(period, about)).collect::<Result<_, _>>()?;
+    let mut all: Documents = written.into_iter().flatten().collect();
     // Last: it links to every other one.
     let page = page::write(period, about, &all)?;
     all.insert(page::FILE.to_owned(), page);

@@ -77,9 +77,9 @@ impl Book {
     }
 
     /// Adds a table as a sheet.
-    pub fn add(&mut self, table: &Table) -> Result<(), XlsxError> {
+    pub fn add(&mut self, table: &Table<'_>) -> Result<(), XlsxError> {
         sheet(self.workbook.add_worksheet(), table, &self.formats)?;
-        self.tables.push((table.title, table.name, table.rows(), table.about));
+        self.tables.push((table.title, table.name, table.rows, table.about));
         Ok(())
     }
 
@@ -145,14 +145,15 @@ fn facts(period: &Period, about: &About) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn sheet(sheet: &mut Worksheet, table: &Table, formats: &Formats) -> Result<(), XlsxError> {
+fn sheet(sheet: &mut Worksheet, table: &Table<'_>, formats: &Formats) -> Result<(), XlsxError> {
     sheet.set_name(table.title)?.set_freeze_panes(1, 0)?.set_repeat_rows(0, 0)?;
-    let rows = table.rows().min(MAX_ROWS);
+    let rows = table.rows.min(MAX_ROWS);
     for (at, column) in (0_u16..).zip(&table.columns) {
         sheet.set_column_width(at, column.width)?;
         sheet.write_string_with_format(0, at, column.title, &formats.head)?;
+        let values = (column.values)(0..rows);
         for (row, below) in (0..rows).zip(1_u32..) {
-            cell(sheet, (below, at), &column.values, row, formats)?;
+            cell(sheet, (below, at), &values, row, formats)?;
         }
     }
     let last = u16::try_from(table.columns.len().saturating_sub(1)).unwrap_or(u16::MAX);

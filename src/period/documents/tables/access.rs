@@ -9,7 +9,7 @@ use crate::period::model::{ClusterPeriod, DeclarationPeriod, Item, Period, Power
 type Row<'a, T> = (&'a ClusterPeriod, &'a T);
 
 /// One row a member of the population.
-pub(super) fn population(period: &Period) -> Table {
+pub(super) fn population(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, Item>;
     let rows = period.clusters.iter().flat_map(|c| c.population.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -37,7 +37,7 @@ pub(super) fn population(period: &Period) -> Table {
 }
 
 /// One row a power of a subject through one chain.
-pub(super) fn privileged(period: &Period) -> Table {
+pub(super) fn privileged(period: &Period) -> Table<'_> {
     type Of<'a> = (&'a ClusterPeriod, &'a PrivilegedSubject, &'a Power);
     let rows = period
         .clusters
@@ -72,7 +72,7 @@ pub(super) fn privileged(period: &Period) -> Table {
 }
 
 /// One row a change.
-pub(super) fn scope_changes(period: &Period) -> Table {
+pub(super) fn scope_changes(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, ScopeChange>;
     let rows = period.clusters.iter().flat_map(|c| c.scope_changes.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -95,7 +95,7 @@ pub(super) fn scope_changes(period: &Period) -> Table {
 }
 
 /// One row a waiver, an attestation or a provider's document.
-pub(super) fn declarations(period: &Period) -> Table {
+pub(super) fn declarations(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, DeclarationPeriod>;
     let rows = period.clusters.iter().flat_map(|c| c.declarations.iter().map(move |row| (c, row)));
     table::<Of<'_>>(

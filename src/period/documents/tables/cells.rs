@@ -1,5 +1,7 @@
 //! From rows of the model to columns of a table, and the model's values in words.
 
+use std::rc::Rc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
@@ -20,6 +22,20 @@ enum Value<R> {
     Date(fn(&R) -> Option<NaiveDate>),
     Time(fn(&R) -> Option<DateTime<Utc>>),
     Switch(fn(&R) -> Option<bool>),
+}
+
+impl<R> Value<R> {
+    fn of(&self, rows: &[R]) -> Values {
+        match self {
+            Self::Text(value) => {
+                Values::Text(rows.iter().map(|row| value(row).filter(|text| !text.is_empty())).collect())
+            }
+            Self::Number(value) => Values::Number(rows.iter().map(value).collect()),
+            Self::Date(value) => Values::Date(rows.iter().map(value).collect()),
+            Self::Time(value) => Values::Time(rows.iter().map(value).collect()),
+            Self::Switch(value) => Values::Switch(rows.iter().map(value).collect()),
+        }
+    }
 }
 
 /// A column of texts.
@@ -48,27 +64,18 @@ pub(super) fn switch<R>(name: &'static str, title: &'static str, value: fn(&R) -
 }
 
 /// A table of these rows.
-pub(super) fn table<R>(
+pub(super) fn table<'a, R: 'a>(
     (name, title, about): (&'static str, &'static str, &'static str),
     rows: impl Iterator<Item = R>,
     columns: Vec<From<R>>,
-) -> Table {
-    let rows: Vec<R> = rows.collect();
-    let column = |from: From<R>| Column {
-        name: from.name,
-        title: from.title,
-        width: from.width,
-        values: match from.value {
-            Value::Text(value) => {
-                Values::Text(rows.iter().map(|row| value(row).filter(|text| !text.is_empty())).collect())
-            }
-            Value::Number(value) => Values::Number(rows.iter().map(value).collect()),
-            Value::Date(value) => Values::Date(rows.iter().map(value).collect()),
-            Value::Time(value) => Values::Time(rows.iter().map(value).collect()),
-            Value::Switch(value) => Values::Switch(rows.iter().map(value).collect()),
-        },
+) -> Table<'a> {
+    let rows: Rc<[R]> = rows.collect();
+    let column = |from: From<R>| {
+        let From { name, title, width, value } = from;
+        let rows = Rc::clone(&rows);
+        Column { name, title, width, values: Box::new(move |range| value.of(&rows[range])) }
     };
-    Table { name, title, about, columns: columns.into_iter().map(column).collect() }
+    Table { name, title, about, rows: rows.len(), columns: columns.into_iter().map(column).collect() }
 }
 
 /// The name that a closed set of values has in `data/period.json` (`object-changed`).

@@ -12,7 +12,7 @@ use crate::{
 type Row<'a, T> = (&'a ClusterPeriod, &'a T);
 
 /// One row a requirement.
-pub(super) fn requirements(period: &Period) -> Table {
+pub(super) fn requirements(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, RequirementPeriod>;
     let rows = period.clusters.iter().flat_map(|c| c.requirements.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -53,7 +53,7 @@ pub(super) fn requirements(period: &Period) -> Table {
 }
 
 /// One row a requirement and run.
-pub(super) fn statuses(period: &Period) -> Table {
+pub(super) fn statuses(period: &Period) -> Table<'_> {
     type Of<'a> = (&'a ClusterPeriod, &'a RequirementPeriod, &'a Run);
     let rows = period
         .clusters
@@ -83,7 +83,7 @@ fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<String> {
 }
 
 /// One row an exception, with a blank column for management's response.
-pub(super) fn exceptions(period: &Period) -> Table {
+pub(super) fn exceptions(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, Exception>;
     let rows = period.clusters.iter().flat_map(|c| c.exceptions.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -157,7 +157,7 @@ pub(in crate::period::documents) fn state(ending: &Ending) -> &'static str {
 }
 
 /// One row a severity.
-pub(super) fn repair_times(period: &Period) -> Table {
+pub(super) fn repair_times(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, RepairTimes>;
     let rows = period.clusters.iter().flat_map(|c| c.repair_times.iter().map(move |row| (c, row)));
     table::<Of<'_>>(

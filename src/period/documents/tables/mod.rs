@@ -7,6 +7,8 @@ mod runs;
 
 pub(super) use effect::state;
 
+use std::ops::Range;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
@@ -18,28 +20,34 @@ use crate::{clock::rfc3339, period::model::Period, report::harmless, snapshot};
 /// Where the tables lie, below the documents.
 pub(super) const FOLDER: &str = "tables/";
 
-/// One table: a name for files, a name for people, columns of the same length.
-pub(super) struct Table {
+/// Rows whose values are in memory at once.
+const PIECE: usize = snapshot::ROW_GROUP;
+
+/// One table: a name for files, a name for people, columns of the same length. Only its rows are held: their values are
+/// made piece by piece, since a large cluster has more of them than memory should hold beside the model.
+pub(super) struct Table<'a> {
     /// `scope-changes`.
     pub name: &'static str,
     /// `Scope changes`.
     pub title: &'static str,
     /// What a row is: one sentence.
     pub about: &'static str,
-    /// Columns, all with the same number of rows.
-    pub columns: Vec<Column>,
+    /// How many.
+    pub rows: usize,
+    /// Columns, all with as many rows.
+    pub columns: Vec<Column<'a>>,
 }
 
 /// One column.
-pub(super) struct Column {
+pub(super) struct Column<'a> {
     /// `first_seen`.
     pub name: &'static str,
     /// `First seen (UTC)`.
     pub title: &'static str,
     /// Width of its sheet's column, in characters.
     pub width: u16,
-    /// Its values.
-    pub values: Values,
+    /// Makes the values of some of the rows.
+    pub values: Box<dyn Fn(Range<usize>) -> Values + 'a>,
 }
 
 /// Values of one column; `None` is an empty cell.
@@ -56,25 +64,8 @@ pub(super) enum Values {
     Switch(Vec<Option<bool>>),
 }
 
-impl Table {
-    /// Rows.
-    pub fn rows(&self) -> usize {
-        self.columns.first().map_or(0, |column| column.values.len())
-    }
-}
-
 impl Values {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(values) => values.len(),
-            Self::Number(values) => values.len(),
-            Self::Date(values) => values.len(),
-            Self::Time(values) => values.len(),
-            Self::Switch(values) => values.len(),
-        }
-    }
-
-    /// One cell as CSV holds it. Only texts can come from a cluster and look like a formula.
+    /// One cell as CSV holds it, counted from the first of these rows. Only texts can come from a cluster and look like a formula.
     fn csv(&self, row: usize) -> String {
         match self {
             Self::Text(values) => harmless(values[row].as_deref().unwrap_or_default().into()).into_owned(),
@@ -87,7 +78,7 @@ impl Values {
 }
 
 /// What builds each table, in the order of the sheets.
-const BUILDERS: [fn(&Period) -> Table; 14] = [
+const BUILDERS: [fn(&Period) -> Table<'_>; 14] = [
     runs::remarks,
     effect::requirements,
     effect::statuses,
@@ -119,25 +110,30 @@ pub(super) fn write(period: &Period, about: &About) -> Result<Documents, Documen
 }
 
 /// A cell that begins like a formula gets a leading apostrophe; Parquet holds the values as they are.
-fn csv(table: &Table) -> Result<Vec<u8>, csv::Error> {
+fn csv(table: &Table<'_>) -> Result<Vec<u8>, csv::Error> {
     let mut bytes = Vec::new();
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut bytes);
     writer.write_record(table.columns.iter().map(|column| column.name))?;
-    for row in 0..table.rows() {
-        writer.write_record(table.columns.iter().map(|column| column.values.csv(row)))?;
+    for start in (0..table.rows).step_by(PIECE) {
+        let rows = start..table.rows.min(start + PIECE);
+        let values: Vec<Values> = table.columns.iter().map(|column| (column.values)(rows.clone())).collect();
+        for row in 0..rows.len() {
+            writer.write_record(values.iter().map(|values| values.csv(row)))?;
+        }
     }
     writer.flush()?;
     drop(writer);
     Ok(bytes)
 }
 
-fn parquet(path: &str, table: &Table) -> Result<Vec<u8>, snapshot::TableError> {
-    let column = |column: &Column| match &column.values {
+fn parquet(path: &str, table: &Table<'_>) -> Result<Vec<u8>, snapshot::TableError> {
+    let column = |column: &Column<'_>, rows: Range<usize>| match (column.values)(rows) {
         Values::Text(values) => snapshot::texts(column.name, values.iter().map(Option::as_deref)),
-        Values::Number(values) => snapshot::integers(column.name, values.iter().copied()),
-        Values::Date(values) => snapshot::dates(column.name, values.iter().copied()),
-        Values::Time(values) => snapshot::times(column.name, values.iter().copied()),
-        Values::Switch(values) => snapshot::optional_switches(column.name, values.iter().copied()),
+        Values::Number(values) => snapshot::integers(column.name, values.into_iter()),
+        Values::Date(values) => snapshot::dates(column.name, values.into_iter()),
+        Values::Time(values) => snapshot::times(column.name, values.into_iter()),
+        Values::Switch(values) => snapshot::optional_switches(column.name, values.into_iter()),
     };
-    snapshot::write_table(path, table.columns.iter().map(column).collect())
+    let columns = |rows: Range<usize>| table.columns.iter().map(|own| column(own, rows.clone())).collect();
+    snapshot::write_pieces(path, table.rows, columns)
 }

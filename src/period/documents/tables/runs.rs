@@ -14,7 +14,7 @@ use crate::period::model::{
 type Row<'a, T> = (&'a ClusterPeriod, &'a T);
 
 /// One row a remark.
-pub(super) fn remarks(period: &Period) -> Table {
+pub(super) fn remarks(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, Remark>;
     let rows = period.clusters.iter().flat_map(|c| c.remarks.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -30,7 +30,7 @@ pub(super) fn remarks(period: &Period) -> Table {
 }
 
 /// One row a verified bundle.
-pub(super) fn runs(period: &Period) -> Table {
+pub(super) fn runs(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, Run>;
     let rows = period.clusters.iter().flat_map(|c| c.runs.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -73,7 +73,7 @@ fn unseen(unseen: &[Unseen]) -> Option<String> {
 }
 
 /// One row a bundle that was left out.
-pub(super) fn excluded(period: &Period) -> Table {
+pub(super) fn excluded(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, Excluded>;
     let rows = period.clusters.iter().flat_map(|c| c.excluded.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -105,7 +105,7 @@ struct Event<'a> {
 }
 
 /// One row a run that was missed, came unasked or saw less than everything, and one a gap.
-pub(super) fn cadence(period: &Period) -> Table {
+pub(super) fn cadence(period: &Period) -> Table<'_> {
     table::<Event<'_>>(
         (
             "cadence",
@@ -174,7 +174,7 @@ fn due(cadence: &Cadence) -> String {
 }
 
 /// One row a run.
-pub(super) fn control_totals(period: &Period) -> Table {
+pub(super) fn control_totals(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, ControlTotal>;
     let rows = period.clusters.iter().flat_map(|c| c.control_totals.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
@@ -201,7 +201,7 @@ pub(super) fn control_totals(period: &Period) -> Table {
 }
 
 /// One row a resource of the newest run.
-pub(super) fn resource_totals(period: &Period) -> Table {
+pub(super) fn resource_totals(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, ResourceTotal>;
     let rows = period.clusters.iter().flat_map(|c| c.resource_totals.iter().map(move |row| (c, row)));
     table::<Of<'_>>(
