@@ -33,8 +33,7 @@ pub(super) fn default_folder() -> Result<PathBuf, Failure> {
 
 /// Keys of the configuration, of `folder`, or of the user's folder, where they are made if every store is local.
 pub(super) fn find(settings: &Settings, folder: Option<&Path>, all_local: bool) -> Result<Found, Failure> {
-    let named = &settings.config.keys;
-    if folder.is_none() && (named.signing.is_some() || named.log.is_some() || named.redaction.is_some()) {
+    if folder.is_none() && is_configured(settings) {
         return configured(settings).map(|keys| Found { keys, public: None, made: false });
     }
     let folder = match folder {
@@ -61,10 +60,25 @@ pub(super) fn find(settings: &Settings, folder: Option<&Path>, all_local: bool) 
     Ok(Found { keys, public, made: true })
 }
 
+/// Where the public key of [`existing`] keys lies; the name that it has everywhere, where it is not known.
+pub(super) fn public_file(settings: &Settings, folder: Option<&Path>) -> PathBuf {
+    let name = PathBuf::from(keys::SIGNING_PUBLIC_FILE);
+    if folder.is_none() && is_configured(settings) {
+        return name;
+    }
+    let folder = folder.map(Path::to_path_buf).or_else(|| default_folder().ok());
+    folder.map(|folder| folder.join(&name)).filter(|path| path.is_file()).unwrap_or(name)
+}
+
+/// Whether the configuration names keys.
+fn is_configured(settings: &Settings) -> bool {
+    let named = &settings.config.keys;
+    named.signing.is_some() || named.log.is_some() || named.redaction.is_some()
+}
+
 /// Keys of the configuration, of `folder`, or of the user's folder; none are made.
 pub(super) fn existing(settings: &Settings, folder: Option<&Path>) -> Result<KeySet, Failure> {
-    let named = &settings.config.keys;
-    if folder.is_none() && (named.signing.is_some() || named.log.is_some() || named.redaction.is_some()) {
+    if folder.is_none() && is_configured(settings) {
         return configured(settings);
     }
     let folder = folder.map_or_else(default_folder, |folder| Ok(folder.to_path_buf()))?;

@@ -121,6 +121,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             planned: planned.as_ref(),
             run_key: &run_key,
             signing: &keys.signing,
+            confidentiality: settings.config.confidentiality.as_deref(),
             program: program_digest(),
             on_bundle: &on_bundle,
         };
@@ -129,7 +130,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     progress.clear();
     let made = made?;
     write(&args.out, &made).map_err(|error| Failure::usage(format!("cannot write {}: {error}", args.out.display())))?;
-    summary::print(&made, &args.out);
+    let key = key_source::public_file(&settings, args.keys.as_deref());
+    summary::print(&made, &args.out, &key);
     Ok(exit_of(&made.period))
 }
 

@@ -47,6 +47,9 @@ pub struct Period {
     pub made: DateTime<Utc>,
     /// Version of kubeproof that made it.
     pub tool_version: String,
+    /// Confidentiality marking on every page, where one is configured.
+    #[serde(default)]
+    pub confidentiality: Option<String>,
     /// Id of the key by which the bundles were verified: hex SHA-256 of its SPKI.
     pub key: String,
     /// Where the bundles were read: URLs of stores, or the names of folders.

@@ -61,6 +61,8 @@ pub struct Request<'a> {
     pub run_key: &'a VerifyingKey,
     /// The key that signs the package.
     pub signing: &'a SigningKey,
+    /// Confidentiality marking, where one is configured.
+    pub confidentiality: Option<&'a str>,
     /// SHA-256 of the running program, where it could be read.
     pub program: Option<Digest>,
     /// Told how many of how many bundles of a cluster are read.
@@ -185,6 +187,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
         to: request.to,
         made: request.now,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        confidentiality: request.confidentiality.map(str::to_owned),
         key: request.run_key.digest().hex(),
         stores: request.stores.iter().map(|holding| shown(&holding.store)).collect(),
         filter: Filter {

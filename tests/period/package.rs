@@ -22,6 +22,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::quarter::{CLUSTER, Day, Quarter, keys, write};
+use crate::harness::judges;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -255,4 +256,33 @@ fn another_key_is_untrusted_and_a_bundle_is_no_package() {
     let mut mixed = made.package.files.clone();
     mixed.insert(ENVELOPE.into(), bundle.files[ENVELOPE].to_vec());
     assert_eq!(judged(&mixed, &[]).0, 3);
+}
+
+/// The commands that the package's readme prints, as they stand there; `signing.pub` lies in the package's folder.
+fn by_hand(package: &Path, key: &str) -> Result<String, String> {
+    fs::write(package.join("signing.pub"), key).unwrap();
+    let readme = fs::read_to_string(package.join("data/documents/readme.md")).unwrap();
+    let (_, after) = readme.split_once("in the package's folder:\n\n```\n").unwrap();
+    let (commands, _) = after.split_once("```").unwrap();
+    assert!(commands.lines().all(|line| line.len() <= 90), "wider than a page: {commands}");
+    let scratch = TempDir::with_prefix("kubeproof-by-hand-").unwrap();
+    judges::shell(&commands.replace("/tmp/", &format!("{}/", scratch.path().display())), package)
+}
+
+#[test]
+fn the_readmes_commands_prove_it_without_kubeproof() {
+    let made = made();
+    let key = keys().signing.public().to_pem().unwrap();
+    let try_with = |key: &str, change: &dyn Fn(&mut Files)| {
+        let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
+        let package = folder.path().join("q4");
+        write(&package, &with(&made, change));
+        by_hand(&package, key)
+    };
+    let said = try_with(&key, &|_| {}).unwrap();
+    assert!(said.ends_with(&format!("{}  -\n", made.package.root.hex())), "{said}");
+    try_with(&key, &|files| flip(files, PERIOD)).unwrap_err();
+    try_with(&key, &|files| flip(files, bag::MANIFEST)).unwrap_err();
+    try_with(&key, &|files| drop(files.insert("data/more.txt".into(), Vec::new()))).unwrap_err();
+    try_with(&SigningKey::from_seed([9; 32]).public().to_pem().unwrap(), &|_| {}).unwrap_err();
 }

@@ -103,6 +103,7 @@ fn it_says_what_the_package_says() {
             "evidence-root.txt",
         ],
     );
+    assert!(text.contains("Confidential, for the auditor") && !text.contains("CONFIDENTIAL"), "the configured marking");
     for word in ["compliant", "certified", "verdict"] {
         assert!(!text.to_lowercase().contains(word), "'{word}'");
     }

@@ -502,6 +502,7 @@ impl Quarter {
             planned: planned.as_ref(),
             run_key: &keys.signing.public(),
             signing: &keys.signing,
+            confidentiality: Some("Confidential, for the auditor"),
             program: None,
             on_bundle: &|_, _| {},
         };

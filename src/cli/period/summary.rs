@@ -15,7 +15,7 @@ use crate::{
 const MOST_NAMED: usize = 5;
 
 /// Prints the summary, at most 80 columns wide.
-pub(super) fn print(made: &Made, folder: &Path) {
+pub(super) fn print(made: &Made, folder: &Path, key: &Path) {
     let period = &made.period;
     let mut page = Page::default();
     page.heading(&format!("{} to {}: {}", period.from, period.to, plural(period.runs(), "verified run")));
@@ -24,7 +24,7 @@ pub(super) fn print(made: &Made, folder: &Path) {
     }
     page.say("PACKAGE", &folder.display().to_string());
     page.say("root", &made.package.root.hex());
-    page.say("verify", &format!("kubeproof verify {} --key signing.pub", folder.display()));
+    page.say("verify", &format!("kubeproof verify {} --key {}", folder.display(), key.display()));
     anstream::print!("{}", page.text());
 }
 

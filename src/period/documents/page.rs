@@ -12,7 +12,7 @@ use crate::{
         model::{ClusterPeriod, Ending, Exception, FrameworkPeriod, Period},
         words,
     },
-    report::{self, view::words as report_words},
+    report::{self, view as report_view, view::words as report_words},
 };
 
 /// Name of the page.
@@ -93,6 +93,7 @@ pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Resul
         to => period.to.to_string(),
         made => rfc3339(period.made),
         tool => &period.tool_version,
+        marking => report_view::marking(period.confidentiality.as_deref()),
         store => period.stores.join(", "),
         filter => Value::from(Serde(&period.filter)),
         tiles => Value::from(Serde(tiles(period))),

@@ -9,7 +9,7 @@ use super::{
     },
     About, DocumentError, Documents,
 };
-use crate::bundle::package;
+use crate::{bundle::package, report::view};
 
 pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
     Ok(Documents::from([("readme.md".to_owned(), readme(period, about).into_bytes())]))
@@ -19,10 +19,12 @@ pub(super) fn write(period: &Period, about: &About) -> Result<Documents, Documen
 fn readme(period: &Period, about: &About) -> String {
     let mut text = format!(
         "# Evidence from {} to {}\n\n\
+         {}\n\n\
          Made {} by kubeproof {} from {}.\n\
          {} used, {} left out (named with the reason in `data/period.json`, `excluded`).\n\n",
         period.from,
         period.to,
+        view::marking(period.confidentiality.as_deref()),
         crate::clock::rfc3339(period.made),
         period.tool_version,
         period.stores.join(" and "),
@@ -73,19 +75,22 @@ fn readme(period: &Period, about: &About) -> String {
     text
 }
 
-/// What proves the package without kubeproof, in its folder: one command a line.
+/// What proves the package without kubeproof, in its folder: one command a line, each of which must succeed. None is
+/// wider than a page, since a line that a PDF breaks cannot be copied from it.
 pub(crate) fn commands() -> String {
     format!(
-        "jq -r .payload attest/bundle.dsse.json | base64 -d > /tmp/p; T=$(jq -r .payloadType attest/bundle.dsse.json)\n\
-         test \"$T\" = application/vnd.in-toto+json && test \"$(jq -r .predicateType /tmp/p)\" = {}\n\
+        "E=attest/bundle.dsse.json M=manifest-sha256.txt\n\
+         jq -r .payload $E | base64 -d > /tmp/p; T=$(jq -r .payloadType $E)\n\
+         test \"$T\" = application/vnd.in-toto+json\n\
+         test \"$(jq -r .predicateType /tmp/p)\" = {}\n\
          {{ printf 'DSSEv1 %d %s %d ' ${{#T}} \"$T\" $(wc -c < /tmp/p); cat /tmp/p; }} > /tmp/pae\n\
-         jq -r '.signatures[0].sig' attest/bundle.dsse.json | base64 -d > /tmp/sig\n\
+         jq -r '.signatures[0].sig' $E | base64 -d > /tmp/sig\n\
          openssl pkeyutl -verify -pubin -inkey signing.pub -rawin -in /tmp/pae -sigfile /tmp/sig\n\
-         test \"$(jq -r '[.subject[]|select(.name==\"manifest-sha256.txt\").digest.sha256]|join(\",\")' /tmp/p)\" = \
-         \"$(sha256sum < manifest-sha256.txt | cut -c1-64)\"\n\
-         sha256sum -c --strict --quiet manifest-sha256.txt\n\
-         diff <(cut -c67- manifest-sha256.txt | LC_ALL=C sort) <(find data ! -type d | LC_ALL=C sort)\n\
-         grep -v '  {}' manifest-sha256.txt | sha256sum\n",
+         S='[.subject[]|select(.name==\"manifest-sha256.txt\").digest.sha256]|join(\",\")'\n\
+         test \"$(jq -r \"$S\" /tmp/p)\" = \"$(sha256sum < $M | cut -c1-64)\"\n\
+         sha256sum -c --strict --quiet $M\n\
+         diff <(cut -c67- $M | LC_ALL=C sort) <(find data ! -type d | LC_ALL=C sort)\n\
+         grep -v '  {}' $M | sha256sum\n",
         package::PREDICATE_TYPE,
         package::DOCUMENTS,
     )

@@ -10,7 +10,7 @@ use super::{
     About,
     tables::{FOLDER, Table, Values},
 };
-use crate::{clock::rfc3339, period::model::Period};
+use crate::{clock::rfc3339, period::model::Period, report::view};
 
 /// Name of the workbook.
 pub(super) const FILE: &str = "workbook.xlsx";
@@ -121,6 +121,7 @@ fn facts(period: &Period, about: &About) -> Vec<(&'static str, String)> {
     let clusters: Vec<&str> = period.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
     let frameworks = period.frameworks.iter().map(|f| format!("{} {}", f.id, f.versions.join(", ")));
     vec![
+        ("Marking", view::marking(period.confidentiality.as_deref())),
         ("First day (UTC)", period.from.to_string()),
         ("Last day (UTC)", period.to.to_string()),
         ("Made", rfc3339(period.made)),

@@ -89,7 +89,7 @@ fn view(facts: &Facts<'_>) -> PeriodView {
         title: format!("Evidence of a period, {name}, {span}"),
         creator: format!("kubeproof {}", facts.period.tool_version),
         running_head: format!("{name} · {span}"),
-        marking: view::DEFAULT_MARKING.into(),
+        marking: view::marking(facts.period.confidentiality.as_deref()),
         root_short: view::shortened(&facts.about.root.hex()),
         first: cover::page(facts),
         sections,

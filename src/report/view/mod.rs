@@ -33,7 +33,12 @@ pub use text::{Look, Run, Shape, Table, Text};
 use super::Input;
 
 /// Marking where none is configured.
-pub(in crate::report) const DEFAULT_MARKING: &str = "CONFIDENTIAL";
+const DEFAULT_MARKING: &str = "CONFIDENTIAL";
+
+/// What every page is marked with.
+pub(crate) fn marking(configured: Option<&str>) -> String {
+    configured.unwrap_or(DEFAULT_MARKING).to_owned()
+}
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -149,7 +154,7 @@ pub fn view(input: &Input<'_>) -> View {
         title: format!("Evidence report, {}, {date}", meta.cluster),
         creator: format!("kubeproof {}", meta.tool_version),
         running_head: format!("{} · {date}, {} UTC", meta.cluster, meta.finished.format("%H:%M")),
-        marking: meta.confidentiality.clone().unwrap_or_else(|| DEFAULT_MARKING.into()),
+        marking: marking(meta.confidentiality.as_deref()),
         root_short: shortened(&meta.evidence_root.hex()),
         first: first::page(&facts),
         sections,
