@@ -26,7 +26,7 @@ use crate::{
     notify,
     pipeline::{self, Job, Ran, RunError, Stage},
     report,
-    store::{Patience, Store, pending::Undelivered},
+    store::{Patience, Store, StoreError, pending::Undelivered},
 };
 
 /// Collect, evaluate, compare, report, sign and store
@@ -114,12 +114,14 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 /// One run for each source; the worst of their exits.
 fn runs(args: &Args, settings: &Settings, runtime: &tokio::runtime::Runtime, after: &After<'_>) -> Outcome {
-    let store = open_store(args, settings)?;
-    let found = key_source::find(settings, args.keys.as_deref(), store.folder().is_some())?;
+    let stores = open_stores(args, settings)?;
+    let all_local = stores.iter().all(|store| store.folder().is_some());
+    let found = key_source::find(settings, args.keys.as_deref(), all_local)?;
+    let [store, replicas @ ..] = stores.as_slice() else { return Err(Failure::usage("no store is named")) };
     if let (true, Some(public)) = (found.made, &found.public) {
         output::note(&format!("made new keys in {}", public.parent().unwrap_or(public).display()));
     }
-    let session = Session { args, settings, store: &store, keys: &found.keys, public: found.public, after };
+    let session = Session { args, settings, store, replicas, keys: &found.keys, public: found.public, after };
     let sources: Vec<Option<&Path>> = match args.from.as_slice() {
         [] => vec![None],
         from => from.iter().map(|path| Some(path.as_path())).collect(),
@@ -136,6 +138,7 @@ struct Session<'a> {
     args: &'a Args,
     settings: &'a Settings,
     store: &'a Store,
+    replicas: &'a [Store],
     keys: &'a KeySet,
     public: Option<PathBuf>,
     after: &'a After<'a>,
@@ -169,6 +172,11 @@ impl Session<'_> {
         ran.warnings.extend(
             committed.skipped.iter().map(|slot| format!("log slot {} was passed over: {}", slot.slot, slot.reason)),
         );
+        let copied = self.copy(&cluster, &stage).await;
+        ran.warnings.extend(copied.iter().filter_map(|(replica, copied)| {
+            let error = copied.as_ref().err()?;
+            Some(format!("{} is behind, the next run copies again: {error}; {}", replica.url(), error.hint()))
+        }));
         if self.settings.config.lake {
             stage(Stage::Lake);
             let run = (&ran.bundle, committed.index);
@@ -178,12 +186,29 @@ impl Session<'_> {
         let stored =
             report::Stored { index: Some(committed.index), url: self.store.bundle_url(&cluster, &ran.bundle.id) };
         let printed = self.print(&collected, &ran, &stored, &cluster);
+        let entries = |count: u64| format!("{count} log {}", if count == 1 { "entry" } else { "entries" });
+        for (replica, copied) in copied.iter().filter_map(|(replica, copied)| Some((replica, copied.as_ref().ok()?))) {
+            output::note(&format!("copied {} to {}", entries(*copied), replica.url()));
+        }
         let exit = self.exit(&collected, &ran);
         let input = ran.report_input(&collected);
         let incomplete = exit == Exit::Incomplete;
         let told = notify::Committed { input: &input, bundle: &ran.bundle.id, stored: &stored, incomplete };
         self.after.committed(told).await;
         printed.map(|()| exit)
+    }
+
+    /// Brings every replica up to the primary store. What fails there is no failure of the run: evidence is committed.
+    async fn copy(&self, cluster: &str, stage: &(dyn Fn(Stage) + Sync)) -> Vec<(&Store, Result<u64, StoreError>)> {
+        if !self.replicas.is_empty() {
+            stage(Stage::Replicate);
+        }
+        let patience = Patience { retries: 4, ..Patience::default() };
+        let mut copied = Vec::new();
+        for replica in self.replicas {
+            copied.push((replica, self.store.replicate(replica, cluster, patience).await));
+        }
+        copied
     }
 
     fn request<'b>(&'b self, from: Option<&'b Path>) -> source::Request<'b> {
@@ -277,19 +302,24 @@ async fn record(args: &Args, settings: &Settings, dir: &Path, clock: &dyn Clock)
     Ok(Exit::Done)
 }
 
-/// The store that orders the log.
-fn open_store(args: &Args, settings: &Settings) -> Result<Store, Failure> {
-    let url = match (args.stores.as_slice(), settings.config.stores.as_slice()) {
-        ([], []) => "./evidence".into(),
-        ([], [configured]) if configured.contains("://") => configured.clone(),
-        ([], [configured]) => settings.resolve(configured),
-        ([url], _) => url.clone(),
-        _ => {
-            return Err(Failure::usage("several stores are named, and replicas are not written yet")
-                .hint("name one store; copy it with the object store's own replication"));
-        }
+/// The store that orders the log, and its replicas.
+fn open_stores(args: &Args, settings: &Settings) -> Result<Vec<Store>, Failure> {
+    let configured = |url: &String| if url.contains("://") { url.clone() } else { settings.resolve(url) };
+    let urls: Vec<String> = match (args.stores.as_slice(), settings.config.stores.as_slice()) {
+        ([], []) => vec!["./evidence".into()],
+        ([], stores) => stores.iter().map(configured).collect(),
+        (stores, _) => stores.to_vec(),
     };
-    Store::open(&url, &env_all()).map_err(store_failure)
+    let mut stores: Vec<Store> = Vec::new();
+    for url in urls {
+        let store = Store::open(&url, &env_all()).map_err(store_failure)?;
+        if stores.iter().any(|other| other.url() == store.url()) {
+            return Err(Failure::usage(format!("{} is named twice", store.url()))
+                .hint("the first store orders the log, each other one is a replica of it"));
+        }
+        stores.push(store);
+    }
+    Ok(stores)
 }
 
 fn undelivered(error: Undelivered) -> Failure {

@@ -78,6 +78,8 @@ pub enum Stage {
     Sign,
     /// Objects and the commit.
     Store,
+    /// The same into other stores.
+    Replicate,
     /// Tables for query engines.
     Lake,
 }
@@ -93,6 +95,7 @@ impl Stage {
             Self::Report => "writing the report",
             Self::Sign => "signing",
             Self::Store => "storing",
+            Self::Replicate => "copying to replicas",
             Self::Lake => "writing tables into the lake",
         }
     }

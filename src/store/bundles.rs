@@ -33,10 +33,7 @@ impl Store {
             let path = self.below(&folder, name)?;
             match self.create(&path, bytes, patience).await? {
                 Created::Ours => Ok(()),
-                Created::Theirs(_) => {
-                    let detail = "it exists with other bytes".into();
-                    Err(StoreError { action: "write", at: self.url_of(&path), cause: Cause::Conflict, detail })
-                }
+                Created::Theirs(_) => Err(self.conflict(&path, "it exists with other bytes".into())),
             }
         };
         stream::iter(files).map(write).buffer_unordered(CONCURRENCY).try_collect().await
@@ -112,11 +109,11 @@ impl Store {
         self.read(&self.below(&self.bundle(cluster, id)?, name)?).await
     }
 
-    fn bundle(&self, cluster: &str, id: &Digest) -> Result<Path, StoreError> {
+    pub(super) fn bundle(&self, cluster: &str, id: &Digest) -> Result<Path, StoreError> {
         Ok(self.cluster(cluster)?.join("bundles").join(id.hex()))
     }
 
-    fn below(&self, folder: &Path, name: &str) -> Result<Path, StoreError> {
+    pub(super) fn below(&self, folder: &Path, name: &str) -> Result<Path, StoreError> {
         let url = || format!("{}/{}", self.url_of(folder), name.escape_debug());
         Path::parse(format!("{folder}/{name}")).map_err(|error| StoreError {
             action: "use",

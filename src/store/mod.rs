@@ -17,6 +17,7 @@ pub mod inventory;
 mod lake;
 mod open;
 pub mod pending;
+mod replica;
 
 use std::{collections::BTreeMap, fmt, io, path::Path as FsPath, sync::Arc};
 
@@ -179,6 +180,10 @@ impl Store {
 
     fn error(&self, action: &'static str, path: &Path, error: &object_store::Error) -> StoreError {
         StoreError::of_backend(action, self.url_of(path), error, &self.secrets)
+    }
+
+    fn conflict(&self, path: &Path, detail: String) -> StoreError {
+        StoreError { action: "write", at: self.url_of(path), cause: Cause::Conflict, detail }
     }
 
     fn too_large(&self, action: &'static str, path: &Path, size: u64) -> StoreError {

@@ -5,6 +5,7 @@ mod commands;
 mod conformance;
 mod faults;
 mod folder;
+mod replica;
 mod waiting;
 
 use std::{

@@ -219,6 +219,11 @@ fn sentence(said: &Effectiveness) -> String {
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, what)| format!(", {what} in {count}")).collect();
-    let held = said.without_exception;
-    format!("no exception in {held} of {runs}{others}; longest unobserved interval {longest}")
+    let failed = said.with_exception;
+    let begin = match said.without_exception {
+        0 if failed > 1 && failed == said.runs => format!("exceptions in all {runs}"),
+        0 if failed > 0 => format!("exceptions in {failed} of {runs}"),
+        held => format!("no exception in {held} of {runs}"),
+    };
+    format!("{begin}{others}; longest unobserved interval {longest}")
 }
