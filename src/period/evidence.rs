@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
 use super::{
     build::Built,
     facts::{Files, OBJECTS},
-    model::{Cited, ClusterPeriod, Run, RunNumber, WrittenBy},
+    model::{Bounds, Cited, ClusterPeriod, Run, RunNumber, WrittenBy},
     veil::Veil,
 };
 use crate::{
@@ -170,31 +173,58 @@ fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<Digest> {
     Some(row.digest)
 }
 
+/// The part of an object that says when it was made.
+#[derive(Deserialize)]
+struct Made {
+    metadata: MadeAt,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MadeAt {
+    creation_timestamp: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// When the object was made, as it says itself.
+    fn created(&self) -> Option<DateTime<Utc>> {
+        serde_json::from_str::<Made>(self.json.as_deref()?).ok()?.metadata.creation_timestamp
+    }
+
+    /// Client programs that last wrote within these times, by time.
+    fn written(&self, after: Option<DateTime<Utc>>, by: DateTime<Utc>) -> Vec<WrittenBy> {
+        let managers: Vec<WrittenBy> =
+            serde_json::from_str(self.managers.as_deref().unwrap_or_default()).unwrap_or_default();
+        let is_within = |time| after.is_none_or(|after| after <= time) && time <= by;
+        let mut within: Vec<WrittenBy> = managers.into_iter().filter(|m| m.time.is_some_and(is_within)).collect();
+        within.sort_by(|a, b| (a.time, a).cmp(&(b.time, b)));
+        within
+    }
+}
+
 /// Who wrote between the two runs that saw the object without and with what is asked about.
 fn attribute(cluster: &mut ClusterPeriod, rows: &BTreeMap<Digest, Row>) {
     let runs = &cluster.runs;
     let finished = |run: RunNumber| usize::try_from(run).ok().and_then(|at| runs.get(at)).map(|run| run.finished);
-    let between = |digest: Digest, after: Option<RunNumber>, by: RunNumber| -> Vec<WrittenBy> {
-        let (Some(row), Some(after), Some(by)) = (rows.get(&digest), after.and_then(finished), finished(by)) else {
-            return Vec::new();
-        };
-        let managers: Vec<WrittenBy> =
-            serde_json::from_str(row.managers.as_deref().unwrap_or_default()).unwrap_or_default();
-        let mut within: Vec<WrittenBy> =
-            managers.into_iter().filter(|m| m.time.is_some_and(|time| after <= time && time <= by)).collect();
-        within.sort_by(|a, b| (a.time, a).cmp(&(b.time, b)));
-        within
+    let between = |digest: Digest, after: Option<RunNumber>, by: RunNumber| match (rows.get(&digest), finished(by)) {
+        (Some(row), Some(by)) => row.written(after.and_then(finished), by),
+        _ => Vec::new(),
     };
     for exception in &mut cluster.exceptions {
         let own = exception.resource.to_string();
-        if let Some(cited) = exception.evidence.iter().find(|cited| cited.resource == own) {
+        let cited = exception.evidence.iter().find(|cited| cited.resource == own);
+        if let Some(cited) = cited.filter(|_| exception.began.after.is_some()) {
             exception.written_by = between(cited.digest, exception.began.after, exception.began.by);
         }
     }
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
-        if let (Some(gained), Some(cited)) = (power.gained, power.evidence.first()) {
-            power.given_by = between(cited.digest, gained.after, gained.by);
-        }
+        let Some(cited) = power.evidence.first() else { continue };
+        power.created = rows.get(&cited.digest).and_then(Row::created);
+        power.given_by = match power.gained {
+            Some(Bounds { after: None, .. }) => Vec::new(),
+            Some(gained) => between(cited.digest, gained.after, gained.by),
+            None => between(cited.digest, None, power.first),
+        };
     }
 }
 

@@ -79,8 +79,8 @@ pub(super) struct Facts {
     /// Bindings (`RoleBinding/shop/ci`) by subject.
     pub(super) subjects: BTreeMap<SubjectKey, BTreeSet<String>>,
     pub(super) powers: BTreeSet<PowerKey>,
-    /// Rows of the table of findings, and failures among them.
-    pub(super) findings: [u64; 2],
+    /// Rows of the table of findings, failures among them, and failures that are expected of the system.
+    pub(super) findings: [u64; 3],
     /// What of the run may be shown.
     pub(super) window: Window,
     /// What counts for each framework that was evaluated in a scope.
@@ -171,9 +171,11 @@ impl Facts {
         let checks: BTreeMap<String, CheckRow> = evaluation.checks.into_iter().map(check_row).collect();
         let findings = table(FINDINGS, &files, &failures::COLUMNS)?;
         let outcomes = findings.texts("outcome").map_err(in_words)?;
+        let by = findings.optional("expected_by").map_err(in_words)?;
         let failed = outcomes.iter().filter(|outcome| **outcome == "fail").count();
+        let expected = outcomes.iter().zip(by).filter(|(outcome, by)| **outcome == "fail" && by.is_some()).count();
         Ok(Self {
-            findings: [findings.rows() as u64, failed as u64],
+            findings: [findings.rows() as u64, failed as u64, expected as u64],
             objects: Objects::of(&table(OBJECTS, &files, &OBJECT_COLUMNS)?, &coverage).map_err(in_words)?,
             blind: Blind::of(&run, &coverage, &checks, &findings).map_err(in_words)?,
             failures: Failures::of(findings, &window).map_err(in_words)?,

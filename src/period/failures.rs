@@ -80,6 +80,11 @@ impl Failures {
         Ok(Self { findings, index: Index(index) })
     }
 
+    /// How many.
+    pub(super) fn count(&self) -> u64 {
+        self.index.0.height() as u64
+    }
+
     /// What the next run is compared with.
     pub(super) fn index(&self) -> Index {
         self.index.clone()

@@ -23,7 +23,7 @@ mod window;
 pub mod words;
 mod written;
 
-pub(crate) use build::{Span, comparison, effectiveness, overdue, repair_times};
+pub(crate) use build::{Span, asked_since, comparison, effectiveness, overdue, repair_times, standing, unaccounted};
 pub use cadence::Planned;
 pub use model::Period;
 pub(crate) use package::claims;

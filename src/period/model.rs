@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 pub use cadence::{Cadence, Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Schedule};
 pub use comparison::{ComparedCluster, ComparedExceptions, ComparedRequirement, Comparison, Standing};
 pub use operation::{
-    Cause, Effectiveness, Ending, Exception, ReasonSpan, RepairBounds, RepairTimes, RequirementPeriod, WaiverSpan,
+    Cause, Course, Effectiveness, Ending, Exception, Longest, ReasonSpan, RepairBounds, RepairTimes, RequirementPeriod,
+    WaiverSpan,
 };
 pub use population::{
-    ControlTotal, DeclarationPeriod, DeclaredFile, Item, ItemClass, Power, PrivilegedSubject, ResourceTotal,
-    ScopeChange, ScopeSubject, StateSpan,
+    ControlTotal, DeclarationPeriod, DeclaredFile, FailureBridge, Item, ItemClass, Power, PrivilegedSubject,
+    ResourceTotal, ScopeChange, ScopeSubject, StateSpan,
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
 
@@ -180,7 +181,19 @@ pub struct Cited {
 /// Who wrote to an object, as the API server noted it.
 pub type WrittenBy = Manager;
 
+impl Filter {
+    /// Every failure of the clusters in it is shown: neither a scope nor frameworks were asked for.
+    pub fn is_whole(&self) -> bool {
+        self.scope.is_none() && self.frameworks.is_empty()
+    }
+}
+
 impl Period {
+    /// The last day that the package can speak of: a period that is not over ends when the package is made.
+    pub fn last_day(&self) -> NaiveDate {
+        self.to.min(self.made.date_naive())
+    }
+
     /// Bundles used, over all clusters.
     pub fn runs(&self) -> usize {
         self.clusters.iter().map(|cluster| cluster.runs.len()).sum()
@@ -196,6 +209,17 @@ impl ClusterPeriod {
     /// A run by its number.
     pub fn run(&self, number: RunNumber) -> Option<&Run> {
         self.runs.get(usize::try_from(number).ok()?)
+    }
+
+    /// A waiver by its id, as its declaration has it.
+    pub fn waiver(&self, id: &str) -> Option<&DeclarationPeriod> {
+        self.declarations.iter().find(|declaration| declaration.kind == "waiver" && declaration.id == id)
+    }
+
+    /// Ids of the exceptions that stood under a waiver on some run, worst first.
+    pub fn waived_by(&self, waiver: &str) -> Vec<&str> {
+        let under = |x: &&Exception| x.waivers.iter().any(|span| span.id == waiver);
+        self.exceptions.iter().filter(under).map(|x| x.id.as_str()).collect()
     }
 
     /// The exceptions that concern a requirement (`pci-dss/2.2.6`), worst first.

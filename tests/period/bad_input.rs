@@ -192,7 +192,9 @@ fn two_runs_at_the_same_time_and_a_clock_that_went_back() {
     let cluster = only(quarter.try_make(Some("59 5 * * *"), &[], None).unwrap().period);
     assert_eq!(cluster.runs.len(), 4);
     let kinds: Vec<(RemarkKind, &[u32])> = cluster.remarks.iter().map(|r| (r.kind, r.runs.as_slice())).collect();
-    assert_eq!(kinds, [(RemarkKind::ClockWentBack, &[2, 3][..]), (RemarkKind::Simultaneous, &[0, 1])]);
+    let expected =
+        [(RemarkKind::ClockWentBack, &[2, 3][..]), (RemarkKind::Simultaneous, &[0, 1]), (RemarkKind::RunsMissed, &[])];
+    assert_eq!(kinds, expected, "days 4 to 10 of the schedule are missed");
     assert_eq!(
         (cluster.cadence.met, &cluster.cadence.unscheduled[..]),
         (3, &[1][..]),

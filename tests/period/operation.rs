@@ -2,7 +2,9 @@
 
 use kubeproof::{
     evaluate::Status,
-    period::model::{Bounds, Cause, Ending, Exception, Interval, ItemClass, Schedule, ScopeSubject},
+    period::model::{
+        Bounds, Cause, Ending, Exception, Interval, ItemClass, Longest, RemarkKind, Schedule, ScopeSubject,
+    },
 };
 
 use super::quarter::{CHECK, Day, Quarter, at, deployment, only, reads_secrets, written};
@@ -44,6 +46,76 @@ fn a_failure_has_bounds_a_cause_who_did_it_and_its_object() {
     assert_eq!(row.exceptions, ["X-0001"]);
     let times = &cluster.repair_times[0];
     assert_eq!((times.repaired, times.open, times.unbounded), (1, 0, 0));
+}
+
+#[test]
+fn every_failure_of_a_run_is_an_exception_or_expected_or_left_out() {
+    let mut two = day(2).failing("cart", 2).failing("search", 2);
+    two.expected = vec!["search"];
+    let mut blind = day(3);
+    blind.undecided.push("cart");
+    let cluster = Quarter::of([day(1), two, blind.with(deployment("cart", 2)), day(4).failing("cart", 2)]).cluster();
+    assert_eq!(one(&cluster.exceptions).runs().collect::<Vec<_>>(), [1, 3]);
+    let totals = |cluster: &kubeproof::period::model::ClusterPeriod| -> Vec<(u64, [u64; 3])> {
+        let parts = |total: &kubeproof::period::model::ControlTotal| {
+            let bridge = total.bridge.unwrap();
+            (total.failures, [bridge.exceptions, bridge.expected, bridge.left_out])
+        };
+        cluster.control_totals.iter().map(parts).collect()
+    };
+    assert_eq!(totals(&cluster), [(0, [0, 0, 0]), (2, [1, 1, 0]), (0, [0, 0, 0]), (1, [1, 0, 0])]);
+    assert!(cluster.control_totals.iter().all(|total| total.differences.is_empty()), "{:?}", cluster.control_totals);
+}
+
+#[test]
+fn what_is_asked_for_since_a_run_was_not_unobserved_before_it() {
+    let mut later = day(4);
+    later.scope = Some("card-data");
+    let after = |day: Day| Day { scope: Some("card-data"), ..day };
+    let cluster = Quarter::of([day(1), day(2), later, after(day(5))]).cluster();
+    let row = cluster.requirements.iter().find(|row| row.framework == "pci-dss").unwrap();
+    assert_eq!(row.statuses[..2], [None, None]);
+    let sentence = &row.effectiveness.as_ref().unwrap().sentence;
+    let said = "no exception in 2 of 2 runs; longest unobserved interval 5 days 18 hours; asked for since 4 Oct 2026";
+    assert_eq!(sentence, said);
+    assert!(row.overdue.iter().all(|gap| gap.from >= at("2026-10-04T06:00:00Z")), "{:?}", row.overdue);
+    // A run that could not read anything was asked of nothing: that is no reason to begin later.
+    let failed = Quarter::of([day(1).failed(), after(day(5))]).cluster();
+    let row = failed.requirements.iter().find(|row| row.framework == "pci-dss").unwrap();
+    let sentence = &row.effectiveness.as_ref().unwrap().sentence;
+    assert!(!sentence.contains("asked for since"), "{sentence}");
+}
+
+#[test]
+fn a_waiver_that_ends_before_its_exception_is_remarked() {
+    let waived = |number: u32| {
+        let mut day = day(number).failing("cart", 2);
+        day.failing[0].1 = Some("W-7");
+        day
+    };
+    let texts = |days: Vec<Day>| -> Vec<String> {
+        let remarks = Quarter::of(days).cluster().remarks.into_iter();
+        remarks.filter(|remark| remark.kind == RemarkKind::WaiverEnded).map(|remark| remark.text).collect()
+    };
+    let ended = texts(vec![day(1), waived(2), waived(3), day(4).failing("cart", 2)]);
+    assert_eq!(ended, ["waiver W-7 no longer applied: X-0001 stands without a waiver from 4 Oct 2026 on"]);
+    assert_eq!(texts(vec![day(1), waived(2), waived(3), day(4)]), [""; 0], "it was repaired under its waiver");
+    assert_eq!(texts(vec![day(1), waived(2), waived(3)]), [""; 0]);
+}
+
+#[test]
+fn the_longest_repairs_with_and_without_an_upper_bound_stand_apart() {
+    let cluster = Quarter::of([
+        day(1).failing("search", 2),
+        day(2).failing("search", 2).failing("cart", 2),
+        day(3).failing("search", 2),
+        day(4).failing("search", 2),
+        day(5),
+    ])
+    .cluster();
+    let longest = Longest::of(cluster.exceptions[0].severity, &cluster.exceptions);
+    assert_eq!(longest.begun_within, Some((0, 2 * 86_400)));
+    assert_eq!(longest.begun_before, Some(3 * 86_400), "longer than any upper bound, and not compared with one");
 }
 
 #[test]

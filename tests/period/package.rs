@@ -22,7 +22,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::quarter::{CLUSTER, Day, Quarter, keys, write};
-use crate::harness::judges;
+use crate::harness::tools;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -169,6 +169,26 @@ const CASES: &[Case] = &[
         "objects.parquet",
     ),
     (
+        "signed_other_exceptions_of_a_run",
+        |m| say(m, |p| p["clusters"][0]["controlTotals"][1]["bridge"]["exceptions"] = 0.into()),
+        PERIOD,
+    ),
+    (
+        "signed_failures_as_left_out_of_a_whole_package",
+        |m| {
+            say(m, |p| {
+                let bridge = &mut p["clusters"][0]["controlTotals"][0]["bridge"];
+                (bridge["leftOut"], p["clusters"][0]["controlTotals"][0]["failures"]) = (1.into(), 1.into());
+            })
+        },
+        PERIOD,
+    ),
+    (
+        "signed_failures_that_nothing_accounts_for",
+        |m| say(m, |p| p["clusters"][0]["controlTotals"][1]["failures"] = 2.into()),
+        PERIOD,
+    ),
+    (
         "signed_that_a_text_is_left_out",
         |m| say(m, |p| p["clusters"][0]["withheld"] = vec![Digest::of("nothing").to_string()].into()),
         "objects.parquet",
@@ -258,15 +278,16 @@ fn another_key_is_untrusted_and_a_bundle_is_no_package() {
     assert_eq!(judged(&mixed, &[]).0, 3);
 }
 
-/// The commands that the package's readme prints, as they stand there; `signing.pub` lies in the package's folder.
+/// The commands that the package's readme prints, as they stand there, in a shell that goes on after failures; `signing.pub`
+/// lies beside the package.
 fn by_hand(package: &Path, key: &str) -> Result<String, String> {
-    fs::write(package.join("signing.pub"), key).unwrap();
+    fs::write(package.parent().unwrap().join("signing.pub"), key).unwrap();
     let readme = fs::read_to_string(package.join("data/documents/readme.md")).unwrap();
     let (_, after) = readme.split_once("in the package's folder:\n\n```\n").unwrap();
     let (commands, _) = after.split_once("```").unwrap();
     assert!(commands.lines().all(|line| line.len() <= 90), "wider than a page: {commands}");
-    let scratch = TempDir::with_prefix("kubeproof-by-hand-").unwrap();
-    judges::shell(&commands.replace("/tmp/", &format!("{}/", scratch.path().display())), package)
+    assert!(!commands.contains("  "), "two spaces are not kept by a PDF: {commands}");
+    tools::run(Command::new("bash").arg("-c").arg(format!("set +e\n{commands}")).current_dir(package))
 }
 
 #[test]
@@ -280,9 +301,12 @@ fn the_readmes_commands_prove_it_without_kubeproof() {
         by_hand(&package, key)
     };
     let said = try_with(&key, &|_| {}).unwrap();
-    assert!(said.ends_with(&format!("{}  -\n", made.package.root.hex())), "{said}");
+    assert!(said.ends_with(&format!("VERIFIED {}\n", made.package.root.hex())), "{said}");
+    assert!(said.starts_with(&format!("{}  -\n", keys().signing.public().digest().hex())), "{said}");
     try_with(&key, &|files| flip(files, PERIOD)).unwrap_err();
     try_with(&key, &|files| flip(files, bag::MANIFEST)).unwrap_err();
-    try_with(&key, &|files| drop(files.insert("data/more.txt".into(), Vec::new()))).unwrap_err();
+    for extra in ["data/more.txt", "more.txt", "attest/tsa/1.tsr", "fetch.txt"] {
+        try_with(&key, &|files| drop(files.insert(extra.into(), Vec::new()))).unwrap_err();
+    }
     try_with(&SigningKey::from_seed([9; 32]).public().to_pem().unwrap(), &|_| {}).unwrap_err();
 }

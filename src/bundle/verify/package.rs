@@ -211,7 +211,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         runs += cluster.runs.len();
         judge_runs(files, cluster, span, &key, steps);
         judge_objects(files, cluster, is_whole, steps);
-        judge_sums(cluster, span, steps);
+        judge_sums(cluster, span, !period.filter.is_whole(), steps);
     }
     if period::comparison(&period.clusters) != period.comparison {
         tampered(steps, PERIOD, "its comparison does not follow from its clusters");
@@ -427,7 +427,7 @@ fn stored(bytes: &[u8], path: &str) -> Result<Stored, String> {
 }
 
 /// What follows from the rest of the package is summed again.
-fn judge_sums(cluster: &ClusterPeriod, span: Span, steps: &mut Steps) {
+fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, steps: &mut Steps) {
     let wrong = cluster.requirements.iter().find(|row| {
         let again = || period::effectiveness(&row.statuses, &cluster.runs, span);
         row.statuses.len() != cluster.runs.len()
@@ -438,8 +438,11 @@ fn judge_sums(cluster: &ClusterPeriod, span: Span, steps: &mut Steps) {
         let detail = format!("{}: its counts do not follow from its statuses", row.full_id());
         steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
     }
+    let mut wrong = |detail: String| steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
     if period::repair_times(&cluster.exceptions, &cluster.runs) != cluster.repair_times {
-        let detail = "times to repair do not follow from the exceptions";
-        steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
+        wrong("times to repair do not follow from the exceptions".into());
+    }
+    if let Some(run) = period::unaccounted(cluster, limited) {
+        wrong(format!("run {run}: its failures are not those that the package accounts for"));
     }
 }

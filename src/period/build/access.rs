@@ -80,6 +80,7 @@ fn power(key: &PowerKey, run: RunNumber, seen: Option<RunNumber>, objects: &Obje
         gained: seen.map(|after| Bounds { after: Some(after), by: run }),
         lost: None,
         given_by: Vec::new(),
+        created: None,
         evidence: evidence.into_iter().collect(),
     }
 }

@@ -12,6 +12,7 @@ use super::{
     episode::{Episode, digests},
     seen::{Objects, Ruled},
     sight::{Blind, Place, Sight, reference},
+    totals::standing,
 };
 use crate::{
     digest::Digest,
@@ -242,8 +243,8 @@ impl Exceptions {
     }
 
     /// The list, worst first. Of the frameworks asked for, only their requirements are kept, and failures that concern
-    /// none of them are left out.
-    pub(super) fn finish(self, runs: &[Run], shown: Shown<'_>) -> Vec<Exception> {
+    /// none of them are left out: of those only how many each run saw.
+    pub(super) fn finish(self, runs: &[Run], shown: Shown<'_>) -> (Vec<Exception>, Vec<u64>) {
         let Self { open, closed, titles, .. } = self;
         let open = open.into_iter().map(|(id, episode)| {
             let ending = match episode.pending.first() {
@@ -254,18 +255,21 @@ impl Exceptions {
         });
         let mut all: Vec<(FindingId, Episode, Ending)> = open.chain(closed).collect();
         all.sort_by(|a, b| order(a).cmp(&order(b)));
-        let mut exceptions: Vec<Exception> = all
-            .into_iter()
-            .map(|(id, episode, ending)| {
-                let title = titles.get(&episode.check).cloned().unwrap_or_default();
-                episode.finish(id, title, ending, runs, shown)
-            })
-            .filter(|exception| shown.wanted.is_all() || !exception.requirements.is_empty())
-            .collect();
+        let (mut exceptions, mut left_out) = (Vec::new(), vec![0; runs.len()]);
+        for (id, episode, ending) in all {
+            let title = titles.get(&episode.check).cloned().unwrap_or_default();
+            let exception = episode.finish(id, title, ending, runs, shown);
+            if shown.wanted.is_all() || !exception.requirements.is_empty() {
+                exceptions.push(exception);
+            } else {
+                let seen = standing(runs.len(), [&exception]);
+                left_out.iter_mut().zip(seen).for_each(|(all, own)| *all += own);
+            }
+        }
         for (at, exception) in exceptions.iter_mut().enumerate() {
             exception.id = format!("X-{:04}", at + 1);
         }
-        exceptions
+        (exceptions, left_out)
     }
 }
 

@@ -33,9 +33,10 @@ use exceptions::{Moment, Shown};
 use sight::Sight;
 
 pub(crate) use comparison::comparison;
-pub(crate) use requirements::{effectiveness, overdue};
+pub(crate) use requirements::{asked_since, effectiveness, overdue};
 pub(super) use seen::Objects;
 pub(super) use sight::Blind;
+pub(crate) use totals::{standing, unaccounted};
 
 /// The time that a package is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,11 +137,12 @@ impl Builder {
     }
 
     /// What all of them say.
-    pub(super) fn finish(self, around: Around<'_>) -> Built {
+    pub(super) fn finish(mut self, around: Around<'_>) -> Built {
         let runs = self.runs;
         let wanted = Wanted::of(&around, &self.window, &self.scopes);
         let shown = Shown { wanted: &wanted, window: &self.window, reaches: &self.reaches };
-        let exceptions = self.exceptions.finish(&runs, shown);
+        let (exceptions, left_out) = self.exceptions.finish(&runs, shown);
+        totals::bridge(&mut self.totals, &exceptions, &left_out);
         let (requirements, frameworks) = self.requirements.finish(&runs, around.span, &wanted, &exceptions);
         let (population, mut scope_changes) = self.population.finish();
         scope_changes.extend(self.versions.finish());
@@ -151,6 +153,8 @@ impl Builder {
         let cadence = cadence::cadence(around.span, &runs, &around.excluded, around.planned, &requirements);
         let mut remarks = remarks::remarks(&runs, &around.excluded, &around.log_notes);
         remarks.extend(around.scope.and_then(|scope| remarks::wider_than(scope, &frameworks)));
+        remarks.extend(remarks::missed(&cadence));
+        remarks.extend(remarks::waivers_ended(&runs, &exceptions, &declarations));
         remarks.sort();
         // Without a run nothing was proved that could tell the name from the folder.
         let name = if runs.is_empty() { around.folder.clone() } else { self.name };

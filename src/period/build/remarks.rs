@@ -8,10 +8,13 @@ use crate::{
     bundle::statement::RunResult,
     clock::rfc3339,
     period::{
-        model::{Excluded, FrameworkPeriod, Remark, RemarkKind, Run, RunNumber},
+        model::{Cadence, DeclarationPeriod, Exception, Excluded, FrameworkPeriod, Remark, RemarkKind, Run, RunNumber},
         words,
     },
 };
+
+/// Names in one remark.
+const NAMED: usize = 3;
 
 /// Remarks about the runs themselves, in the order in which they are read.
 pub(super) fn remarks(runs: &[Run], excluded: &[Excluded], log: &[String]) -> Vec<Remark> {
@@ -69,6 +72,50 @@ pub(super) fn wider_than(scope: &str, frameworks: &[FrameworkPeriod]) -> Option<
             }
         ),
     })
+}
+
+/// Runs that were due and are not here.
+pub(super) fn missed(cadence: &Cadence) -> Option<Remark> {
+    let (expected, missed) = (cadence.expected?, cadence.missed.len() as u64);
+    let due = words::count(expected, "run that was due", "runs that were due");
+    let first: Vec<String> =
+        cadence.missed.iter().take(NAMED).map(|missed| missed.due.format("%-d %b %Y %H:%M").to_string()).collect();
+    let more = if cadence.missed.len() > NAMED { ", and more" } else { "" };
+    let is = if missed == 1 { "is" } else { "are" };
+    (missed > 0).then(|| Remark {
+        kind: RemarkKind::RunsMissed,
+        runs: Vec::new(),
+        text: format!("{missed} of {due} {is} not here: {} UTC{more}", first.join(", ")),
+    })
+}
+
+/// Waivers that ended while exceptions under them stood.
+pub(super) fn waivers_ended(runs: &[Run], exceptions: &[Exception], declarations: &[DeclarationPeriod]) -> Vec<Remark> {
+    let mut ended: BTreeMap<(&str, RunNumber), Vec<&str>> = BTreeMap::new();
+    for x in exceptions {
+        for span in &x.waivers {
+            let next = x.runs().find(|run| *run > span.last);
+            let other = |run: &RunNumber| !x.waivers.iter().any(|other| (other.first..=other.last).contains(run));
+            if let Some(run) = next.filter(other) {
+                ended.entry((&span.id, run)).or_default().push(&x.id);
+            }
+        }
+    }
+    let remark = |((waiver, run), ids): ((&str, RunNumber), Vec<&str>)| {
+        let at = runs.get(usize::try_from(run).ok()?)?;
+        let known = declarations.iter().find(|known| known.kind == "waiver" && known.id == waiver);
+        let how = match known.and_then(|known| known.until).filter(|until| *until < at.finished.date_naive()) {
+            Some(until) => format!("expired after {}", until.format("%-d %b %Y")),
+            None => "no longer applied".to_owned(),
+        };
+        let stands = if ids.len() == 1 { "stands" } else { "stand" };
+        let left = ids.len().saturating_sub(NAMED);
+        let more = if left > 0 { format!(" and {left} more") } else { String::new() };
+        let ids = ids.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+        let text = format!("waiver {waiver} {how}: {ids}{more} {stands} without a waiver from {} on", day(at));
+        Some(Remark { kind: RemarkKind::WaiverEnded, runs: vec![run], text })
+    };
+    ended.into_iter().filter_map(remark).collect()
 }
 
 /// What changed or went wrong between two runs that follow each other in the log.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Span, Wanted};
 use crate::{
+    bundle::statement::RunResult,
     evaluate::{RequirementResult, Status},
     framework::{Framework, FrameworkKind, Requirement},
     period::{
@@ -168,9 +169,26 @@ impl Row {
 pub(crate) fn overdue(row: &RequirementPeriod, runs: &[Run], span: Span) -> Vec<Gap> {
     let interval = row.periodicity.as_deref().filter(|_| row.effectiveness.is_some()).and_then(cadence::interval);
     let Some(allowed) = interval.map(cadence::allowed) else { return Vec::new() };
+    let span = span.since(asked_since(&row.statuses, runs), runs);
     let mut gaps = span.gaps(&decided(&row.statuses, runs));
     gaps.retain(|gap| gap.seconds > allowed);
     gaps
+}
+
+/// The first run that was asked of a row which came within the period; `None` for one that the first run was asked of,
+/// or of which nobody can tell: a failed run is asked of nothing.
+pub(crate) fn asked_since(statuses: &[Option<Status>], runs: &[Run]) -> Option<RunNumber> {
+    let first = statuses.iter().position(Option::is_some)?;
+    let before = runs.get(first.checked_sub(1)?)?;
+    (before.result != RunResult::Failed).then_some(runs.get(first)?.number)
+}
+
+impl Span {
+    /// What is left of it from that run on: what nobody asked for yet was not unobserved.
+    fn since(self, run: Option<RunNumber>, runs: &[Run]) -> Self {
+        let at = run.and_then(|run| runs.get(usize::try_from(run).ok()?)).map(|run| run.finished);
+        Self { start: at.map_or(self.start, |at| at.clamp(self.start, self.end)), ..self }
+    }
 }
 
 /// Runs that decided, and when.
@@ -185,7 +203,8 @@ pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Spa
     let count = |wanted: fn(Status) -> bool| {
         u32::try_from(statuses.iter().flatten().filter(|status| wanted(**status)).count()).unwrap_or(u32::MAX)
     };
-    let longest = span.longest_gap(&decided(statuses, runs));
+    let since = asked_since(statuses, runs);
+    let longest = span.since(since, runs).longest_gap(&decided(statuses, runs));
     let effectiveness = Effectiveness {
         runs: count(|_| true),
         without_exception: count(|status| !NOT_HELD.contains(&status)),
@@ -197,7 +216,9 @@ pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Spa
         unobserved_after: longest.and_then(|gap| gap.after),
         sentence: String::new(),
     };
-    Effectiveness { sentence: sentence(&effectiveness), ..effectiveness }
+    let since = since.and_then(|since| runs.get(usize::try_from(since).ok()?)).map(|run| run.finished);
+    let since = since.map_or_else(String::new, |at| format!("; asked for since {}", at.format("%-d %b %Y")));
+    Effectiveness { sentence: format!("{}{since}", sentence(&effectiveness)), ..effectiveness }
 }
 
 /// Statuses that do not say that deciding checks looked at something and none failed.

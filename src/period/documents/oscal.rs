@@ -30,6 +30,10 @@ const NAMESPACE: &str = "https://kubeproof.dev/oscal/v1";
 /// From the folder of these files to that of the package's data.
 const DATA: &str = "../../";
 
+/// What a reader of states has to know first.
+const STATES: &str = "not-satisfied with the reason other is no failure: OSCAL has no third state, so rows that people \
+    attest, that only a person can judge, or that a run could not decide stand there; target-status tells them apart";
+
 /// Exceptions of a result, worst first: readers of OSCAL hold a document in memory as a tree.
 const EXCEPTIONS: usize = 2_000;
 
@@ -94,7 +98,9 @@ fn result(period: &Period, framework: &FrameworkPeriod, cluster: &ClusterPeriod)
     let failures = exceptions.iter().map(|x| observed_exception(cluster, x));
     let controls: Vec<Value> = rows.iter().map(|row| json!({"control-id": control(row)})).collect();
     let more = format!("{left} exceptions are not listed: ../tables/exceptions.parquet has all");
-    let remarks = cluster.remarks.iter().map(|remark| remark.text.as_str()).chain((left > 0).then_some(more.as_str()));
+    let remarks = std::iter::once(STATES)
+        .chain(cluster.remarks.iter().map(|remark| remark.text.as_str()))
+        .chain((left > 0).then_some(more.as_str()));
     let remarks: Vec<String> = remarks.map(|remark| format!("- {remark}")).collect();
     Some(json!({
         "uuid": uuid(&["result", &span(period), &framework.id, &cluster.folder]),
@@ -114,7 +120,7 @@ fn result(period: &Period, framework: &FrameworkPeriod, cluster: &ClusterPeriod)
         "observations": requirements.chain(failures).chain(runs).collect::<Vec<_>>(),
         "risks": exceptions.iter().map(|x| risk(cluster, x)).collect::<Vec<_>>(),
         "findings": rows.iter().map(|row| finding(period, cluster, row, &exceptions)).collect::<Vec<_>>(),
-        "remarks": if remarks.is_empty() { Value::Null } else { remarks.join("\n").into() },
+        "remarks": remarks.join("\n"),
     }))
 }
 

@@ -9,7 +9,7 @@ use super::{About, DocumentError, Documents, readme, tables};
 use crate::{
     clock::rfc3339,
     period::{
-        model::{ClusterPeriod, Ending, Exception, FrameworkPeriod, Period},
+        model::{ClusterPeriod, Course, Ending, Exception, FrameworkPeriod, Period},
         words,
     },
     report::{self, view as report_view, view::words as report_words},
@@ -43,19 +43,23 @@ struct Cluster<'a> {
     exceptions: usize,
     open: usize,
     repaired: usize,
+    by_rules: usize,
+    unseen: usize,
     remarks: Vec<&'a str>,
 }
 
-/// What became of the requirements of one framework in one cluster.
+/// What became of the requirements of one framework in one cluster, as the first page of its PDF counts it.
 #[derive(Default, Serialize)]
 struct Operation<'a> {
     framework: &'a str,
     cluster: &'a str,
     requirements: usize,
-    held: usize,
     excepted: usize,
-    undecided: usize,
+    clear: usize,
+    in_part: usize,
     people: usize,
+    undecided: usize,
+    not_applicable: usize,
 }
 
 #[derive(Serialize)]
@@ -103,6 +107,7 @@ pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Resul
         left => (left > 0).then(|| report_words::number(left as u64)),
         documents => Value::from(Serde(listed(period, others))),
         commands => readme::commands(),
+        commands_about => readme::COMMANDS_ABOUT,
         key => about.signing_key.hex(),
         root => about.root.hex(),
         style => Value::from_safe_string(report::STYLE.into()),
@@ -138,7 +143,8 @@ fn tiles(period: &Period) -> Vec<Tile> {
 
 fn cluster(cluster: &ClusterPeriod) -> Cluster<'_> {
     let cadence = &cluster.cadence;
-    let open = cluster.exceptions.iter().filter(|x| x.ending == Ending::Open).count();
+    let of = |wanted: &dyn Fn(&Exception) -> bool| cluster.exceptions.iter().filter(|x| wanted(x)).count();
+    let open = of(&|x| x.ending == Ending::Open);
     Cluster {
         folder: &cluster.folder,
         environment: cluster.environment.as_deref().unwrap_or_default(),
@@ -149,7 +155,9 @@ fn cluster(cluster: &ClusterPeriod) -> Cluster<'_> {
         longest: cadence.longest_gap.as_ref().map_or_else(|| "no run".into(), |gap| words::duration(gap.seconds)),
         exceptions: cluster.exceptions.len(),
         open,
-        repaired: cluster.exceptions.iter().filter(|x| x.ending.is_repair()).count(),
+        repaired: of(&|x| x.ending.is_repair()),
+        by_rules: of(&|x| matches!(x.ending, Ending::Ended { .. }) && !x.ending.is_repair()),
+        unseen: of(&|x| matches!(x.ending, Ending::NotSeenSince { .. })),
         remarks: cluster.remarks.iter().map(|remark| remark.text.as_str()).collect(),
     }
 }
@@ -163,12 +171,14 @@ fn operation<'a>(framework: &'a FrameworkPeriod, cluster: &'a ClusterPeriod) -> 
     let mut row = Operation { framework: &framework.title, cluster: &cluster.folder, ..Operation::default() };
     for requirement in cluster.requirements.iter().filter(|requirement| requirement.framework == framework.id) {
         row.requirements += 1;
-        match &requirement.effectiveness {
-            None => row.people += 1,
-            Some(effect) if effect.with_exception > 0 => row.excepted += 1,
-            Some(effect) if effect.not_evaluated > 0 || effect.runs == 0 => row.undecided += 1,
-            Some(_) => row.held += 1,
-        }
+        *match Course::of(requirement) {
+            Course::Exceptions => &mut row.excepted,
+            Course::Clear => &mut row.clear,
+            Course::InPart => &mut row.in_part,
+            Course::People => &mut row.people,
+            Course::Undecided => &mut row.undecided,
+            Course::NotApplicable => &mut row.not_applicable,
+        } += 1;
     }
     row
 }

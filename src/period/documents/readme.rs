@@ -48,7 +48,7 @@ fn readme(period: &Period, about: &About) -> String {
          Compare the key's id with the one that you were given by another way. Then, in the folder above:\n\n\
          ```\nkubeproof verify PACKAGE --key signing.pub\n```\n\n\
          or without kubeproof, in the package's folder:\n\n```\n{}```\n\n\
-         The last line prints the package's root, {}: every document names it.\n\n",
+         {COMMANDS_ABOUT} Here it is {}: every document names it.\n\n",
         about.signing_key.hex(),
         commands(),
         about.root.hex(),
@@ -70,28 +70,54 @@ fn readme(period: &Period, about: &About) -> String {
          `data/evidence/CLUSTER/runs/NNNN/` holds that bundle's manifest, its signed envelope and its entry in the log: \
          the manifest names the digest of that table, the envelope signs the manifest, the entry commits the envelope. \
          That the row stands in that table is this package's word until the bundle is at hand: `kubeproof get` fetches \
-         it.\n",
+         it.\n\n\
+         - A bundle's id is the SHA-256 of what its signature is over: the DSSE pre-authentication encoding (PAE) of \
+         `bundle.dsse.json`, made as the commands above make it for the package. It is the bundle's name in the store.\n\
+         - `commit.tlog-proof` is the run's entry in the cluster's log, in the form C2SP tlog-proof@v1: `extra` holds \
+         the leaf in base64, `index` its place, then come the hashes of the inclusion proof and the checkpoint, a note \
+         signed by the log's key. The leaf is the canonical JSON (RFC 8785) \
+         `{\"pae\":ID,\"sig\":SHA-256 of the signature,\"tsr\":[],\"type\":\"bundle\",\"v\":1}`, where `tsr` lists digests of \
+         time stamps. Its hash is the SHA-256 of a zero byte and the leaf; two hashes make the next as SHA-256 of the \
+         byte 1 and both (RFC 6962), up to the root that the checkpoint names.\n\
+         - `attest/bundle.sigstore.json` is the package's own envelope once more, as a Sigstore bundle v0.3, for tools \
+         such as cosign. Nothing in it is new: `kubeproof verify` makes it again and demands equal bytes.\n",
     );
     text
 }
 
-/// What proves the package without kubeproof, in its folder: one command a line, each of which must succeed. None is
-/// wider than a page, since a line that a PDF breaks cannot be copied from it.
+/// What proves the package without kubeproof, in its folder, with the key beside it: one subshell, so that the first
+/// failure ends it wherever it is pasted. No line is wider than a page, since one that a PDF breaks cannot be copied from
+/// it; and none needs two spaces, which PDFs do not keep.
 pub(crate) fn commands() -> String {
     format!(
-        "E=attest/bundle.dsse.json M=manifest-sha256.txt\n\
-         jq -r .payload $E | base64 -d > /tmp/p; T=$(jq -r .payloadType $E)\n\
+        "( set -euo pipefail; KEY=../signing.pub; W=$(mktemp -d); trap 'rm -r \"$W\"' EXIT\n\
+         E=attest/bundle.dsse.json; M=manifest-sha256.txt\n\
+         {KEY_ID}\n\
+         B='./bag-info.txt ./bagit.txt ./manifest-sha256.txt ./tagmanifest-sha256.txt'\n\
+         A='./attest ./attest/bundle.dsse.json ./attest/bundle.sigstore.json'\n\
+         F=$(find . -mindepth 1 -path ./data -prune -o -print | LC_ALL=C sort | xargs)\n\
+         test \"$F\" = \"$A $B\"\n\
+         jq -r .payload $E | base64 -d > $W/p; T=$(jq -r .payloadType $E)\n\
          test \"$T\" = application/vnd.in-toto+json\n\
-         test \"$(jq -r .predicateType /tmp/p)\" = {}\n\
-         {{ printf 'DSSEv1 %d %s %d ' ${{#T}} \"$T\" $(wc -c < /tmp/p); cat /tmp/p; }} > /tmp/pae\n\
-         jq -r '.signatures[0].sig' $E | base64 -d > /tmp/sig\n\
-         openssl pkeyutl -verify -pubin -inkey signing.pub -rawin -in /tmp/pae -sigfile /tmp/sig\n\
+         test \"$(jq -r .predicateType $W/p)\" = {}\n\
+         {{ printf 'DSSEv1 %d %s %d ' ${{#T}} \"$T\" $(wc -c < $W/p); cat $W/p; }} > $W/pae\n\
+         jq -r '.signatures[0].sig' $E | base64 -d > $W/sig\n\
+         openssl pkeyutl -verify -pubin -inkey \"$KEY\" -rawin -in $W/pae -sigfile $W/sig\n\
          S='[.subject[]|select(.name==\"manifest-sha256.txt\").digest.sha256]|join(\",\")'\n\
-         test \"$(jq -r \"$S\" /tmp/p)\" = \"$(sha256sum < $M | cut -c1-64)\"\n\
+         test \"$(jq -r \"$S\" $W/p)\" = \"$(sha256sum < $M | cut -c1-64)\"\n\
          sha256sum -c --strict --quiet $M\n\
          diff <(cut -c67- $M | LC_ALL=C sort) <(find data ! -type d | LC_ALL=C sort)\n\
-         grep -v '  {}' $M | sha256sum\n",
+         R=$(grep -v '^[0-9a-f]\\{{64\\}} .{}' $M | sha256sum | cut -c1-64)\n\
+         echo \"VERIFIED $R\" )\n",
         package::PREDICATE_TYPE,
         package::DOCUMENTS,
     )
 }
+
+/// Prints the id of the key: SHA-256 of its public form in DER.
+const KEY_ID: &str = "openssl pkey -pubin -in \"$KEY\" -outform DER | sha256sum";
+
+/// What every reader of the commands has to know.
+pub(crate) const COMMANDS_ABOUT: &str = "The key lies beside the package, not in it. The first line printed is the key's \
+    id, to be compared with the one that you were given by another way. Every line must succeed: the last one printed \
+    then is VERIFIED and the package's root; without it the package is not proved.";

@@ -120,6 +120,7 @@ fn facts(period: &Period, about: &About) -> Vec<(&'static str, String)> {
     let list = |list: &[String]| if list.is_empty() { "all".to_owned() } else { list.join(", ") };
     let clusters: Vec<&str> = period.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
     let frameworks = period.frameworks.iter().map(|f| format!("{} {}", f.id, f.versions.join(", ")));
+    let scopes = period.frameworks.iter().map(|f| format!("{}: {}", f.id, f.scope.as_deref().unwrap_or("all of it")));
     vec![
         ("Marking", view::marking(period.confidentiality.as_deref())),
         ("First day (UTC)", period.from.to_string()),
@@ -133,7 +134,8 @@ fn facts(period: &Period, about: &About) -> Vec<(&'static str, String)> {
         ("Frameworks", frameworks.collect::<Vec<_>>().join("; ")),
         ("Limited to clusters", list(&period.filter.clusters)),
         ("Limited to frameworks", list(&period.filter.frameworks)),
-        ("Limited to scope", period.filter.scope.clone().unwrap_or_else(|| "none".to_owned())),
+        ("Package limited to scope", period.filter.scope.clone().unwrap_or_else(|| "none".to_owned())),
+        ("Scopes of frameworks", scopes.collect::<Vec<_>>().join("; ")),
         ("Key of the bundles", period.key.clone()),
         ("Key of the package", about.signing_key.hex()),
         ("Root of the package", about.root.hex()),

@@ -54,6 +54,38 @@ impl RequirementPeriod {
     }
 }
 
+/// What a requirement came to over all runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// Some run saw an exception.
+    Exceptions,
+    /// None did, and some run could not decide.
+    Undecided,
+    /// No run saw an exception, and checks decide all of it.
+    Clear,
+    /// No run saw an exception, and a person adds the rest.
+    InPart,
+    /// Only people and documents speak.
+    People,
+    /// It applied to nothing.
+    NotApplicable,
+}
+
+impl Course {
+    /// Of a requirement.
+    pub fn of(row: &RequirementPeriod) -> Self {
+        let all = |wanted: Status| row.statuses.iter().flatten().all(|status| *status == wanted);
+        match &row.effectiveness {
+            None => Self::People,
+            Some(effect) if effect.with_exception > 0 => Self::Exceptions,
+            Some(effect) if effect.not_evaluated > 0 || effect.runs == 0 => Self::Undecided,
+            Some(_) if all(Status::NotApplicable) => Self::NotApplicable,
+            Some(_) if row.statuses.iter().flatten().any(|status| *status != Status::Pass) => Self::InPart,
+            Some(_) => Self::Clear,
+        }
+    }
+}
+
 /// The reason of a status, over successive runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,6 +178,13 @@ pub struct Exception {
     pub evidence: Vec<Cited>,
 }
 
+impl Exception {
+    /// The runs that saw it.
+    pub fn runs(&self) -> impl Iterator<Item = RunNumber> {
+        (self.first_seen..=self.last_seen).filter(|run| !self.not_seen_in.contains(run))
+    }
+}
+
 /// A waiver, over successive runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -217,6 +256,34 @@ pub struct RepairBounds {
     pub at_least_seconds: i64,
     /// From the last run without it to the first run without it again; `None` where one of the two is missing.
     pub at_most_seconds: Option<i64>,
+}
+
+/// The longest times that repaired exceptions stood. Those whose beginning no run of the period saw stand apart: what has
+/// no upper bound is not compared with what has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Longest {
+    /// Seconds, at least and at most, of those that began within the period: the longest of each.
+    pub begun_within: Option<(i64, i64)>,
+    /// Seconds, at least, of those that stood before it.
+    pub begun_before: Option<i64>,
+}
+
+impl Longest {
+    /// Of the repaired ones of a severity.
+    pub fn of<'a>(severity: Severity, exceptions: impl IntoIterator<Item = &'a Exception>) -> Self {
+        let mut longest = Self::default();
+        for exception in exceptions.into_iter().filter(|x| x.severity == severity && x.ending.is_repair()) {
+            let RepairBounds { at_least_seconds: least, at_most_seconds } = exception.duration;
+            match at_most_seconds {
+                Some(most) => {
+                    let known = longest.begun_within.unwrap_or_default();
+                    longest.begun_within = Some((known.0.max(least), known.1.max(most)));
+                }
+                None => longest.begun_before = longest.begun_before.max(Some(least)),
+            }
+        }
+        longest
+    }
 }
 
 /// Times to repair of one severity.

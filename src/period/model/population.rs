@@ -1,6 +1,6 @@
 //! What there was: the population that samples are drawn from, what came and went, who held power, what was declared.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Bounds, Cited, RunNumber, WrittenBy};
@@ -106,8 +106,31 @@ pub struct ControlTotal {
     pub findings: u64,
     /// Of those, failures.
     pub failures: u64,
+    /// Where the failures are in the package; `None` in packages from before they were told apart.
+    #[serde(default)]
+    pub bridge: Option<FailureBridge>,
     /// Why the counts differ; empty where they agree.
     pub differences: Vec<String>,
+}
+
+/// From the failures of one run to the exceptions of the package: the parts add up to [`ControlTotal::failures`], or
+/// [`ControlTotal::differences`] says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureBridge {
+    /// Exceptions of the package that the run saw.
+    pub exceptions: u64,
+    /// Failures that are expected of the system (`expected_by`), and no exceptions.
+    pub expected: u64,
+    /// Failures outside of the scope shown, or of no framework of the package.
+    pub left_out: u64,
+}
+
+impl FailureBridge {
+    /// All failures that the package accounts for.
+    pub fn sum(&self) -> u64 {
+        self.exceptions + self.expected + self.left_out
+    }
 }
 
 /// One resource in the newest run.
@@ -158,8 +181,12 @@ pub struct Power {
     pub gained: Option<Bounds>,
     /// Between which runs it was lost; `None` while it is held or nobody could see.
     pub lost: Option<Bounds>,
-    /// Who wrote the binding between the bounds in which it was gained, by time.
+    /// Which client programs wrote the binding between the bounds in which it was gained, by time; of one that the first
+    /// run of the period saw already, before that run.
     pub given_by: Vec<WrittenBy>,
+    /// When the binding was made, as it says itself.
+    #[serde(default)]
+    pub created: Option<DateTime<Utc>>,
     /// The binding, as the first run saw it.
     pub evidence: Vec<Cited>,
 }
@@ -195,6 +222,18 @@ pub struct DeclarationPeriod {
     pub note: String,
     /// Files that it points at.
     pub files: Vec<DeclaredFile>,
+}
+
+impl DeclarationPeriod {
+    /// Its last day, where that passed before this one.
+    pub fn ended_before(&self, day: NaiveDate) -> Option<NaiveDate> {
+        self.until.filter(|until| *until < day)
+    }
+
+    /// The last run that named it.
+    pub fn last_named(&self) -> Option<RunNumber> {
+        self.states.last().map(|span| span.last)
+    }
 }
 
 /// A state, over successive runs.

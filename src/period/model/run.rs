@@ -156,6 +156,10 @@ pub enum RemarkKind {
     FailedRuns,
     /// Runs in which some lists were not answered.
     PartialRuns,
+    /// Runs that were due and are not here.
+    RunsMissed,
+    /// Waivers that ended while what they accepted still stood.
+    WaiverEnded,
     /// The tool changed within the period.
     ToolChanged,
     /// Checks or frameworks changed within the period.

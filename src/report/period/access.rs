@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     period::model::{Power, PrivilegedSubject},
-    report::view::{Block, Look, Section, Shape, Table, Text},
+    report::view::{Block, Look, Section, Shape, Table, Text, words},
 };
 
 /// Powers printed in each table.
@@ -15,7 +15,9 @@ const POWERS: usize = 80;
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::paragraph(
         "Powers that lead to others: reading Secrets, running commands in pods, creating pods, changing or impersonating \
-         identities. Roles that every cluster brings are not listed.",
+         identities. Roles that every cluster brings are not listed. \u{201c}Given with\u{201d} names client programs \
+         (kubectl-create, helm), which the API server notes on the binding, with the time of their last write: no \
+         person. Who used them is in the API server's audit log.",
     )];
     for cluster in &facts.clusters {
         blocks.push(facts.heading(cluster, "Gained or lost in the period"));
@@ -80,7 +82,7 @@ fn table(cluster: &Cluster<'_>, held: &[Held<'_>], empty: &str) -> Table {
     let table = Table {
         shape: Shape::Held,
         about: "Subjects with privileged access".into(),
-        columns: vec!["Subject", "Can, and through what", "Since and until", "Given by"],
+        columns: vec!["Subject", "Can, and through what", "Since and until", "Given with"],
         rows: held.iter().map(|held| row(cluster, held)).collect(),
         empty: empty.into(),
         more: None,
@@ -104,6 +106,10 @@ fn row(cluster: &Cluster<'_>, held: &Held<'_>) -> Vec<Text> {
         (false, _) => writers(&power.given_by).into(),
         (true, Some(_)) => Text::new().soft("not known"),
         (true, None) => Text::new().soft("before the period"),
+    };
+    let by = match power.created {
+        Some(at) => by.note(format!("binding made {}", words::full_time(at))),
+        None => by,
     };
     vec![
         Text::new().strong(path).note(&subject.kind),

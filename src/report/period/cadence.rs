@@ -3,6 +3,7 @@
 use super::facts::{Cluster, Facts, run_id};
 use crate::{
     period::{
+        asked_since,
         model::{Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Schedule},
         words::duration,
     },
@@ -85,7 +86,13 @@ fn gap_words(cluster: &Cluster<'_>, gap: &Gap) -> String {
 fn periodicities(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     let prefix = format!("{}/", facts.framework.id);
     let own = |row: &PeriodicityRow| -> Vec<String> {
-        row.requirements.iter().filter_map(|id| id.strip_prefix(&prefix)).map(str::to_owned).collect()
+        let since = |id: &str| {
+            let row = cluster.rows.iter().find(|known| known.id == id)?;
+            let first = asked_since(&row.statuses, &cluster.all.runs)?;
+            Some(format!("{id} (asked for since {})", words::short_date(cluster.all.run(first)?.finished.date_naive())))
+        };
+        let own = row.requirements.iter().filter_map(|id| id.strip_prefix(&prefix));
+        own.map(|id| since(id).unwrap_or_else(|| id.to_owned())).collect()
     };
     let rows = cluster.all.cadence.periodicities.iter().filter_map(|row| {
         let ids = own(row);

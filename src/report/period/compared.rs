@@ -1,8 +1,11 @@
 //! Several clusters side by side.
 
-use super::facts::{Cluster, Course, Facts};
+use super::facts::{Cluster, Facts};
 use crate::{
-    period::{model::RequirementPeriod, words::duration},
+    period::{
+        model::{Course, RequirementPeriod},
+        words::duration,
+    },
     report::view::{Block, Look, Section, Shape, Table, Text, words},
 };
 

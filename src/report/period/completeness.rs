@@ -5,7 +5,10 @@ use super::{
     facts::{Cluster, Facts, run_id},
 };
 use crate::{
-    period::model::{ControlTotal, ResourceTotal},
+    period::{
+        model::{ControlTotal, ResourceTotal},
+        standing,
+    },
     report::view::{Block, Look, Section, Shape, Table, Text, words},
 };
 
@@ -13,6 +16,10 @@ use crate::{
 const RUNS: usize = 120;
 /// Resources printed.
 const RESOURCES: usize = 80;
+
+const BRIDGE: &str = "Failures of a run = exceptions of the package that it saw + failures that are expected of the \
+    system, which the bundle's rules name one by one (expected.yaml) and which are no exceptions + failures that this \
+    package was asked to leave out. The last column counts the exceptions of this document alone.";
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::paragraph(
@@ -25,6 +32,9 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         blocks.push(Block::Table(printed(facts, cluster)));
         blocks.push(facts.heading(cluster, "Source, snapshot and findings, run by run"));
         blocks.push(Block::Table(runs(cluster)));
+        blocks.push(facts.heading(cluster, "From failures to exceptions, run by run"));
+        blocks.push(Block::paragraph(BRIDGE));
+        blocks.push(Block::Table(bridge(cluster)));
         blocks.push(facts.heading(cluster, "The newest run, resource by resource"));
         blocks.push(Block::Table(resources(cluster)));
     }
@@ -36,7 +46,7 @@ fn printed(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     let found = cluster.exceptions.len() as u64;
     let shown = found.min(exceptions::printed(facts) as u64);
     let rest =
-        if shown == found { String::new() } else { format!("{} counted by check", words::number(found - shown)) };
+        if shown == found { String::new() } else { format!("and {} counted by check", words::number(found - shown)) };
     let row = |what: &str, all: u64, here: Text| vec![Text::from(what), words::number(all).into(), here];
     let used = cluster.all.runs.len() as u64;
     let left_out = cluster.all.excluded.len() as u64;
@@ -49,7 +59,7 @@ fn printed(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
             row("Runs used", used, words::number(used).into()),
             row("Bundles left out", left_out, words::number(left_out).into()),
             row("Requirements", rows, words::number(rows).into()),
-            row("Exceptions", found, Text::from(words::number(shown)).note(rest)),
+            row("Exceptions of this framework", found, Text::from(words::number(shown)).note(rest)),
         ],
         empty: String::new(),
         more: None,
@@ -95,6 +105,31 @@ fn run(cluster: &Cluster<'_>, total: &ControlTotal) -> Vec<Text> {
         number(total.failures),
         agree,
     ]
+}
+
+/// Where the failures of each run are.
+fn bridge(cluster: &Cluster<'_>) -> Table {
+    let own = standing(cluster.all.runs.len(), cluster.exceptions.iter().copied());
+    let rows = cluster.all.control_totals.iter().zip(own).map(|(total, own)| {
+        let bridge = total.bridge.unwrap_or_default();
+        let name = Text::new().code(run_id(total.run)).soft(format!("  {}", cluster.when(total.run)));
+        let counts = [total.failures, bridge.exceptions, bridge.expected, bridge.left_out, own];
+        std::iter::once(name).chain(counts.map(|count| words::number(count).into())).collect()
+    });
+    let known = cluster.all.control_totals.iter().all(|total| total.bridge.is_some());
+    let table = Table {
+        shape: Shape::Bridge,
+        about: "Failures of each run, and where they are in the package".into(),
+        columns: vec!["Run", "Failures", "= exceptions", "+ expected", "+ left out", "In this document"],
+        rows: if known { rows.collect() } else { Vec::new() },
+        empty: if known {
+            "There is no run in this period to count.".into()
+        } else {
+            "The package does not tell where the failures of each run are.".into()
+        },
+        more: None,
+    };
+    table.capped(RUNS, "all of them are in data/period.json, controlTotals.")
 }
 
 fn resources(cluster: &Cluster<'_>) -> Table {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::facts::{Cluster, Course, Facts};
+use super::facts::{Cluster, Facts};
 use crate::{
-    period::words::duration,
+    period::{model::Course, words::duration},
     report::view::{Bar, Key, Look, Part, SIGNATURE, Seal, Shape, Table, Text, Tile, words},
 };
 
@@ -109,6 +109,15 @@ fn sentence(facts: &Facts<'_>) -> Text {
         0 => text.plain("no exception in this period. "),
         found => {
             let text = text.run(Look::Critical, words::count(found, "exception", "exceptions"));
+            let deciding = sum(facts, |cluster| cluster.deciding as u64);
+            let text = match found - deciding {
+                0 => text,
+                rest => text.plain(format!(
+                    " ({} a requirement, {} one)",
+                    words::count(deciding, "decides", "decide"),
+                    words::count(rest, "supports", "support")
+                )),
+            };
             match open {
                 0 => text.plain(", none of them open on the last run. "),
                 open if open == found => text.plain(", all of them open on the last run. "),
@@ -134,7 +143,7 @@ fn tiles(facts: &Facts<'_>) -> Vec<Tile> {
     let (first, unseen) = match expected {
         Some(expected) => (
             format!("verified runs; {} were due", words::number(expected)),
-            tile(missed, "runs missed".into(), Look::Unseen),
+            tile(missed, if missed == 1 { "run missed" } else { "runs missed" }.into(), Look::Unseen),
         ),
         None => {
             let partial = sum(facts, |cluster| cluster.all.cadence.partial.len() as u64);
@@ -207,14 +216,10 @@ fn remarks(facts: &Facts<'_>) -> Table {
     table.capped(REMARKS, "all of them are in data/period.json, remarks and cadence.")
 }
 
-/// Runs that are missing, and gaps that a row of this framework does not allow.
+/// Gaps that a row of this framework does not allow.
 fn gaps(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Vec<String> {
     let cadence = &cluster.all.cadence;
     let mut said = Vec::new();
-    if let (Some(expected), missed @ 1..) = (cadence.expected, cadence.missed.len() as u64) {
-        let due = words::count(u64::from(expected), "run that was due", "runs that were due");
-        said.push(format!("{} of {due} {} not here", words::number(missed), if missed == 1 { "is" } else { "are" }));
-    }
     let own = |id: &String| id.strip_prefix(&facts.framework.id).is_some_and(|rest| rest.starts_with('/'));
     let shortest =
         cadence.periodicities.iter().find(|row| !row.exceeded.is_empty() && row.requirements.iter().any(own));

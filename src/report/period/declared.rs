@@ -22,39 +22,55 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         if facts.several() {
             blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
         }
-        blocks.push(Block::Table(table(cluster)));
+        blocks.push(Block::Table(table(facts, cluster)));
     }
     Section { title: "Declarations".into(), new_page: false, blocks }
 }
 
-fn table(cluster: &Cluster<'_>) -> Table {
+fn table(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     let table = Table {
         shape: Shape::Declarations,
         about: "Attestations, waivers and provider documents by their last day".into(),
         columns: vec!["Id", "What it says, and what it applied to", "State", "Last day"],
-        rows: cluster.all.declarations.iter().map(|declaration| row(cluster, declaration)).collect(),
+        rows: cluster.all.declarations.iter().map(|declaration| row(facts, cluster, declaration)).collect(),
         empty: "Nothing was attested or waived in this period, and no provider document was declared.".into(),
         more: None,
     };
     table.capped(DECLARATIONS, "all of them are in data/period.json, declarations.")
 }
 
-fn row(cluster: &Cluster<'_>, declaration: &DeclarationPeriod) -> Vec<Text> {
+fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, declaration: &DeclarationPeriod) -> Vec<Text> {
     let mut what = Text::from(words::sentence_case(&declaration.note));
-    if !declaration.applies_to.is_empty() {
-        let named = words::some_of(&declaration.applies_to, NAMES);
-        what = what.note(format!("applied to {named}"));
+    let exceptions = if declaration.kind == "waiver" { cluster.all.waived_by(&declaration.id) } else { Vec::new() };
+    if !exceptions.is_empty() {
+        what = what.note(format!("applied to {}", words::some_of(&exceptions, NAMES)));
+    } else if !declaration.applies_to.is_empty() {
+        what = what.note(format!("applied to {}", words::some_of(&declaration.applies_to, NAMES)));
     }
     for file in &declaration.files {
         what = what.note(said(file));
     }
+    let since = declaration.since.map_or_else(String::new, |day| format!("from {}", words::short_date(day)));
     let until = declaration.until.map_or_else(|| "none".to_owned(), words::short_date);
     vec![
         Text::new().code(&declaration.id).note(words::declaration(&declaration.kind)),
         what,
-        states(cluster, &declaration.states),
-        until.into(),
+        ended(facts, cluster, declaration, states(cluster, &declaration.states)),
+        Text::from(until).note(since),
     ]
+}
+
+/// What its last run says no more: that it was withdrawn or replaced since, and that its last day has passed.
+fn ended(facts: &Facts<'_>, cluster: &Cluster<'_>, declaration: &DeclarationPeriod, states: Text) -> Text {
+    let known = declaration.states.last().is_some_and(|span| span.state == "expired");
+    let text = match declaration.ended_before(facts.period.last_day()).filter(|_| !known) {
+        Some(day) => states.line().run(Look::Critical, "expired").note(format!("after {}", words::short_date(day))),
+        None => states,
+    };
+    match declaration.last_named().filter(|named| Some(*named) != cluster.last()) {
+        Some(named) => text.note(format!("no run names it after {}", cluster.when(named))),
+        None => text,
+    }
 }
 
 fn said(file: &DeclaredFile) -> String {

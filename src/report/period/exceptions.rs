@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use chrono::NaiveDate;
+
 use super::facts::{Cluster, Facts, run_id};
 use crate::{
     framework::Severity,
@@ -16,13 +18,11 @@ use crate::{
 const PRINTED: usize = 60;
 /// Exceptions printed of each cluster, however many there are.
 const AT_LEAST: usize = 10;
-/// Lines of the rest, by check.
-const CHECKS: usize = 30;
 /// Writers named.
 const WRITERS: usize = 2;
 /// Characters of an observed value.
 const VALUE: usize = 60;
-/// Requirements named.
+/// Requirements of other frameworks named.
 const SERVES: usize = 3;
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
@@ -37,7 +37,8 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         return Section { title: "Exceptions".into(), new_page: false, blocks };
     }
     blocks.push(Block::paragraph(
-        "Failures of the checks that decide or support a requirement of this framework, worst first. The digest names the \
+        "Failures of the checks that decide or support a requirement of this framework: those that decide one first, the worst first of each. What somebody wrote \
+         with is a client program that the API server notes, no person. The digest names the \
          object as it was stored and signed: its text is in the package, data/evidence, and the run's bundle holds the same \
          row. The last column is management's.",
     ));
@@ -46,7 +47,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         if facts.several() {
             blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
         }
-        blocks.push(Block::Table(table(cluster, cap)));
+        blocks.push(Block::Table(table(facts, cluster, cap)));
         if cluster.exceptions.len() > cap {
             blocks.push(facts.heading(cluster, "Not printed here"));
             blocks.push(Block::Table(rest(&cluster.exceptions[cap..])));
@@ -60,24 +61,41 @@ pub(super) fn printed(facts: &Facts<'_>) -> usize {
     (PRINTED / facts.clusters.len().max(1)).max(AT_LEAST)
 }
 
-fn table(cluster: &Cluster<'_>, cap: usize) -> Table {
+fn table(facts: &Facts<'_>, cluster: &Cluster<'_>, cap: usize) -> Table {
     let left = cluster.exceptions.len().saturating_sub(cap);
     Table {
         shape: Shape::Exceptions,
         about: "Exceptions with their bounds, owners and a column for management's response".into(),
         columns: vec!["Exception", "First and last seen", "Owner, waiver, fix", "Management's response"],
-        rows: cluster.exceptions.iter().take(cap).map(|exception| row(cluster, exception)).collect(),
+        rows: cluster.exceptions.iter().take(cap).map(|exception| row(facts, cluster, exception)).collect(),
         empty: "No exception in this period.".into(),
         more: None,
     }
     .leaving_out(left, "each of them is named in workbook.xlsx, sheet Exceptions.")
 }
 
-fn row(cluster: &Cluster<'_>, exception: &Exception) -> Vec<Text> {
-    vec![what(exception), seen(cluster, exception), answer(cluster, exception), Text::new()]
+fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> Vec<Text> {
+    vec![what(facts, cluster, exception), seen(cluster, exception), answer(cluster, exception), Text::new()]
 }
 
-fn what(exception: &Exception) -> Text {
+/// The requirements of this document's framework, all of them, then some of the others.
+fn serves(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> [String; 3] {
+    let framework = facts.framework.id.as_str();
+    let (own, others): (Vec<&String>, Vec<&String>) =
+        exception.requirements.iter().partition(|id| id.split_once('/').is_some_and(|(known, _)| known == framework));
+    let own = own.into_iter().filter_map(|id| id.split_once('/')).map(|(_, id)| id);
+    let (decides, supports): (Vec<&str>, Vec<&str>) = own.partition(|id| cluster.decides(exception, id));
+    let line = |word: &str, ids: &[&str]| match ids {
+        [] => String::new(),
+        ids => format!("{word} {} {}", words::short_framework(framework), ids.join(", ")),
+    };
+    let others: Vec<String> = others.into_iter().map(|id| words::short_requirement(id)).collect();
+    let others =
+        if others.is_empty() { String::new() } else { format!("elsewhere {}", words::some_of(&others, SERVES)) };
+    [line("decides", &decides), line("supports", &supports), others]
+}
+
+fn what(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> Text {
     let mut text = Text::new()
         .code(&exception.id)
         .run(exception.severity.into(), format!("  {}", words::severity(exception.severity)))
@@ -89,8 +107,9 @@ fn what(exception: &Exception) -> Text {
         text = text.note(format!("found {}, expected {}", words::clip(observed, VALUE), exception.expected));
     }
     text = text.note(&exception.check);
-    let serves: Vec<String> = exception.requirements.iter().map(|id| words::short_requirement(id)).collect();
-    text = text.note(words::some_of(&serves, SERVES));
+    for line in serves(facts, cluster, exception) {
+        text = text.note(line);
+    }
     if let Some(cited) = exception.evidence.first() {
         text = text.line().code(format!("sha256:{}…", cited.digest.short(16)));
         text = text.soft(format!(" run {}", run_id(cited.run)));
@@ -105,6 +124,9 @@ fn what(exception: &Exception) -> Text {
 fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
     let mut text = Text::from(format!("First {}", cluster.when(exception.first_seen)));
     text = text.note(format!("run {}; {}", run_id(exception.first_seen), began(exception.began_by)));
+    if !exception.written_by.is_empty() {
+        text = text.note(format!("written with {}", writers(&exception.written_by)));
+    }
     if let Some(after) = exception.began.after {
         text = text.note(format!("not there on {}", cluster.at(after)));
     }
@@ -138,17 +160,17 @@ fn answer(cluster: &Cluster<'_>, exception: &Exception) -> Text {
         let day =
             |run| cluster.all.run(run).map_or_else(String::new, |run| words::short_date(run.finished.date_naive()));
         text = text.line().plain("waiver ").code(&waiver.id);
-        text = text.note(format!("{} to {}", day(waiver.first), day(waiver.last)));
+        let date = |day: Option<NaiveDate>| day.map_or_else(|| "no day".to_owned(), words::short_date);
+        if let Some(known) = cluster.all.waiver(&waiver.id) {
+            text = text.note(format!("declared {} to {}", date(known.since), date(known.until)));
+        }
+        text = text.note(format!("on the runs of {} to {}", day(waiver.first), day(waiver.last)));
     }
     if let Ending::Ended { cause, .. } = &exception.ending {
         let look = if exception.ending.is_repair() { Look::Good } else { Look::Person };
         text = text.line().run(look, ended(*cause));
     }
-    if exception.written_by.is_empty() {
-        text
-    } else {
-        text.note(format!("written by {}", writers(&exception.written_by)))
-    }
+    text
 }
 
 /// `helm, 2 Oct 2026 22:00`.
@@ -188,7 +210,7 @@ fn ended(cause: Cause) -> &'static str {
     }
 }
 
-/// Exceptions that are not printed, by check.
+/// Exceptions that are not printed, by check: every one of them is counted, since the control totals say so.
 fn rest(exceptions: &[&Exception]) -> Table {
     let mut checks: BTreeMap<(Reverse<Severity>, &str), (u64, u64, &str)> = BTreeMap::new();
     for exception in exceptions {
@@ -211,5 +233,4 @@ fn rest(exceptions: &[&Exception]) -> Table {
         empty: String::new(),
         more: None,
     }
-    .capped(CHECKS, "all of them are in workbook.xlsx, sheet Exceptions.")
 }

@@ -1,7 +1,8 @@
 //! A package narrowed to one framework, and how its runs are named.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    evaluate::Status,
     period::{
         Period,
         documents::About,
@@ -26,8 +27,10 @@ pub(super) struct Cluster<'a> {
     pub(super) name: &'a str,
     /// Rows of the framework.
     pub(super) rows: Vec<&'a RequirementPeriod>,
-    /// Exceptions that concern the framework, worst first.
+    /// Exceptions that concern the framework: those that decide a row of it first, worst first of each.
     pub(super) exceptions: Vec<&'a Exception>,
+    /// How many of them decide a row.
+    pub(super) deciding: usize,
 }
 
 impl<'a> Facts<'a> {
@@ -59,12 +62,19 @@ impl<'a> Cluster<'a> {
     fn of(period: &Period, all: &'a ClusterPeriod, framework: &str) -> Self {
         let same = period.clusters.iter().filter(|other| other.name == all.name).count();
         let within = |id: &String| id.strip_prefix(framework).is_some_and(|rest| rest.starts_with('/'));
-        Self {
-            all,
-            name: if same > 1 { &all.folder } else { &all.name },
-            rows: all.requirements.iter().filter(|row| row.framework == framework).collect(),
-            exceptions: all.exceptions.iter().filter(|x| x.requirements.iter().any(within)).collect(),
-        }
+        let rows: Vec<&RequirementPeriod> = all.requirements.iter().filter(|row| row.framework == framework).collect();
+        let deciding: BTreeSet<&str> = rows.iter().flat_map(|row| &row.exceptions).map(String::as_str).collect();
+        let concerned = all.exceptions.iter().filter(|x| x.requirements.iter().any(within));
+        let (mut exceptions, others): (Vec<&Exception>, Vec<&Exception>) =
+            concerned.partition(|x| deciding.contains(x.id.as_str()));
+        let deciding = exceptions.len();
+        exceptions.extend(others);
+        Self { all, name: if same > 1 { &all.folder } else { &all.name }, rows, exceptions, deciding }
+    }
+
+    /// Whether an exception counts against a row of the framework, by the row's id, or only supports it.
+    pub(super) fn decides(&self, exception: &Exception, id: &str) -> bool {
+        self.rows.iter().any(|row| row.id == id && row.exceptions.contains(&exception.id))
     }
 
     /// Exceptions that the last run of the period still saw.
@@ -99,35 +109,4 @@ impl<'a> Cluster<'a> {
 /// `0002`: the name of the run's folder in the package.
 pub(super) fn run_id(run: RunNumber) -> String {
     format!("{run:04}")
-}
-
-/// What a requirement came to over all runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Course {
-    /// Some run saw an exception.
-    Exceptions,
-    /// None did, and some run could not decide.
-    Undecided,
-    /// No run saw an exception, and checks decide all of it.
-    Clear,
-    /// No run saw an exception, and a person adds the rest.
-    InPart,
-    /// Only people and documents speak.
-    People,
-    /// It applied to nothing.
-    NotApplicable,
-}
-
-impl Course {
-    pub(super) fn of(row: &RequirementPeriod) -> Self {
-        let all = |wanted: Status| row.statuses.iter().flatten().all(|status| *status == wanted);
-        match &row.effectiveness {
-            None => Self::People,
-            Some(effect) if effect.with_exception > 0 => Self::Exceptions,
-            Some(effect) if effect.not_evaluated > 0 || effect.runs == 0 => Self::Undecided,
-            Some(_) if all(Status::NotApplicable) => Self::NotApplicable,
-            Some(_) if row.statuses.iter().flatten().any(|status| *status != Status::Pass) => Self::InPart,
-            Some(_) => Self::Clear,
-        }
-    }
 }

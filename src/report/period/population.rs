@@ -31,7 +31,7 @@ pub(super) fn population(facts: &Facts<'_>) -> Section {
         blocks.push(Block::Table(classes(cluster)));
     }
     blocks.push(Block::Commands {
-        lines: vec!["kubeproof sample PACKAGE --seed N --size 25 --stratify namespace".into()],
+        lines: vec!["kubeproof sample PACKAGE --seed N --size 25 --stratify namespace --key signing.pub".into()],
     });
     Section { title: "Population".into(), new_page: false, blocks }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     cover::parts,
-    facts::{Cluster, Course, Facts, run_id},
+    facts::{Cluster, Facts, run_id},
 };
 use crate::{
     evaluate::Status,
     framework::RowCoverage,
-    period::model::{RequirementPeriod, RunNumber},
+    period::model::{Course, RequirementPeriod, RunNumber},
     report::view::{
         Block, Key, Operated, Operation, OperationRow, Part, Section, Shape, Table, Text,
         words::{self, sentence_case},
@@ -36,13 +36,21 @@ const STATUSES: [Key; 7] = [
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::Pairs { pairs: summary(facts) }];
     let rows = requirements(facts);
+    let longest_id = rows.iter().map(|row| row.id.as_str()).max_by_key(|id| id.chars().count());
+    let longest_id = longest_id.unwrap_or_default().to_owned();
     if rows.is_empty() {
         blocks.push(Block::paragraph("No run of this period evaluated a requirement of this framework."));
     } else {
         let reads = "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
-                     requirement leaves a gap. The words below name the runs where they differ. What a run said is in its bundle, \
+                     requirement leaves a gap. A day between two runs was seen by neither: read the run before it and the run after it; where both \
+                     say the same, it may still have been otherwise in between. Days before the first run and after the last were seen by \
+                     none. The words below name the runs where they differ. What a run said is in its bundle, \
                      data/evaluation.json; the section \u{201c}Evidence index\u{201d} names each bundle and its log entry.";
         blocks.push(Block::paragraph(Text::new().soft(reads)));
+        blocks.push(Block::paragraph(Text::new().soft(
+            "What a requirement asks is told in our own sentences; the framework's own wording is its publisher's, and \
+             decides where the two differ.",
+        )));
         blocks.push(Block::Legend { keys: STATUSES.to_vec() });
     }
     let mut sections: Vec<(&str, Vec<OperationRow>)> = Vec::new();
@@ -57,7 +65,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     for (title, rows) in sections {
         blocks.push(Block::heading(title));
         let columns = vec!["Id", "What it asks, and how it operated", "Decided by", "Exceptions"];
-        blocks.push(Block::Operation(Operation { columns, rows }));
+        blocks.push(Block::Operation(Operation { columns, longest_id: longest_id.clone(), rows }));
     }
     Section { title: "Results".into(), new_page: false, blocks }
 }

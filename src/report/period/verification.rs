@@ -47,10 +47,10 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         Block::Commands { lines: vec!["kubeproof verify PACKAGE --key signing.pub".into()] },
         Block::heading("With tools that we did not write, in the package's folder"),
         Block::Commands { lines: documents::commands().lines().map(str::to_owned).collect() },
-        Block::paragraph(
-            "Every line must succeed; the last one prints the evidence root. The same lines, to copy, are in \
-             data/documents/readme.md.",
-        ),
+        Block::paragraph(format!(
+            "{} The root is the evidence root above. The same lines, to copy, are in data/documents/readme.md.",
+            documents::COMMANDS_ABOUT
+        )),
         Block::heading("Walk from a line to a signed byte"),
         Block::Pairs { pairs: walk },
         Block::heading("What stays open"),

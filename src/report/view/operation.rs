@@ -9,6 +9,8 @@ use super::{Part, Text};
 pub struct Operation {
     /// Column titles.
     pub columns: Vec<&'static str>,
+    /// The longest id of the document: the first column is as wide in every table.
+    pub longest_id: String,
     /// One for each requirement.
     pub rows: Vec<OperationRow>,
 }

@@ -156,6 +156,8 @@ pub enum Shape {
     ScopeChanges,
     /// A run and its counts side by side.
     RunTotals,
+    /// A run, its failures and where they are.
+    Bridge,
     /// Resource, two counts, whether they agree.
     Resources,
     /// What ids are about, and the ids.

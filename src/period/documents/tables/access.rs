@@ -63,7 +63,8 @@ pub(super) fn privileged(period: &Period) -> Table<'_> {
             time("last_seen", "Last seen (UTC)", |(c, _, p)| finished(c, p.last)),
             time("gained_after", "Gained after (UTC)", |(c, _, p)| after(c, p.gained)),
             time("gained_by", "Gained by (UTC)", |(c, _, p)| by(c, p.gained)),
-            text("given_by", "Given by", 40, |(.., p)| writers(&p.given_by)),
+            text("given_by", "Given with (client program, no person)", 40, |(.., p)| writers(&p.given_by)),
+            time("binding_created", "Binding made (UTC)", |(.., p)| p.created),
             time("lost_after", "Lost after (UTC)", |(c, _, p)| after(c, p.lost)),
             time("lost_by", "Lost by (UTC)", |(c, _, p)| by(c, p.lost)),
             text("evidence", "Evidence", 60, |(.., p)| cited(&p.evidence)),
@@ -96,23 +97,31 @@ pub(super) fn scope_changes(period: &Period) -> Table<'_> {
 
 /// One row a waiver, an attestation or a provider's document.
 pub(super) fn declarations(period: &Period) -> Table<'_> {
-    type Of<'a> = Row<'a, DeclarationPeriod>;
-    let rows = period.clusters.iter().flat_map(|c| c.declarations.iter().map(move |row| (c, row)));
+    type Of<'a> = (&'a Period, &'a ClusterPeriod, &'a DeclarationPeriod);
+    let rows = period.clusters.iter().flat_map(|c| c.declarations.iter().map(move |row| (period, c, row)));
     table::<Of<'_>>(
         ("declarations", "Declarations", "One row a waiver, an attestation or a provider's document, by its last day."),
         rows,
         vec![
-            text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
-            text("kind", "Kind", 12, |(_, d)| Some(d.kind.clone())),
-            text("id", "Id", 20, |(_, d)| Some(d.id.clone())),
-            date("until", "Last day", |(_, d)| d.until),
-            text("last_state", "State on the last run", 16, |(_, d)| d.states.last().map(|span| span.state.clone())),
-            text("states", "States by run", 50, |(_, d)| {
+            text("cluster", "Cluster", 20, |(_, c, _)| Some(c.folder.clone())),
+            text("kind", "Kind", 12, |(.., d)| Some(d.kind.clone())),
+            text("id", "Id", 20, |(.., d)| Some(d.id.clone())),
+            date("since", "First day, or day of issue", |(.., d)| d.since),
+            date("until", "Last day", |(.., d)| d.until),
+            date("expired_after", "Expired in the period, after", |(p, _, d)| d.ended_before(p.last_day())),
+            text("last_state", "State on the last run that names it", 16, |(.., d)| {
+                d.states.last().map(|span| span.state.clone())
+            }),
+            time("last_named", "Last run that names it (UTC)", |(_, c, d)| finished(c, d.last_named()?)),
+            text("states", "States by run", 50, |(.., d)| {
                 joined(&d.states, |span| format!("{}: runs {} to {}", span.state, span.first, span.last))
             }),
-            text("note", "Note", 60, |(_, d)| Some(d.note.clone())),
-            text("applies_to", "Applies to", 40, |(_, d)| Some(d.applies_to.join(" "))),
-            text("files", "Files", 60, |(_, d)| {
+            text("note", "Note", 60, |(.., d)| Some(d.note.clone())),
+            text("applies_to", "Applies to", 40, |(.., d)| Some(d.applies_to.join(" "))),
+            text("exceptions", "Exceptions under it", 24, |(_, c, d)| {
+                (d.kind == "waiver").then(|| c.waived_by(&d.id).join(" "))
+            }),
+            text("files", "Files", 60, |(.., d)| {
                 joined(&d.files, |file| {
                     let digest = file.digest.map_or_else(|| "missing".to_owned(), |digest| digest.to_string());
                     format!("{} {digest}{}", file.name, file.path.as_ref().map(|p| format!(" {p}")).unwrap_or_default())

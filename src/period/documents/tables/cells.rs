@@ -88,6 +88,11 @@ pub(super) fn count(value: impl TryInto<i64>) -> Option<i64> {
     value.try_into().ok()
 }
 
+/// Seconds as days, to the nearest.
+pub(super) fn days(seconds: i64) -> Option<i64> {
+    Some((seconds + 43_200) / 86_400)
+}
+
 /// End of collection of a run.
 pub(super) fn finished(cluster: &ClusterPeriod, run: RunNumber) -> Option<DateTime<Utc>> {
     Some(cluster.run(run)?.finished)

@@ -1,11 +1,16 @@
 //! Requirements, their status on every run, exceptions and times to repair.
 
+use chrono::NaiveDate;
+
 use super::{
     Table,
-    cells::{after, by, cited, count, finished, joined, named, number, switch, table, text, time, writers},
+    cells::{after, by, cited, count, days, finished, joined, named, number, switch, table, text, time, writers},
 };
 use crate::{
-    period::model::{Bounds, ClusterPeriod, Ending, Exception, Period, RepairTimes, RequirementPeriod, Run, RunNumber},
+    period::model::{
+        Bounds, ClusterPeriod, DeclarationPeriod, Ending, Exception, Longest, Period, RepairTimes, RequirementPeriod,
+        Run, RunNumber,
+    },
     report::view::words,
 };
 
@@ -40,6 +45,9 @@ pub(super) fn requirements(period: &Period) -> Table<'_> {
             number("not_evaluated", "Not evaluated", |(_, r)| count(r.effectiveness.as_ref()?.not_evaluated)),
             number("longest_unobserved_seconds", "Longest unobserved (seconds)", |(_, r)| {
                 r.effectiveness.as_ref()?.longest_unobserved_seconds
+            }),
+            number("longest_unobserved_days", "Longest unobserved (days, rounded)", |(_, r)| {
+                days(r.effectiveness.as_ref()?.longest_unobserved_seconds?)
             }),
             text("last_status", "Status on the last run", 24, |(_, r)| {
                 r.statuses.last().copied().flatten().map(|status| words::status(status).0.to_owned())
@@ -121,12 +129,19 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
             }),
             switch("repaired", "Repaired", |(_, x)| Some(x.ending.is_repair())),
             number("at_least_seconds", "Stood at least (seconds)", |(_, x)| Some(x.duration.at_least_seconds)),
+            number("at_least_days", "Stood at least (days, rounded)", |(_, x)| days(x.duration.at_least_seconds)),
             number("at_most_seconds", "Stood at most (seconds)", |(_, x)| x.duration.at_most_seconds),
+            number("at_most_days", "Stood at most (days, rounded)", |(_, x)| days(x.duration.at_most_seconds?)),
             text("waivers", "Waivers", 24, |(c, x)| {
                 let day = |run| finished(c, run).map(|at| at.date_naive().to_string()).unwrap_or_default();
-                joined(&x.waivers, |w| format!("{} from {} to {}", w.id, day(w.first), day(w.last)))
+                joined(&x.waivers, |w| {
+                    let declared = c.waiver(&w.id).map(|d| format!("declared {}, ", declared(d))).unwrap_or_default();
+                    format!("{}: {declared}on the runs from {} to {}", w.id, day(w.first), day(w.last))
+                })
             }),
-            text("written_by", "Written by", 30, |(_, x)| writers(&x.written_by)),
+            text("written_by", "Begun by a write with (client program, no person)", 30, |(_, x)| {
+                writers(&x.written_by)
+            }),
             text("managements_response", "Management's response", 50, |_| None),
             text("requirements", "Requirements", 30, |(_, x)| Some(x.requirements.join(" "))),
             text("check", "Check", 26, |(_, x)| Some(x.check.clone())),
@@ -137,6 +152,12 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
             text("evidence", "Evidence", 60, |(_, x)| cited(&x.evidence)),
         ],
     )
+}
+
+/// First and last day of a declaration.
+fn declared(declaration: &DeclarationPeriod) -> String {
+    let day = |day: Option<NaiveDate>| day.map_or_else(|| "no day".to_owned(), |day| day.to_string());
+    format!("{} to {}", day(declaration.since), day(declaration.until))
 }
 
 fn ended(exception: &Exception) -> Option<Bounds> {
@@ -156,6 +177,10 @@ pub(in crate::period::documents) fn state(ending: &Ending) -> &'static str {
     }
 }
 
+fn longest(cluster: &ClusterPeriod, times: &RepairTimes) -> Longest {
+    Longest::of(times.severity, &cluster.exceptions)
+}
+
 /// One row a severity.
 pub(super) fn repair_times(period: &Period) -> Table<'_> {
     type Of<'a> = Row<'a, RepairTimes>;
@@ -167,9 +192,27 @@ pub(super) fn repair_times(period: &Period) -> Table<'_> {
             text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
             text("severity", "Severity", 10, |(_, t)| Some(words::severity(t.severity).to_owned())),
             number("repaired", "Repaired", |(_, t)| count(t.repaired)),
-            number("unbounded", "Of those, begun unseen", |(_, t)| count(t.unbounded)),
-            number("longest_at_least_seconds", "Longest, at least (seconds)", |(_, t)| t.longest_at_least_seconds),
-            number("longest_at_most_seconds", "Longest, at most (seconds)", |(_, t)| t.longest_at_most_seconds),
+            number("unbounded", "Of those, begun before the period", |(_, t)| count(t.unbounded)),
+            number("begun_before_at_least_seconds", "Longest begun before the period, at least (seconds)", |(c, t)| {
+                longest(c, t).begun_before
+            }),
+            number(
+                "begun_before_at_least_days",
+                "Longest begun before the period, at least (days, rounded)",
+                |(c, t)| days(longest(c, t).begun_before?),
+            ),
+            number("begun_within_at_least_seconds", "Longest begun in the period, at least (seconds)", |(c, t)| {
+                Some(longest(c, t).begun_within?.0)
+            }),
+            number("begun_within_at_least_days", "Longest begun in the period, at least (days, rounded)", |(c, t)| {
+                days(longest(c, t).begun_within?.0)
+            }),
+            number("begun_within_at_most_seconds", "Longest begun in the period, at most (seconds)", |(c, t)| {
+                Some(longest(c, t).begun_within?.1)
+            }),
+            number("begun_within_at_most_days", "Longest begun in the period, at most (days, rounded)", |(c, t)| {
+                days(longest(c, t).begun_within?.1)
+            }),
             number("open", "Open", |(_, t)| count(t.open)),
             number("open_waived", "Open under a waiver", |(_, t)| count(t.open_waived)),
             number("not_seen_since", "Not seen since", |(_, t)| count(t.not_seen_since)),

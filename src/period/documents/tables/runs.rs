@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Table,
-    cells::{count, finished, joined, named, number, switch, table, text, time},
+    cells::{count, days, finished, joined, named, number, switch, table, text, time},
 };
 use crate::period::model::{
     Cadence, ClusterPeriod, ControlTotal, Excluded, Gap, Period, Remark, ResourceTotal, Run, RunNumber, Schedule,
@@ -119,7 +119,9 @@ pub(super) fn cadence(period: &Period) -> Table<'_> {
             time("from", "From (UTC)", |e| e.from),
             time("to", "To (UTC)", |e| e.to),
             number("seconds", "Seconds", |e| e.seconds),
+            number("days", "Days, rounded", |e| days(e.seconds?)),
             number("allowed_seconds", "Allowed (seconds)", |e| e.allowed),
+            number("allowed_days", "Allowed (days, rounded)", |e| days(e.allowed?)),
             number("run", "Run", |e| count(e.run?)),
             text("detail", "Detail", 60, |e| Some(e.detail.clone())),
             text("requirements", "Requirements", 60, |e| Some(e.requirements.join(" "))),
@@ -189,6 +191,9 @@ pub(super) fn control_totals(period: &Period) -> Table<'_> {
             number("snapshot", "Objects in the snapshot", |(_, t)| count(t.snapshot)),
             number("fail", "Failures, by the evaluation", |(_, t)| count(t.counts.fail)),
             number("failures", "Failures, by the table", |(_, t)| count(t.failures)),
+            number("exceptions", "Of those, exceptions", |(_, t)| count(t.bridge?.exceptions)),
+            number("expected", "Of those, expected of the system", |(_, t)| count(t.bridge?.expected)),
+            number("left_out", "Of those, not in this package", |(_, t)| count(t.bridge?.left_out)),
             number("findings", "Rows of the table", |(_, t)| count(t.findings)),
             number("pass", "Pass", |(_, t)| count(t.counts.pass)),
             number("not_evaluated", "Not evaluated", |(_, t)| count(t.counts.not_evaluated)),
