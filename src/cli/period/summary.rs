@@ -6,7 +6,7 @@ use crate::{
     cli::text::{Page, plural},
     period::{
         Made,
-        model::{ClusterPeriod, Ending, Exception, Exclusion, PeriodicityRow},
+        model::{ClusterPeriod, Ending, Exception, Exclusion, PeriodicityRow, RemarkKind},
         words,
     },
 };
@@ -46,7 +46,9 @@ fn say(cluster: &ClusterPeriod, page: &mut Page) {
         })
         .collect();
     page.items("LEFT OUT", some(excluded));
-    page.items("NOTE", cluster.remarks.iter().map(|remark| remark.text.as_str()));
+    // Missed runs stand above, one by one.
+    let remarks = cluster.remarks.iter().filter(|remark| remark.kind != RemarkKind::RunsMissed);
+    page.items("NOTE", remarks.map(|remark| remark.text.as_str()));
     let open = cluster.exceptions.iter().filter(|exception| exception.ending == Ending::Open);
     let repaired = cluster.exceptions.iter().filter(|exception| exception.ending.is_repair()).count();
     let exceptions = plural(cluster.exceptions.len(), "exception");

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     cover::parts,
     facts::{Cluster, Facts, run_id},
@@ -33,6 +35,8 @@ const STATUSES: [Key; 7] = [
     Key { key: "na", short: "", text: "not applicable" },
 ];
 
+const MISSED: Key = Key { key: "missed", short: "", text: "a run that was due is missing (dotted)" };
+
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::Pairs { pairs: summary(facts) }];
     let rows = requirements(facts);
@@ -42,7 +46,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         blocks.push(Block::paragraph("No run of this period evaluated a requirement of this framework."));
     } else {
         let reads = "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
-                     requirement leaves a gap. A day between two runs was seen by neither: read the run before it and the run after it; where both \
+                     requirement leaves a gap, one that was due and is missing a dotted one. A day between two runs was seen by neither: read the run before it and the run after it; where both \
                      say the same, it may still have been otherwise in between. Days before the first run and after the last were seen by \
                      none. The words below name the runs where they differ. What a run said is in its bundle, \
                      data/evaluation.json; the section \u{201c}Evidence index\u{201d} names each bundle and its log entry.";
@@ -51,7 +55,9 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
             "What a requirement asks is told in our own sentences; the framework's own wording is its publisher's, and \
              decides where the two differ.",
         )));
-        blocks.push(Block::Legend { keys: STATUSES.to_vec() });
+        let any = facts.clusters.iter().any(|cluster| !cluster.all.cadence.missed.is_empty());
+        let keys = STATUSES.into_iter().chain(any.then_some(MISSED)).collect();
+        blocks.push(Block::Legend { keys });
     }
     let mut sections: Vec<(&str, Vec<OperationRow>)> = Vec::new();
     for row in rows {
@@ -132,12 +138,35 @@ fn operated(facts: &Facts<'_>, cluster: &Cluster<'_>, row: &RequirementPeriod) -
             ));
         }
     }
-    let lengths = spans.iter().map(|span| (key(span.status), u64::from(span.last - span.first) + 1));
-    Operated { cluster: facts.several().then(|| cluster.name.to_owned()), strip: strip(lengths), said }
+    let strip = strip(&row.statuses, &missed(cluster));
+    Operated { cluster: facts.several().then(|| cluster.name.to_owned()), strip, said }
 }
 
-fn strip(lengths: impl Iterator<Item = (&'static str, u64)> + Clone) -> Vec<Part> {
-    parts(lengths)
+/// Before which runs a run was due and is missing, as often as it is.
+fn missed(cluster: &Cluster<'_>) -> Vec<usize> {
+    let runs = &cluster.all.runs;
+    let place = |due: DateTime<Utc>| runs.iter().position(|run| run.finished > due).unwrap_or(runs.len());
+    let mut places: Vec<usize> = cluster.all.cadence.missed.iter().map(|missed| place(missed.due)).collect();
+    places.sort_unstable();
+    places
+}
+
+/// Runs in the order of the log, each as wide as another; a missed one keeps its room.
+fn strip(statuses: &[Option<Status>], missed: &[usize]) -> Vec<Part> {
+    let mut lengths: Vec<(&'static str, u64)> = Vec::new();
+    let mut add = |key| match lengths.last_mut() {
+        Some(last) if last.0 == key => last.1 += 1,
+        _ => lengths.push((key, 1)),
+    };
+    let mut missed = missed.iter().peekable();
+    for (at, status) in statuses.iter().enumerate() {
+        while missed.next_if(|place| **place <= at).is_some() {
+            add(MISSED.key);
+        }
+        add(key(*status));
+    }
+    missed.for_each(|_| add(MISSED.key));
+    parts(lengths.into_iter())
 }
 
 /// Successive runs of the same status.
@@ -277,6 +306,17 @@ mod tests {
         let ends: Vec<(RunNumber, RunNumber)> = spans(&statuses).iter().map(|s| (s.first, s.last)).collect();
         assert_eq!(ends, [(0, 1), (2, 2), (3, 3)]);
         assert!(spans(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_missed_run_keeps_its_room_in_the_strip() {
+        let statuses = [Some(Status::Pass), Some(Status::Pass), Some(Status::Fail)];
+        let keys = |missed: &[usize]| -> Vec<(&str, u64)> {
+            strip(&statuses, missed).iter().map(|part| (part.key, part.share)).collect()
+        };
+        assert_eq!(keys(&[]), [("clear", 666), ("exceptions", 334)]);
+        assert_eq!(keys(&[1]), [("clear", 250), ("missed", 250), ("clear", 250), ("exceptions", 250)]);
+        assert_eq!(keys(&[0, 3]), [("missed", 200), ("clear", 400), ("exceptions", 200), ("missed", 200)]);
     }
 
     #[test]
