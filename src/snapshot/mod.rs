@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use assemble::assemble;
-pub use components::component_of;
+pub use components::{SYSTEM, component_of};
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
 pub(crate) use parquet::{
