@@ -1,6 +1,11 @@
 //! `kubeproof diff`: what changed between two moments, and why.
 
-use std::path::{Path, PathBuf};
+mod document;
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::ValueEnum;
@@ -22,7 +27,7 @@ use crate::{
     collect::cluster::Configz,
     drift::{Drift, Part, Selection},
     pipeline::{self, Moment},
-    report,
+    report::{self, Hands, Line, Tone},
 };
 
 /// What changed between two bundles, recorded clusters or folders of manifests, and why
@@ -39,6 +44,7 @@ Examples:
   kubeproof diff october/ november/
   kubeproof diff evidence/clusters/prod-0a1b2c3d/bundles/OLD evidence/clusters/prod-0a1b2c3d/bundles/NEW --key signing.pub
   kubeproof diff --store s3://evidence/prod 2026-07-01 2026-09-30 --key signing.pub
+  kubeproof diff october/ november/ --format pdf --output drift.pdf
   kubeproof diff main/ branch/ --only findings --fail-on-new high --format markdown")]
 pub(super) struct Args {
     /// Bundle, recorded cluster, or manifests, before; with --store a day (2026-07-01)
@@ -51,9 +57,12 @@ pub(super) struct Args {
     /// Cluster in the store: its name, or its folder
     #[arg(long, value_name = "NAME", requires = "store")]
     cluster: Option<String>,
-    /// Form of the result on standard output
+    /// Form of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write the result into a file in place of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Kind of change to show; may be repeated [default: all]
     #[arg(long, value_enum)]
     only: Vec<Only>,
@@ -81,6 +90,10 @@ enum Format {
     Json,
     /// For a comment or a ticket
     Markdown,
+    /// A page that opens from the disk
+    Html,
+    /// A page to read first, then the detail: PDF/A-3a and PDF/UA-1
+    Pdf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,6 +122,10 @@ struct Side<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    if args.format == Format::Pdf && args.output.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::usage("a PDF is no text for a terminal")
+            .hint("name a file: --output drift.pdf, or redirect standard output"));
+    }
     let settings = settings::load(&args.definitions)?;
     let clock = clock()?;
     let keys = key_source::find(&settings, None, true)?.keys;
@@ -119,8 +136,12 @@ pub(super) fn run(args: &Args) -> Outcome {
         Some(url) => reader.days(&StoreArgs::of(url.clone(), args.cluster.clone()), [&args.old, &args.new])?,
     };
     let mut drift = pipeline::diff(&old, &new).map_err(|errors| load_failure(&errors))?;
-    args.selection().apply(&mut drift);
-    print(args.format, &old, &new, &drift)?;
+    // Who changed what is known of the whole, also where only a part of it is asked for.
+    let hands = Hands::of(&drift, [&old.evaluation, &new.evaluation]);
+    let selection = args.selection();
+    selection.apply(&mut drift);
+    let compared = Compared { old: &old, new: &new, drift: &drift, selection: &selection, hands: &hands };
+    write(args, &settings, &compared)?;
     let reached = args.fail_on_new.severity().is_some_and(|least| drift.has_new(least));
     Ok(if reached { Exit::Reached } else { Exit::Done })
 }
@@ -199,17 +220,52 @@ impl Reader<'_> {
     }
 }
 
-fn print(format: Format, old: &Moment, new: &Moment, drift: &Drift) -> Result<(), Failure> {
-    match format {
+/// Two moments and what lies between them.
+struct Compared<'a> {
+    old: &'a Moment,
+    new: &'a Moment,
+    drift: &'a Drift,
+    selection: &'a Selection,
+    hands: &'a Hands,
+}
+
+/// A result, ready to be written.
+enum Form {
+    /// Styled where it is printed.
+    Lines(Vec<Line>),
+    /// As it is.
+    Bytes(Vec<u8>),
+}
+
+fn write(args: &Args, settings: &Settings, compared: &Compared<'_>) -> Result<(), Failure> {
+    match (form(args, settings, compared)?, &args.output) {
+        (Form::Lines(lines), None) => output::lines(&lines),
+        (Form::Bytes(bytes), None) => output::bytes(&bytes),
+        (Form::Lines(lines), Some(file)) => {
+            output::file(file, lines.iter().map(|line| format!("{line}\n")).collect::<String>().as_bytes())
+        }
+        (Form::Bytes(bytes), Some(file)) => output::file(file, &bytes),
+    }
+}
+
+fn form(args: &Args, settings: &Settings, compared: &Compared<'_>) -> Result<Form, Failure> {
+    let Compared { old, new, drift, .. } = compared;
+    Ok(match args.format {
         Format::Json => {
-            output::json(&Document { schema: "kubeproof.dev/diff/v1", old: side(old), new: side(new), drift })
+            let document = Document { schema: "kubeproof.dev/diff/v1", old: side(old), new: side(new), drift };
+            let mut json = serde_json::to_vec_pretty(&document).map_err(Failure::usage)?;
+            json.push(b'\n');
+            Form::Bytes(json)
         }
         Format::Text => {
-            output::text(&format!("{}\n", title(old, new)))?;
-            output::lines(&report::drift_text(drift))
+            let title = Line::default().with(Tone::Plain, title(old, new));
+            Form::Lines(std::iter::once(title).chain(report::drift_text(drift)).collect())
         }
-        Format::Markdown => output::text(&format!("## {}\n\n{}", title(old, new), report::drift_markdown(drift))),
-    }
+        Format::Markdown => {
+            Form::Bytes(format!("## {}\n\n{}", title(old, new), report::drift_markdown(drift)).into_bytes())
+        }
+        Format::Html | Format::Pdf => Form::Bytes(document::document(args, settings, compared)?),
+    })
 }
 
 fn side(moment: &Moment) -> Side<'_> {
