@@ -8,6 +8,9 @@ mod facts;
 mod findings;
 mod objects;
 mod rest;
+mod space;
+#[cfg(test)]
+mod tests;
 
 pub use document::{DriftInput, DriftSide, Origin, Proof, drift_html, drift_pdf};
 pub use facts::Hands;

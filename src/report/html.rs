@@ -1,12 +1,12 @@
 //! `index.html`: a viewer in one file, without anything from elsewhere. A page cannot vouch for itself, and says so.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use minijinja::{Environment, Value, context, value::Serde};
+use minijinja::{Environment, Value, context, escape_formatter, value::Serde};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Input,
+    Input, glyphs,
     view::{Facts, view, words},
 };
 use crate::evaluate::{Finding, Outcome};
@@ -62,6 +62,10 @@ pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
 /// A page of a view's parts, with the look of every page.
 pub(super) fn page((name, text): (&str, &str), said: Value) -> Result<String, HtmlError> {
     let mut environment = Environment::new();
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => escape_formatter(out, state, &glyphs::visible(text).into_owned().into()),
+        _ => escape_formatter(out, state, value),
+    });
     environment.add_template(BLOCKS.0, BLOCKS.1)?;
     environment.add_template(name, text)?;
     let look = context! { style => Value::from_safe_string(STYLE.into()), style_hash => source_hash(STYLE) };

@@ -1,5 +1,7 @@
 //! The comparison as a document, and the command that makes it again.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 
 use super::{Args, Compared, Format};
@@ -33,7 +35,8 @@ pub(super) fn document(args: &Args, settings: &Settings, compared: &Compared<'_>
 /// The command as it would be typed by somebody who was given the same two sides; where evidence was verified, with the
 /// key that it is held against.
 fn again(args: &Args, proved: bool) -> Result<String, Failure> {
-    let mut words = vec!["kubeproof".to_owned(), "diff".to_owned()];
+    let side = |path: &Path| path.to_string_lossy().into_owned();
+    let mut words = vec!["kubeproof".to_owned(), "diff".to_owned(), side(&args.old), side(&args.new)];
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
     if let Some(store) = &args.store {
         flag("--store", store);
@@ -68,7 +71,6 @@ fn again(args: &Args, proved: bool) -> Result<String, Failure> {
     let format = typed(&args.format);
     flag("--format", &format);
     flag("--output", &format!("drift.{format}"));
-    words.extend([args.old.to_string_lossy().into_owned(), args.new.to_string_lossy().into_owned()]);
     shlex::try_join(words.iter().map(String::as_str)).map_err(Failure::usage)
 }
 

@@ -7,46 +7,55 @@ use super::{
 use crate::{
     drift::PermissionChange,
     rbac::{self, Grant},
-    report::view::{Block, Group, Groups, Look, Shape, Text, why, words},
+    report::view::{Block, Group, Groups, Look, Shape, Text, words},
 };
 
-/// Subjects printed.
-const SUBJECTS: usize = 50;
-/// Permissions printed of each.
-const GRANTS: usize = 8;
+/// Permissions printed.
+const ROWS: usize = 80;
+/// Permissions printed of one subject.
+const OF_ONE: usize = 6;
 
 /// A heading and a table, or nothing where no subject is meant.
 pub(super) fn block(facts: &Facts<'_>, changes: &[&PermissionChange], title: &'static str) -> Vec<Block> {
     if changes.is_empty() {
         return Vec::new();
     }
-    let left = changes.len().saturating_sub(SUBJECTS) as u64;
-    let more = || format!("{} more subjects are not printed here: {ALL}", words::number(left));
+    let mut room = ROWS;
+    let mut shown = Vec::new();
+    for change in changes {
+        if room == 0 {
+            break;
+        }
+        let group = group(facts, change, room.min(OF_ONE));
+        room -= group.rows.len();
+        shown.push(group);
+    }
+    let left = (changes.len() - shown.len()) as u64;
+    let more = || format!("{} not printed here: {ALL}", words::count(left, "more subject is", "more subjects are"));
     let groups = Groups {
         shape: Shape::Grants,
         about: format!("{title}, subject by subject"),
         columns: vec!["", "May", "Where", "Through"],
-        groups: changes.iter().take(SUBJECTS).map(|change| group(facts, change)).collect(),
+        groups: shown,
         empty: String::new(),
         more: (left > 0).then(more),
     };
     vec![Block::heading(title), Block::Groups(groups)]
 }
 
-fn group(facts: &Facts<'_>, change: &PermissionChange) -> Group {
+fn group(facts: &Facts<'_>, change: &PermissionChange, room: usize) -> Group {
     let gained = sorted(&change.gained).into_iter().map(|grant| row("+", true, grant));
     let lost = sorted(&change.lost).into_iter().map(|grant| row("−", false, grant));
     let mut rows: Vec<Vec<Text>> = gained.chain(lost).collect();
-    let left = rows.len().saturating_sub(GRANTS) as u64;
-    rows.truncate(GRANTS);
+    let left = rows.len().saturating_sub(room) as u64;
+    rows.truncate(room);
     let more = || format!("and {}: {ALL}", words::count(left, "more permission", "more permissions"));
     let counts = format!(
         "{} gained, {} lost",
         words::number(change.gained.len() as u64),
         words::number(change.lost.len() as u64)
     );
-    let by = facts.why_granted(change);
-    let because = if by.contains(": ") { by } else { why(change.cause).to_owned() };
+    let because = facts.why_granted(change);
     Group {
         head: Text::new()
             .strong(&change.subject)

@@ -76,24 +76,21 @@ pub(super) fn attached(input: &DriftInput<'_>) -> Option<Attached> {
 /// What the document is limited to, in one sentence; `None` where it holds everything.
 pub(super) fn limits(input: &DriftInput<'_>) -> Option<String> {
     let selection = input.selection;
-    let mut said = Vec::new();
-    if !selection.parts.is_empty() {
-        let parts: Vec<&str> = selection.parts.iter().map(|part| part_word(*part)).collect();
-        said.push(format!("{} alone", parts.join(" and ")));
-    }
-    said.extend(selection.severity.map(|least| format!("exceptions from {} on", words::severity(least))));
-    said.extend(
-        selection
-            .namespace
-            .as_ref()
-            .map(|namespace| format!("exceptions, permissions and objects of the namespace {namespace}")),
-    );
-    let last = said.pop()?;
-    let said = if said.is_empty() { last } else { format!("{} and {last}", said.join(", ")) };
-    Some(format!("Filtered: {said}. What else changed is neither listed nor counted here."))
+    let parts: Vec<&str> = selection.parts.iter().map(|part| part_word(*part)).collect();
+    let parts = (!parts.is_empty()).then(|| format!("only {}", parts.join(" and ")));
+    let severity = selection.severity.map(|least| format!("severity {} and above", words::severity(least)));
+    let namespace = selection.namespace.as_ref().map(|namespace| format!("namespace {namespace}"));
+    let said: Vec<String> = parts.into_iter().chain(severity).chain(namespace).collect();
+    let whole = match selection.namespace {
+        Some(_) => " Declarations, rules and lists are the whole cluster's.",
+        None => "",
+    };
+    let said = said.join(", ");
+    (!said.is_empty())
+        .then(|| format!("Filtered: {said}. What else changed is neither listed nor counted here.{whole}"))
 }
 
-pub(super) fn part_word(part: Part) -> &'static str {
+fn part_word(part: Part) -> &'static str {
     match part {
         Part::Findings => "exceptions",
         Part::Permissions => "permissions",
@@ -102,15 +99,17 @@ pub(super) fn part_word(part: Part) -> &'static str {
     }
 }
 
-/// The bundle with its log entry, or the path.
-pub(super) fn origin(side: &DriftSide) -> Text {
+/// The bundle with its log entry, or the path: its end, where only so many columns are there.
+pub(super) fn origin(side: &DriftSide, columns: Option<usize>) -> Text {
     match &side.origin {
         Origin::Bundle { id, index, .. } => {
             let entry = index.map_or_else(String::new, |index| format!(", log entry {}", words::number(index)));
             Text::from("bundle ").code(&id[..id.len().min(12)]).plain(entry)
         }
         Origin::Own(_) => "the bundle that this document lies in".into(),
-        Origin::Unsigned(path) => Text::new().code(path).plain(", not signed"),
+        Origin::Unsigned(path) => {
+            Text::new().code(columns.map_or_else(|| path.clone(), |columns| end(path, columns))).plain(", not signed")
+        }
     }
 }
 
@@ -145,7 +144,9 @@ fn sides(input: &DriftInput<'_>) -> Table {
         ("Cluster", |side| Text::from(side.cluster.clone()).note(dotted(&side.platform))),
         ("Evidence", whole_origin),
         ("Collected", |side| {
-            format!("{} to {} UTC", words::full_time(side.started), side.finished.format("%-d %b %Y %H:%M:%S")).into()
+            let same_day = side.started.date_naive() == side.finished.date_naive();
+            let end = side.finished.format(if same_day { "%H:%M:%S" } else { "%-d %b %Y %H:%M:%S" });
+            format!("{} – {end} UTC", side.started.format("%-d %b %Y %H:%M:%S")).into()
         }),
         ("Seen", |side| {
             let (seen, asked) = side.lists;
@@ -177,11 +178,17 @@ fn sides(input: &DriftInput<'_>) -> Table {
 
 fn whole_origin(side: &DriftSide) -> Text {
     match &side.origin {
-        Origin::Bundle { id, .. } => origin(side).line().code(id),
-        Origin::Own(_) | Origin::Unsigned(_) => origin(side),
+        Origin::Bundle { id, .. } => origin(side, None).line().code(id),
+        Origin::Own(_) | Origin::Unsigned(_) => origin(side, None),
     }
 }
 
 fn proved(side: &DriftSide, said: impl Fn(&super::document::Proof) -> String) -> Text {
     side.proof().map_or_else(|| "–".into(), |proof| Text::new().code(said(proof)))
+}
+
+/// The end of a path tells it from others.
+fn end(path: &str, letters: usize) -> String {
+    let cut = path.chars().count().saturating_sub(letters);
+    if cut == 0 { path.to_owned() } else { format!("…{}", path.chars().skip(cut).collect::<String>()) }
 }

@@ -1,29 +1,32 @@
 //! The first page: two sides, one sentence, four directions with the changes to read first, the seal.
 
 use serde::Serialize;
-use unicode_width::UnicodeWidthChar;
 
 use super::{
     compared,
+    document::DriftSide,
     facts::{Alike, Facts, dotted},
+    space::{self, fit},
 };
 use crate::{
     drift::{Cause, FindingChange, ObjectChange, Part, PermissionChange},
-    report::view::{Look, Section, Text, applied, cause_word, states, words},
+    report::view::{Look, Section, Text, cause_word, states, words},
 };
 
-/// Lines of text that fit beside each other into the upper and into the lower two directions, together.
-const ROOM: usize = 34;
 /// Lines of a direction that are always given.
-const LEAST: usize = 2;
-/// Columns of a line in a direction, and of a line across the page.
-const NARROW: usize = 46;
-const WIDE: usize = 96;
+const LEAST: usize = 1;
+/// Columns of a line in a direction.
+const NARROW: usize = 48;
+/// Columns of a message, of a name, and of what stands below them.
+const MESSAGE: usize = 96;
+const NAME: usize = 56;
+const NOTE: usize = 96;
+/// Subjects named in a direction.
+const SUBJECTS: usize = 2;
 /// Lines of declarations.
 const DECLARED: usize = 3;
-/// Letters of a message, and of a name.
-const MESSAGE: usize = 110;
-const NAME: usize = 64;
+/// Frameworks named of a side.
+const FRAMEWORKS: usize = 5;
 
 /// The first page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +45,8 @@ pub(super) struct Cover {
     pub(super) cards: Vec<Card>,
     /// What is declared or due.
     pub(super) declared: Option<Card>,
+    /// Sections that no direction leads to, by index.
+    pub(super) others: Vec<usize>,
     /// What to compare, and what it shows.
     pub(super) seal: DriftSeal,
 }
@@ -79,6 +84,8 @@ pub(super) struct DriftSeal {
     pub(super) sides: [SealSide; 2],
     /// Fingerprint of the key, in two lines; none where nothing was verified.
     pub(super) key: Vec<String>,
+    /// What judged.
+    pub(super) rules: String,
     /// What the signature shows and does not show.
     pub(super) sentence: Text,
 }
@@ -106,8 +113,7 @@ struct Draft {
 pub(super) fn page(facts: &Facts<'_>, sections: &[Section]) -> Cover {
     let input = facts.input;
     let quiet = facts.is_quiet();
-    let cards = if quiet { Vec::new() } else { cards(facts, sections) };
-    Cover {
+    let mut cover = Cover {
         name: compared::clusters(input),
         about: about(facts),
         dates: [
@@ -118,8 +124,21 @@ pub(super) fn page(facts: &Facts<'_>, sections: &[Section]) -> Cover {
         sentence: if quiet { nothing(facts) } else { sentence(facts) },
         remarks: remarks(facts),
         declared: if quiet { None } else { declared(facts, sections) },
-        cards,
+        cards: Vec::new(),
+        others: Vec::new(),
         seal: seal(facts),
+    };
+    if !quiet {
+        cover.cards = cards(facts, sections, space::left(&cover));
+        let shown = |section: &usize| cover.cards.iter().chain(&cover.declared).any(|card| card.leads_to(*section));
+        cover.others = (0..sections.len()).filter(|section| !shown(section)).collect();
+    }
+    cover
+}
+
+impl Card {
+    fn leads_to(&self, section: usize) -> bool {
+        self.more.as_ref().is_some_and(|more| more.section == section)
     }
 }
 
@@ -147,19 +166,7 @@ fn sentence(facts: &Facts<'_>) -> Text {
         text = exceptions(facts, text);
     }
     if facts.wants(Part::Permissions) {
-        text = match facts.gained.len() as u64 {
-            0 => text.plain("No subject gained permissions. "),
-            n => {
-                let sensitive = facts.gained.iter().filter(|change| change.sensitive).count() as u64;
-                let gained = words::count(n, "subject gained permissions", "subjects gained permissions");
-                let look = if sensitive > 0 { Look::Critical } else { Look::Strong };
-                let text = text.run(look, gained);
-                match sensitive {
-                    0 => text.plain(". "),
-                    n => text.plain(format!(", {} of them powerful ones. ", words::number(n))),
-                }
-            }
-        };
+        text = gained(facts, text);
     }
     if facts.wants(Part::Objects) {
         let counts = [(facts.appeared.len(), "appeared"), (facts.gone.len(), "went"), (facts.changed.len(), "changed")];
@@ -170,16 +177,22 @@ fn sentence(facts: &Facts<'_>) -> Text {
             .collect();
         text = match said.is_empty() {
             true => text.plain("No object changed. "),
-            false => text.plain(format!("Of objects {}. ", said.join(", "))),
+            false => text.plain(format!("Objects: {}. ", said.join(", "))),
         };
     }
     if facts.wants(Part::Rules) && !drift.rules.is_empty() {
         let files = words::count(drift.rules.len() as u64, "rule file differs", "rule files differ");
         text = text.plain(format!("{files}. "));
     }
-    match facts.lists_lost.len() as u64 {
+    let lists = (facts.lists_lost.len(), "list", "lists");
+    let hidden = [lists, (facts.out_of_sight.len(), "exception", "exceptions")];
+    let total: usize = hidden.iter().map(|(n, ..)| n).sum();
+    let said = hidden.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| words::count(*n as u64, one, many));
+    let said = said.collect::<Vec<_>>().join(" and ");
+    match total {
         0 => text,
-        n => text.run(Look::Unseen, format!("{} lost from sight.", words::count(n, "list was", "lists were"))),
+        1 => text.run(Look::Unseen, format!("{said} is out of sight.")),
+        _ => text.run(Look::Unseen, format!("{said} are out of sight.")),
     }
 }
 
@@ -193,7 +206,7 @@ fn exceptions(facts: &Facts<'_>, text: Text) -> Text {
             let severity = words::severity(first.severity);
             let text = text.run(Look::from(first.severity), n);
             match (same == worse.len() as u64, same) {
-                (true, 1) => text.plain(format!(", {severity}")),
+                (true, 1) => text.plain(format!(", a {severity} one")),
                 (true, _) => text.plain(format!(", all {severity}")),
                 (false, _) => text.plain(format!(", {} of them {severity}", words::number(same))),
             }
@@ -204,15 +217,23 @@ fn exceptions(facts: &Facts<'_>, text: Text) -> Text {
         0 => text,
         n => text.plain(format!(" ({} not by the cluster's doing)", words::number(n))),
     };
-    let text = match facts.better.len() as u64 {
-        0 => text.plain(", none gone. "),
-        n => text.plain("; ").run(Look::Good, format!("{} gone", words::number(n))).plain(". "),
-    };
-    match facts.out_of_sight.len() as u64 {
-        0 => text,
-        n => text
-            .run(Look::Unseen, words::count(n, "exception could", "exceptions could"))
-            .plain(" not be looked at again. "),
+    text.plain(match facts.better.len() as u64 {
+        0 => "; none is gone. ".to_owned(),
+        n => format!("; {} gone. ", words::number(n)),
+    })
+}
+
+fn gained(facts: &Facts<'_>, text: Text) -> Text {
+    let sensitive = facts.gained.iter().filter(|change| change.sensitive).count() as u64;
+    let said = |n| words::count(n, "subject gained", "subjects gained");
+    let all = facts.gained.len() as u64;
+    match (all, sensitive) {
+        (0, _) => text.plain("Nobody gained permissions. "),
+        (n, 0) => text.run(Look::Strong, format!("{} permissions. ", said(n))),
+        (n, powerful) if n == powerful => text.run(Look::Critical, format!("{} powerful permissions. ", said(n))),
+        (n, powerful) => text
+            .run(Look::Critical, format!("{} permissions", said(n)))
+            .plain(format!(", {} of them powerful ones. ", words::number(powerful))),
     }
 }
 
@@ -229,14 +250,14 @@ fn remarks(facts: &Facts<'_>) -> Vec<Text> {
     limits.into_iter().chain(cannot).chain(noise).collect()
 }
 
-fn cards(facts: &Facts<'_>, sections: &[Section]) -> Vec<Card> {
+/// The directions, cut to the room that the rest of the page leaves.
+fn cards(facts: &Facts<'_>, sections: &[Section], room: usize) -> Vec<Card> {
     let drafts = [worse(facts), better(facts), appeared(facts), unseen(facts)];
-    let wanted: Vec<usize> =
-        drafts.iter().map(|draft| draft.lines.iter().map(|(line, _)| rows(line, NARROW)).sum()).collect();
+    let wanted: Vec<usize> = drafts.iter().map(Draft::height).collect();
     // Directions stand in pairs: the taller of a pair takes its room, and what one pair leaves the other may use.
     let [upper, lower] = [wanted[0].max(wanted[1]), wanted[2].max(wanted[3])];
-    let half = ROOM / 2;
-    let room = [ROOM - lower.min(half), ROOM - upper.min(half)];
+    let (more, less) = (room * 3 / 5, room * 2 / 5);
+    let room = [room - lower.min(less), room - upper.min(more)];
     drafts.into_iter().enumerate().map(|(i, draft)| cut(draft, room[i / 2], sections)).collect()
 }
 
@@ -245,30 +266,18 @@ fn cut(draft: Draft, room: usize, sections: &[Section]) -> Card {
     let Draft { mut card, lines, section } = draft;
     let (mut used, mut left) = (0, 0);
     for (line, count) in lines {
-        used += rows(&line, NARROW);
+        used += space::of(&line, NARROW);
         if left == 0 && (used <= room || card.lines.len() < LEAST) { card.lines.push(line) } else { left += count }
     }
     card.more = more(left, section, sections);
     card
 }
 
+/// Where the section is, if there is one.
 fn more(left: u64, title: &str, sections: &[Section]) -> Option<More> {
     let section = sections.iter().position(|section| section.title == title)?;
-    (left > 0).then(|| More { text: format!("and {} more", words::number(left)), section })
-}
-
-/// Lines that a text takes in a column; each begins anew at a break, and half a line lies between two texts.
-fn rows(text: &Text, columns: usize) -> usize {
-    let (mut lines, mut width) = (1, 0);
-    for run in &text.0 {
-        if run.look == Look::Break {
-            lines += 1 + width / columns;
-            width = 0;
-        }
-        // What has no glyph stands as its code point.
-        width += run.text.chars().map(|c| if c.is_ascii() { 1 } else { c.width().unwrap_or(0).max(2) }).sum::<usize>();
-    }
-    lines + width / columns
+    let text = if left > 0 { format!("and {} more", words::number(left)) } else { "in detail".into() };
+    Some(More { text, section })
 }
 
 fn draft(title: &'static str, look: Look, section: &'static str) -> Draft {
@@ -277,9 +286,26 @@ fn draft(title: &'static str, look: Look, section: &'static str) -> Draft {
 }
 
 impl Draft {
+    fn height(&self) -> usize {
+        self.lines.iter().map(|(line, _)| space::of(line, NARROW)).sum()
+    }
+
     fn line(mut self, text: Text, count: u64) -> Self {
         self.lines.push((text, count));
         self
+    }
+
+    /// The first subjects by name, the others in one line.
+    fn subjects(self, facts: &Facts<'_>, changes: &[&PermissionChange], look: Look) -> Self {
+        let (named, others) = changes.split_at(changes.len().min(SUBJECTS));
+        let draft = named.iter().fold(self, |draft, change| draft.line(access(facts, change, look), 1));
+        match others.len() as u64 {
+            0 => draft,
+            n => {
+                let said = words::count(n, "more subject like it", "more subjects like them");
+                draft.line(Text::new().run(look, "access ").plain(said), n)
+            }
+        }
     }
 
     /// The numbers of the direction; where there is nothing, says so, or that nobody asked.
@@ -289,6 +315,7 @@ impl Draft {
         self.card.about = said.collect::<Vec<_>>().join(", ");
         self.card.number = if asked { words::number(total) } else { "–".into() };
         if total == 0 {
+            self.card.look = Look::Soft;
             let said = if asked { nothing } else { "Not asked for: the filter leaves it out." };
             self.card.lines.push(Text::new().soft(said));
         }
@@ -306,18 +333,13 @@ fn worse(facts: &Facts<'_>) -> Draft {
         draft("worse", Look::Critical, super::findings::WORSE).counted(&counts, asked, "Nothing got worse.");
     // Who can escalate comes before any finding, and what else was gained after all of them.
     let (powerful, other): (Vec<_>, Vec<_>) = facts.gained.iter().partition(|change| change.sensitive);
-    for change in powerful {
-        draft = draft.line(access(facts, change, Look::Critical), 1);
-    }
+    draft = draft.subjects(facts, &powerful, Look::Critical);
     for alike in Alike::of(&facts.worse) {
         let tag = words::severity(alike.first.severity);
         let text = Text::new().run(Look::from(alike.first.severity), format!("{tag} "));
         draft = draft.line(finding(facts, text, &alike), alike.count);
     }
-    for change in other {
-        draft = draft.line(access(facts, change, Look::Low), 1);
-    }
-    draft
+    draft.subjects(facts, &other, Look::Low)
 }
 
 fn better(facts: &Facts<'_>) -> Draft {
@@ -328,13 +350,10 @@ fn better(facts: &Facts<'_>) -> Draft {
     let asked = facts.wants(Part::Findings) || facts.wants(Part::Permissions);
     let mut draft = draft("better", Look::Good, super::findings::BETTER).counted(&counts, asked, "Nothing got better.");
     for alike in Alike::of(&facts.better) {
-        let text = Text::new().run(Look::Good, "gone ");
+        let text = Text::new().run(Look::Good, format!("{} gone ", words::severity(alike.first.severity)));
         draft = draft.line(finding(facts, text, &alike), alike.count);
     }
-    for change in &facts.lost {
-        draft = draft.line(access(facts, change, Look::Good), 1);
-    }
-    draft
+    draft.subjects(facts, &facts.lost, Look::Good)
 }
 
 fn appeared(facts: &Facts<'_>) -> Draft {
@@ -343,13 +362,13 @@ fn appeared(facts: &Facts<'_>) -> Draft {
     let mut draft =
         draft("appeared", Look::Person, super::objects::APPEARED).counted(&counts, asked, "No object appeared.");
     for change in &facts.appeared {
-        let text = Text::from(format!("{} ", change.resource.kind)).strong(words::clip(&change.resource.path(), NAME));
+        let text = Text::from(format!("{} ", change.resource.kind)).strong(fit(&change.resource.path(), NAME));
         let note = [
             brought(facts.brought(change)),
             facts.owner(&change.resource).to_owned(),
             facts.why(change.cause, &change.resource),
         ];
-        draft = draft.line(text.note(dotted(&note)), 1);
+        draft = draft.line(text.note(fit(&dotted(&note), NOTE)), 1);
     }
     draft
 }
@@ -375,10 +394,10 @@ fn unseen(facts: &Facts<'_>) -> Draft {
         "Nothing: what was seen before was seen again.",
     );
     for sight in &facts.lists_lost {
-        let text = Text::new().strong(words::clip(&sight.resource, NAME)).note(format!(
+        let text = Text::new().strong(fit(&sight.resource, NAME)).note(format!(
             "{} before, {} now",
             sight.before,
-            words::clip(&sight.after, MESSAGE)
+            fit(&sight.after, MESSAGE)
         ));
         draft = draft.line(text, 1);
     }
@@ -392,18 +411,16 @@ fn unseen(facts: &Facts<'_>) -> Draft {
 /// One finding, and how many are like it.
 fn finding(facts: &Facts<'_>, text: Text, alike: &Alike<'_>) -> Text {
     let first = alike.first;
-    let text = text
-        .strong(words::clip(&first.resource.path(), NAME))
-        .plain(format!(" {}", words::clip(&first.message, MESSAGE)));
+    let text = text.strong(fit(&first.resource.path(), NAME)).plain(format!(" {}", fit(&first.message, MESSAGE)));
     let text =
         if alike.count > 1 { text.plain(format!("; {} more like it", words::number(alike.count - 1))) } else { text };
-    text.note(dotted(&[&alike.owner(), &facts.why(first.cause, &first.resource)]))
+    text.note(fit(&dotted(&[&alike.owner(), &facts.why(first.cause, &first.resource)]), NOTE))
 }
 
 fn access(facts: &Facts<'_>, change: &PermissionChange, look: Look) -> Text {
     let word = if change.gained.is_empty() { "access lost " } else { "access " };
-    let text = Text::new().run(look, word).plain(words::clip(&change.summary, MESSAGE));
-    text.note(dotted(&[facts.owner_of_subject(&change.subject), &facts.why_granted(change)]))
+    let text = Text::new().run(look, word).plain(fit(&change.summary, MESSAGE));
+    text.note(fit(&dotted(&[facts.owner_of_subject(&change.subject), &facts.why_granted(change)]), NOTE))
 }
 
 fn declared(facts: &Facts<'_>, sections: &[Section]) -> Option<Card> {
@@ -422,24 +439,18 @@ fn declared(facts: &Facts<'_>, sections: &[Section]) -> Option<Card> {
     let (holding, lapsed): (Vec<_>, Vec<_>) = drift.declarations.iter().partition(|change| change.holds);
     for change in lapsed.into_iter().chain(holding) {
         let look = if change.holds { Look::Person } else { Look::High };
-        let text =
-            Text::new().run(look, format!("{} {} ", words::declaration(&change.kind), words::clip(&change.id, NAME)));
-        let text = text.plain(states(change));
-        let text = if change.applies_to.is_empty() {
-            text
-        } else {
-            text.soft(format!(" · {}", words::clip(&applied(change), MESSAGE)))
-        };
-        draft = draft.line(text.soft(format!(" · {}", cause_word(Cause::Declaration))), 1);
+        let name = fit(&change.id, NAME);
+        let text = Text::new().run(look, format!("{} {name} ", words::declaration(&change.kind)));
+        let text = text.plain(states(change)).plain(super::rest::last_day(facts, change));
+        let about = dotted(&["", &fit(&facts.applied(change), NAME), cause_word(Cause::Declaration)]);
+        draft = draft.line(text.soft(format!("  {about}")), 1);
     }
     for declaration in due {
         draft = draft.line(super::rest::ends(declaration), 1);
     }
-    let (mut card, mut used, mut left) = (draft.card, 0, 0);
-    for (line, count) in draft.lines {
-        used += rows(&line, WIDE);
-        if used <= DECLARED { card.lines.push(line) } else { left += count }
-    }
+    let mut card = draft.card;
+    let left: u64 = draft.lines.iter().skip(DECLARED).map(|(_, count)| count).sum();
+    card.lines.extend(draft.lines.into_iter().take(DECLARED).map(|(line, _)| line));
     card.more = more(left + facts.accepted.len() as u64, draft.section, sections);
     Some(card)
 }
@@ -447,23 +458,30 @@ fn declared(facts: &Facts<'_>, sections: &[Section]) -> Option<Card> {
 fn seal(facts: &Facts<'_>) -> DriftSeal {
     let input = facts.input;
     let halves = |hex: String| vec![words::grouped(&hex[..32]), words::grouped(&hex[32..])];
-    let side = |name: &str, side: &super::document::DriftSide| SealSide {
+    let side = |name: &str, side: &DriftSide| SealSide {
         caption: format!("{name}: {} UTC", words::full_time(side.finished)),
         root: side.proof().map(|proof| halves(proof.evidence_root.hex())).unwrap_or_default(),
-        about: compared::origin(side).note(rules(side)),
+        about: compared::origin(side, Some(NAME)),
     };
     let proof = input.new.proof().or(input.old.proof());
     DriftSeal {
         sides: [side("Before", input.old), side("After", input.new)],
         key: proof.map(|proof| halves(proof.signing_key.hex())).unwrap_or_default(),
+        rules: rules(facts),
         sentence: compared::trust(input),
     }
 }
 
-/// `rules of kubeproof 0.1.0: CIS 2.0.1, PCI 4.0.1`.
-fn rules(side: &super::document::DriftSide) -> String {
-    match side.frameworks.is_empty() {
-        true => format!("rules of kubeproof {}", side.engine),
-        false => format!("rules of kubeproof {}: {}", side.engine, words::some_of(&side.frameworks, 5)),
+/// `Rules of kubeproof 0.1.0: CIS 2.0.1, PCI 4.0.1`, once where both sides have the same.
+fn rules(facts: &Facts<'_>) -> String {
+    let said = |side: &DriftSide| match side.frameworks.is_empty() {
+        true => format!("kubeproof {}, no framework", side.engine),
+        false => format!("kubeproof {}: {}", side.engine, words::some_of(&side.frameworks, FRAMEWORKS)),
+    };
+    let (old, new) = (facts.input.old, facts.input.new);
+    match (old.rules == new.rules, said(old), said(new)) {
+        (true, _, both) => format!("Rules, the same on both sides: {both}."),
+        (false, before, after) if before == after => format!("Rules: {after}; their files differ."),
+        (false, before, after) => format!("Rules before: {before}. After: {after}."),
     }
 }

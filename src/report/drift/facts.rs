@@ -7,11 +7,12 @@ use std::{
 
 use crate::{
     drift::{
-        Cause, ChangeKind, Drift, FindingChange, FindingChangeKind, ObjectChange, Part, PermissionChange, SightChange,
+        Cause, ChangeKind, DeclarationChange, Drift, FindingChange, FindingChangeKind, ObjectChange, Part,
+        PermissionChange, SightChange,
     },
-    evaluate::Evaluation,
+    evaluate::{Evaluation, FindingId},
     rbac::Grant,
-    report::view::{Look, Text, by_whom, cause_word, words},
+    report::view::{Look, Text, applied, by_whom, cause_word, why, words},
     resource::ResourceRef,
 };
 
@@ -22,6 +23,8 @@ use super::document::DriftInput;
 pub struct Hands {
     writers: BTreeMap<String, String>,
     owners: BTreeMap<String, String>,
+    /// Objects of the findings that declarations apply to, by the finding's id.
+    accepted: BTreeMap<String, String>,
 }
 
 impl Hands {
@@ -29,11 +32,16 @@ impl Hands {
     pub fn of(drift: &Drift, sides: [&Evaluation; 2]) -> Self {
         let written = drift.objects.iter().map(|change| (change.resource.to_string(), by_whom(Some(change))));
         let findings = sides.into_iter().flat_map(|side| &side.findings);
+        let ids = drift.declarations.iter().flat_map(|change| &change.applies_to);
+        let ids: BTreeSet<FindingId> = ids.filter_map(|id| id.parse().ok()).collect();
+        let accepted = findings.clone().filter(|finding| ids.contains(&finding.id));
+        let accepted = accepted.map(|finding| (finding.id.to_string(), finding.resource.to_string())).collect();
         let owned: BTreeMap<&str, &str> =
             findings.filter_map(|finding| Some((finding.resource.within()?, finding.owner.as_deref()?))).collect();
         Self {
             writers: written.filter(|(_, by)| !by.is_empty()).collect(),
             owners: owned.into_iter().map(|(namespace, owner)| (namespace.to_owned(), owner.to_owned())).collect(),
+            accepted,
         }
     }
 
@@ -127,13 +135,21 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The same where there is room for a sentence.
+    pub(super) fn because(&self, cause: Cause, resource: &ResourceRef) -> String {
+        match (cause, self.input.hands.writer(&resource.to_string())) {
+            (Cause::Cluster, by) if !by.is_empty() => format!("{}: {by}", cause_word(cause)),
+            _ => why(cause).to_owned(),
+        }
+    }
+
     /// The same of a permission: whoever wrote the binding, else the role.
     pub(super) fn why_granted(&self, change: &PermissionChange) -> String {
         let grants = change.gained.iter().chain(&change.lost);
         let by = grants.flat_map(granting).map(|resource| self.input.hands.writer(&resource).to_owned());
         match (change.cause, by.into_iter().find(|by| !by.is_empty())) {
             (Cause::Cluster, Some(by)) => format!("{}: {by}", cause_word(change.cause)),
-            _ => cause_word(change.cause).to_owned(),
+            _ => why(change.cause).to_owned(),
         }
     }
 
@@ -151,6 +167,14 @@ impl<'a> Facts<'a> {
             }
             _ => "",
         }
+    }
+
+    /// What a declaration applies to, by the names of the objects.
+    pub(super) fn applied(&self, change: &DeclarationChange) -> String {
+        let named = |id: &String| self.input.hands.accepted.get(id).unwrap_or(id).clone();
+        let mut applies_to: Vec<String> = change.applies_to.iter().map(named).collect();
+        applies_to.dedup();
+        if applies_to.is_empty() { String::new() } else { applied(&DeclarationChange { applies_to, ..change.clone() }) }
     }
 
     /// That part of the comparison was asked for.

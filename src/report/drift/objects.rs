@@ -9,18 +9,18 @@ use super::{
 };
 use crate::{
     drift::{Cause, ChangeKind, FieldChange, ObjectChange},
-    report::view::{Block, Group, Groups, Look, Section, Shape, Table, Text, cause_text, why, words},
+    report::view::{Block, Group, Groups, Look, Section, Shape, Table, Text, cause_text, words},
 };
 
 /// Titles, by which the first page finds them.
-pub(super) const APPEARED: &str = "What appeared, and what went";
+pub(super) const APPEARED: &str = "Objects that came and went";
 pub(super) const CHANGED: &str = "Objects that changed";
 
 /// Rows of objects that appeared, and of those that went.
-const ROWS: usize = 120;
-/// Objects printed with their fields.
-const OBJECTS: usize = 100;
-/// Fields of one object.
+const ROWS: usize = 60;
+/// Fields printed.
+const ALL_FIELDS: usize = 120;
+/// Fields printed of one object.
 const FIELDS: usize = 8;
 /// Characters of a value.
 const VALUE: usize = 90;
@@ -63,13 +63,24 @@ pub(super) fn changed(facts: &Facts<'_>) -> Section {
     let mut blocks = Vec::new();
     let changes = &facts.changed;
     if !changes.is_empty() {
-        let left = changes.len().saturating_sub(OBJECTS) as u64;
-        let more = || format!("{} more objects are not printed here: {ALL}", words::number(left));
+        let mut room = ALL_FIELDS;
+        let mut groups = Vec::new();
+        for change in changes {
+            if room == 0 {
+                break;
+            }
+            let group = group(facts, change, room.min(FIELDS));
+            // An object that was made anew may have no other field, and takes its line all the same.
+            room -= group.rows.len().max(1);
+            groups.push(group);
+        }
+        let left = (changes.len() - groups.len()) as u64;
+        let more = || format!("{} not printed here: {ALL}", words::count(left, "more object is", "more objects are"));
         blocks.push(Block::Groups(Groups {
             shape: Shape::Fields,
             about: "Objects that changed, field by field".into(),
             columns: vec!["Field", "Before", "After"],
-            groups: changes.iter().take(OBJECTS).map(|change| group(facts, change)).collect(),
+            groups,
             empty: String::new(),
             more: (left > 0).then(more),
         }));
@@ -77,36 +88,44 @@ pub(super) fn changed(facts: &Facts<'_>) -> Section {
     Section { title: CHANGED.into(), new_page: false, blocks }
 }
 
-fn group(facts: &Facts<'_>, change: &ObjectChange) -> Group {
+fn group(facts: &Facts<'_>, change: &ObjectChange, room: usize) -> Group {
     let text = Text::from(format!("{} ", change.resource.kind)).strong(change.resource.path());
     let anew = if change.change == ChangeKind::Recreated { "made anew: same name, new uid" } else { "" };
-    let by = facts.why(change.cause, &change.resource);
-    let because = if by.contains(": ") { by } else { why(change.cause).to_owned() };
+    let because = facts.because(change.cause, &change.resource);
     let about = dotted(&[anew, &brought(facts.brought(change)), facts.owner(&change.resource), &because]);
-    let left = change.fields.len().saturating_sub(FIELDS) as u64;
+    let left = change.fields.len().saturating_sub(room) as u64;
     let more = || format!("and {}: {ALL}", words::count(left, "more field", "more fields"));
     Group {
         head: text.soft(format!("  {about}")),
-        rows: change.fields.iter().take(FIELDS).map(field).collect(),
+        rows: change.fields.iter().take(room).map(field).collect(),
         more: (left > 0).then(more),
     }
 }
 
 fn field(change: &FieldChange) -> Vec<Text> {
-    let value = |value: &Option<Value>| match (value, change.redacted) {
+    let (before, after) = match (masked(change, &change.before), masked(change, &change.after)) {
+        (Some(class), Some(_)) => (Text::new().soft(class), Text::new().soft("changed")),
+        _ => (value(change, &change.before), value(change, &change.after)),
+    };
+    vec![Text::new().code(&change.path).soft(named(&change.stable)), before, after]
+}
+
+/// `redacted (password)`, of a value that is not shown.
+fn masked<'a>(change: &FieldChange, value: &'a Option<Value>) -> Option<&'a str> {
+    value.as_ref().and_then(Value::as_str).filter(|text| change.redacted && text.starts_with("redacted"))
+}
+
+fn value(change: &FieldChange, value: &Option<Value>) -> Text {
+    match (value, masked(change, value)) {
         (None, _) => Text::new().soft("unset"),
-        (Some(_), true) => Text::new().soft("redacted"),
-        (Some(value), false) => Text::new().code(words::clip(&value.to_string(), VALUE)),
-    };
-    let after = match (&change.after, change.redacted) {
-        (Some(_), true) => Text::new().soft(if change.before.is_some() { "changed, redacted" } else { "redacted" }),
-        _ => value(&change.after),
-    };
-    vec![Text::new().code(&change.path).soft(named(&change.stable)), value(&change.before), after]
+        (Some(_), Some(class)) => Text::new().soft(class),
+        (Some(value), None) => Text::new().code(words::clip(&value.to_string(), VALUE)),
+    }
 }
 
 /// `  name=app`: what the numbers of a pointer mean, by the names of the lists' items.
 fn named(stable: &str) -> String {
-    let names: Vec<&str> = stable.split('[').skip(1).filter_map(|rest| rest.split(']').next()).collect();
+    let items = stable.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let names: Vec<&str> = items.filter(|item| item.contains('=')).collect();
     if names.is_empty() { String::new() } else { format!("  {}", names.join(", ")) }
 }

@@ -1,18 +1,20 @@
 //! What was lost sight of, what people declared, rules, and what is counted and not listed.
 
+use std::collections::BTreeSet;
+
 use super::{
     facts::Facts,
     findings::{self, ALL, word},
     objects,
 };
 use crate::{
-    drift::{Cause, ChangeKind, DeclarationChange},
+    drift::{Cause, ChangeKind, DeclarationChange, Part},
     evaluate::Declaration,
-    report::view::{Block, Look, Section, Shape, Table, Text, applied, cause_text, states, words},
+    report::view::{Block, Look, Section, Shape, Table, Text, cause_text, states, words},
 };
 
 /// Titles, by which the first page finds them.
-pub(super) const SIGHT: &str = "What was lost sight of, or came into sight";
+pub(super) const SIGHT: &str = "Lost sight of, or seen again";
 pub(super) const DECLARED: &str = "Declared or due";
 
 /// Rows of each table.
@@ -57,9 +59,9 @@ pub(super) fn sight(facts: &Facts<'_>) -> Section {
 pub(super) fn declared(facts: &Facts<'_>) -> Section {
     let mut blocks = Vec::new();
     let rows =
-        facts.input.drift.declarations.iter().map(changed).chain(due(facts).map(|declaration| {
-            vec![word("due", Look::High), ends(declaration), cause_text(Cause::Time, ""), Text::new()]
-        }));
+        facts.input.drift.declarations.iter().map(|change| changed(facts, change)).chain(due(facts).map(
+            |declaration| vec![word("due", Look::High), ends(declaration), cause_text(Cause::Time, ""), Text::new()],
+        ));
     let rows: Vec<Vec<Text>> = rows.collect();
     if !rows.is_empty() {
         let table = Table {
@@ -79,18 +81,30 @@ pub(super) fn declared(facts: &Facts<'_>) -> Section {
     Section { title: DECLARED.into(), new_page: false, blocks }
 }
 
-fn changed(change: &DeclarationChange) -> Vec<Text> {
+fn changed(facts: &Facts<'_>, change: &DeclarationChange) -> Vec<Text> {
     let sign = if change.holds { word("began", Look::Person) } else { word("ended", Look::High) };
     let text = Text::new().strong(format!("{} {}", words::declaration(&change.kind), change.id));
     let text = text.plain(format!(": {}", states(change)));
-    let text = if change.applies_to.is_empty() { text } else { text.note(applied(change)) };
+    let text = text.plain(last_day(facts, change)).note(facts.applied(change));
     vec![sign, text, cause_text(Cause::Declaration, ""), Text::new()]
 }
 
-/// Declarations that are about to end. They belong to the exceptions that they accept.
+/// `, last day 2026-11-29` of a declaration that is about to end.
+pub(super) fn last_day(facts: &Facts<'_>, change: &DeclarationChange) -> String {
+    let same = |declaration: &&Declaration| declaration.kind == change.kind && declaration.id == change.id;
+    let soon = change.after.as_deref() == Some(SOON);
+    let until = facts.input.declarations.iter().find(same).and_then(|declaration| declaration.until.as_ref());
+    until.filter(|_| soon).map_or_else(String::new, |day| format!(", last day {day}"))
+}
+
+/// Declarations that are about to end, and are not among the changes. They belong to the exceptions that they accept.
 pub(super) fn due<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a Declaration> {
-    let wanted = facts.wants(crate::drift::Part::Findings);
-    facts.input.declarations.iter().filter(move |declaration| wanted && declaration.state == SOON)
+    let wanted = facts.wants(Part::Findings);
+    let changed: BTreeSet<(&str, &str)> =
+        facts.input.drift.declarations.iter().map(|change| (change.kind.as_str(), change.id.as_str())).collect();
+    facts.input.declarations.iter().filter(move |declaration| {
+        wanted && declaration.state == SOON && !changed.contains(&(declaration.kind.as_str(), declaration.id.as_str()))
+    })
 }
 
 /// `waiver W-7 ends soon: 2026-11-29`.

@@ -168,6 +168,8 @@ pub enum Shape {
     Compared,
     /// Severity or sign, what and where, why and who, owner.
     Drift,
+    /// Severity, exception, check and place.
+    Found,
     /// Field, value before, value after.
     Fields,
     /// Sign, permission, where, through.
