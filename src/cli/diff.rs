@@ -122,10 +122,7 @@ struct Side<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    if args.format == Format::Pdf && args.output.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::usage("a PDF is no text for a terminal")
-            .hint("name a file: --output drift.pdf, or redirect standard output"));
-    }
+    args.fits(io::stdout().is_terminal())?;
     let settings = settings::load(&args.definitions)?;
     let clock = clock()?;
     let keys = key_source::find(&settings, None, true)?.keys;
@@ -147,6 +144,15 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 impl Args {
+    /// A terminal shows no PDF.
+    fn fits(&self, terminal: bool) -> Result<(), Failure> {
+        if terminal && self.format == Format::Pdf && self.output.is_none() {
+            return Err(Failure::usage("a PDF is nothing for a terminal")
+                .hint("name a file with --output drift.pdf, or redirect standard output"));
+        }
+        Ok(())
+    }
+
     fn selection(&self) -> Selection {
         let part = |only: &Only| match only {
             Only::Findings => Part::Findings,
@@ -289,4 +295,45 @@ fn title(old: &Moment, new: &Moment) -> String {
         false => format!("{} and {}", old.cluster(), new.cluster()),
     };
     format!("{clusters}, {} to {}", ended(old), ended(new))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Asked {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn asked(flags: &str) -> Args {
+        Asked::try_parse_from(["diff", "old", "new one"].into_iter().chain(flags.split_whitespace())).unwrap().args
+    }
+
+    #[test]
+    fn a_pdf_is_not_written_to_a_terminal() {
+        let refused = asked("--format pdf").fits(true).unwrap_err();
+        assert!(refused.hint.unwrap().contains("--output"));
+        for (flags, terminal) in [("--format pdf", false), ("--format pdf -o x.pdf", true), ("--format html", true)] {
+            assert!(asked(flags).fits(terminal).is_ok(), "{flags}");
+        }
+    }
+
+    #[test]
+    fn the_command_that_makes_a_document_again_can_be_typed() {
+        let again = |flags: &str, proved| document::again(&asked(flags), proved).unwrap();
+        assert_eq!(again("--format pdf", false), "kubeproof diff old 'new one' --format pdf --output drift.pdf");
+        let flags = "--format html --only findings --only rules --severity high --namespace shop --config k.yaml \
+                     --framework pci-dss -o here.html";
+        let typed = "kubeproof diff old 'new one' --only findings --only rules --severity high --namespace shop --config \
+                     k.yaml --framework pci-dss --key signing.pub --format html --output drift.html";
+        assert_eq!(again(flags, true), typed);
+        let stored = "--store s3://evidence/prod --cluster eu --key k.pub --format pdf";
+        let typed = "kubeproof diff old 'new one' --store s3://evidence/prod --cluster eu --key k.pub --format pdf \
+                     --output drift.pdf";
+        assert_eq!(again(stored, true), typed);
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn document(args: &Args, settings: &Settings, compared: &Compared<'_>
 
 /// The command as it would be typed by somebody who was given the same two sides; where evidence was verified, with the
 /// key that it is held against.
-fn again(args: &Args, proved: bool) -> Result<String, Failure> {
+pub(super) fn again(args: &Args, proved: bool) -> Result<String, Failure> {
     let side = |path: &Path| path.to_string_lossy().into_owned();
     let mut words = vec!["kubeproof".to_owned(), "diff".to_owned(), side(&args.old), side(&args.new)];
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);

@@ -163,7 +163,11 @@ fn sides(input: &DriftInput<'_>) -> Table {
             Text::from(format!("{files}, ")).code(side.rules.short(16))
         }),
         ("Evidence root", |side| proved(side, |proof| proof.evidence_root.hex())),
-        ("Verified with", |side| proved(side, |proof| proof.signing_key.hex())),
+        ("Key", |side| match side.origin {
+            Origin::Own(_) => proved(side, |proof| proof.signing_key.hex()).note("it signs this bundle"),
+            Origin::Bundle { .. } => proved(side, |proof| proof.signing_key.hex()).note("verified with it"),
+            Origin::Unsigned(_) => "–".into(),
+        }),
     ];
     let rows = rows.map(|(name, said)| vec![Text::new().soft(name), said(input.old), said(input.new)]);
     Table {

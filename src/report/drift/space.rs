@@ -3,10 +3,10 @@
 use unicode_width::UnicodeWidthChar as _;
 
 use super::cover::{Card, Cover};
-use crate::report::view::{Look, Text};
+use crate::report::view::{Look, Run, Text};
 
 /// Room of the page below its head, in tenths of a line of a direction's text, without the seal.
-const PAGE: usize = 465;
+const PAGE: usize = 550;
 /// What a pair of directions takes beside its lines, and what lies around the declarations.
 const PAIR: usize = 49;
 const AROUND: usize = 41;
@@ -34,39 +34,50 @@ fn height(card: &Card) -> usize {
 /// Tenths of a line that a text takes in a column, with what lies between it and the next one.
 pub(super) fn of(text: &Text, columns: usize) -> usize {
     let lines = text.0.split(|run| run.look == Look::Break);
-    let lines = lines.map(|runs| runs.iter().map(|run| columns_of(&run.text)).sum::<usize>());
-    lines.map(|width| 1 + width.saturating_sub(1) / columns).sum::<usize>() * 10 + 3
+    lines.map(|runs| lines_of(runs.iter().map(width_of).sum(), columns)).sum::<usize>() * 10 + 3
 }
 
 fn rows(text: &str, columns: usize) -> usize {
-    1 + columns_of(text).saturating_sub(1) / columns
+    lines_of(wide(text), columns)
 }
 
-fn columns_of(text: &str) -> usize {
+fn lines_of(width: usize, columns: usize) -> usize {
+    1 + width.saturating_sub(1) / (columns * 10)
+}
+
+/// What is not plain is heavier.
+fn width_of(run: &Run) -> usize {
+    if matches!(run.look, Look::Plain | Look::Soft) { wide(&run.text) } else { wide(&run.text) * 12 / 10 }
+}
+
+/// Tenths of a column.
+fn wide(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
-/// What has no glyph stands as its code point, and wide letters are wider in this face than two narrow ones.
+/// Tenths of a column that a letter takes; what has no glyph stands as its code point.
 fn width(c: char) -> usize {
     match c {
-        ' '..='~' => 1,
-        c if c.is_alphabetic() => 2 * c.width().unwrap_or(1).max(1),
-        '\u{a0}'..='\u{ff}' | '\u{2010}'..='\u{2027}' | '→' | '−' => 1,
-        _ => 7,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 17,
+        'A'..='Z' => 13,
+        ' '..='~' => 10,
+        c if c.is_alphabetic() => 15 * c.width().unwrap_or(1).max(1),
+        '\u{a0}'..='\u{ff}' | '\u{2010}'..='\u{2027}' | '→' | '−' => 10,
+        _ => 70,
     }
 }
 
 /// As much of a text as fits, and a sign that there is more.
 pub(super) fn fit(text: &str, columns: usize) -> String {
-    if columns_of(text) <= columns {
+    if wide(text) <= columns * 10 {
         return text.to_owned();
     }
-    let mut used = 1;
+    let mut used = width('…');
     let shown: String = text
         .chars()
         .take_while(|c| {
             used += width(*c);
-            used <= columns
+            used <= columns * 10
         })
         .collect();
     format!("{shown}…")
@@ -81,6 +92,7 @@ mod tests {
         assert_eq!(fit("shop/cart", 9), "shop/cart");
         assert_eq!(fit("shop/cart-of-everybody", 9), "shop/car…");
         assert_eq!(fit("服务服务", 9), "服务…");
+        assert_eq!(fit("mmmmmmmmm", 9), "mmmm…");
         assert_eq!(fit("🛒🛒", 9), "🛒…");
     }
 
