@@ -107,6 +107,7 @@ fn row(change: &FindingChange) -> Vec<Text> {
     let text = Text::from(&*change.message);
     let text = match (change.change, change.accepted) {
         (FindingChangeKind::Reopened, _) => text.soft(" (no longer waived or expected)"),
+        (FindingChangeKind::Resolved, true) => text.soft(" (it was waived or expected)"),
         (_, true) => text.soft(" (waived or expected)"),
         (_, false) => text,
     };

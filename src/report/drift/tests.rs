@@ -1,6 +1,6 @@
 //! Documents of invented comparisons: from none to ten thousand changes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     document::view,
@@ -73,6 +73,23 @@ impl Case {
 
     fn view(&self) -> document::DriftView {
         self.with(view)
+    }
+
+    /// What the view says, run by run.
+    fn words(&self) -> String {
+        fn collect(value: &Value, words: &mut String) {
+            match value {
+                Value::Array(items) => items.iter().for_each(|item| collect(item, words)),
+                Value::Object(map) => map.iter().for_each(|(name, item)| match item {
+                    Value::String(text) if name == "text" => words.push_str(text),
+                    item => collect(item, words),
+                }),
+                _ => {}
+            }
+        }
+        let mut words = String::new();
+        collect(&serde_json::to_value(self.view()).unwrap(), &mut words);
+        words
     }
 }
 
@@ -263,7 +280,7 @@ fn the_first_page_stays_one_page_whatever_the_names_are() {
     calm.drift.declarations.clear();
     calm.drift.cannot_compare.clear();
     calm.evaluation.declarations.clear();
-    for case in [Case::of(hostile()), Case::of(calm), Case::of(large()), unsigned] {
+    for case in [Case::of(hostile()), Case::of(calm), unsigned] {
         let pages = case.pages();
         let seal = if case.proved { "The signature shows" } else { "Nothing was verified" };
         expect(&pages[0], &["worse", "better", "appeared", "lost sight of", "What was compared, page", seal]);
@@ -278,7 +295,14 @@ fn ten_thousand_changes_are_counted_and_named_elsewhere() {
     let case = Case::of(large());
     let pages = case.pages();
     assert!(pages.len() < 50, "{} pages", pages.len());
-    expect(&pages[0], &["5,000 new exceptions, 1,668 of them critical; 5,000 gone", "833 more like it", "5,400 worse"]);
+    let first = [
+        "5,000 new exceptions, 1,668 of them critical; 5,000 gone",
+        "833 more like it",
+        "5,400 worse",
+        "The signature",
+    ];
+    expect(&pages[0], &first);
+    expect(&pages[1], &[WORSE]);
     let text = pages.join(" ");
     let left = [
         "4,900 more are not printed here: --format json has all of them.",
@@ -313,9 +337,9 @@ fn every_change_shows_its_cause() {
         for kind in [FindingChangeKind::New, FindingChangeKind::Resolved, FindingChangeKind::LostSight] {
             let mut case = Case::of(empty());
             case.sample.drift.findings = vec![change(&finding(0, "Deployment", "shop", "cart", None), kind, cause)];
-            let pages = case.pages();
-            expect(&pages[1], &[&format!("Deployment shop/cart {said}")]);
-            expect(&pages[0], &[&format!("runs privileged {}", crate::report::view::cause_word(cause))]);
+            let in_detail = format!("Deployment shop/cart {said}");
+            let at_first = format!("runs privileged {}", crate::report::view::cause_word(cause));
+            expect(&case.words(), &[&in_detail, &at_first]);
         }
     }
     let view = Case::of(hostile()).view();
