@@ -1,14 +1,15 @@
 //! `kubeproof diff` for people: what got worse first, then what got better, what changed, what was lost sight of.
 
 mod access;
+mod cards;
 mod compared;
 mod cover;
 mod document;
 mod facts;
 mod findings;
+mod fit;
 mod objects;
 mod rest;
-mod space;
 #[cfg(test)]
 mod tests;
 

@@ -141,7 +141,7 @@ pub(super) fn trust(input: &DriftInput<'_>) -> Text {
 fn sides(input: &DriftInput<'_>) -> Table {
     type Said = fn(&DriftSide) -> Text;
     let rows: [(&str, Said); 9] = [
-        ("Cluster", |side| Text::from(side.cluster.clone()).note(dotted(&side.platform))),
+        ("Cluster", |side| Text::from(side.cluster.clone()).note(platform(side))),
         ("Evidence", whole_origin),
         ("Collected", |side| {
             let same_day = side.started.date_naive() == side.finished.date_naive();
@@ -195,4 +195,9 @@ fn proved(side: &DriftSide, said: impl Fn(&super::document::Proof) -> String) ->
 fn end(path: &str, letters: usize) -> String {
     let cut = path.chars().count().saturating_sub(letters);
     if cut == 0 { path.to_owned() } else { format!("…{}", path.chars().skip(cut).collect::<String>()) }
+}
+
+fn platform(side: &DriftSide) -> String {
+    let version = side.kubernetes.as_ref().map(|version| format!("Kubernetes {version}"));
+    dotted(&[side.platform.as_deref().unwrap_or_default(), version.as_deref().unwrap_or_default()])
 }

@@ -59,8 +59,10 @@ pub struct DriftSide {
     pub origin: Origin,
     /// The cluster's name.
     pub cluster: String,
-    /// Platform and version of Kubernetes, as far as known.
-    pub platform: Vec<String>,
+    /// `kubeadm`, `eks`, ..., as far as known.
+    pub platform: Option<String>,
+    /// Version of Kubernetes, as far as known.
+    pub kubernetes: Option<String>,
     /// First request.
     pub started: DateTime<Utc>,
     /// Last answer.
@@ -116,7 +118,6 @@ impl DriftSide {
         rules: &RuleFiles,
     ) -> Self {
         let cluster = &coverage.cluster;
-        let version = cluster.kubernetes.as_ref().map(|version| format!("Kubernetes {version}"));
         let selected = evaluation.frameworks.iter().filter(|framework| framework.selected);
         let named = |id: &str, version: &str| format!("{} {version}", words::short_framework(id)).trim().to_owned();
         let texts = rules.iter().flat_map(|(name, bytes)| [Digest::of(name).hex(), Digest::of(bytes).hex()]);
@@ -124,7 +125,8 @@ impl DriftSide {
         Self {
             origin,
             cluster: cluster.name.clone(),
-            platform: cluster.platform.clone().into_iter().chain(version).collect(),
+            platform: cluster.platform.clone(),
+            kubernetes: cluster.kubernetes.clone(),
             started: coverage.started,
             finished: coverage.finished,
             engine: evaluation.engine.clone(),

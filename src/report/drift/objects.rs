@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    cover::brought,
+    cards::brought,
     facts::{Facts, dotted},
     findings::{ALL, owner, word},
 };

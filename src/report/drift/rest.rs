@@ -10,7 +10,7 @@ use super::{
 use crate::{
     drift::{Cause, ChangeKind, DeclarationChange, Part},
     evaluate::Declaration,
-    report::view::{Block, Look, Section, Shape, Table, Text, cause_text, states, words},
+    report::view::{Block, Look, Section, Shape, Table, Text, cause_word, states, words},
 };
 
 /// Titles, by which the first page finds them.
@@ -29,7 +29,7 @@ pub(super) fn sight(facts: &Facts<'_>) -> Section {
         let rows = sight.iter().map(|sight| {
             let sign = if sight.is_lost() { word("lost", Look::Unseen) } else { word("seen", Look::Good) };
             let text = Text::new().code(&sight.resource).note(format!("{} before, {} now", sight.before, sight.after));
-            vec![sign, text, cause_text(Cause::Sight, ""), Text::new()]
+            vec![sign, text, cause_word(Cause::Sight).into(), Text::new()]
         });
         let table = Table {
             shape: Shape::Drift,
@@ -58,10 +58,9 @@ pub(super) fn sight(facts: &Facts<'_>) -> Section {
 
 pub(super) fn declared(facts: &Facts<'_>) -> Section {
     let mut blocks = Vec::new();
-    let rows =
-        facts.input.drift.declarations.iter().map(|change| changed(facts, change)).chain(due(facts).map(
-            |declaration| vec![word("due", Look::High), ends(declaration), cause_text(Cause::Time, ""), Text::new()],
-        ));
+    let rows = facts.input.drift.declarations.iter().map(|change| changed(facts, change)).chain(due(facts).map(
+        |declaration| vec![word("due", Look::High), ends(declaration), cause_word(Cause::Time).into(), Text::new()],
+    ));
     let rows: Vec<Vec<Text>> = rows.collect();
     if !rows.is_empty() {
         let table = Table {
@@ -86,7 +85,7 @@ fn changed(facts: &Facts<'_>, change: &DeclarationChange) -> Vec<Text> {
     let text = Text::new().strong(format!("{} {}", words::declaration(&change.kind), change.id));
     let text = text.plain(format!(": {}", states(change)));
     let text = text.plain(last_day(facts, change)).note(facts.applied(change));
-    vec![sign, text, cause_text(Cause::Declaration, ""), Text::new()]
+    vec![sign, text, cause_word(Cause::Declaration).into(), Text::new()]
 }
 
 /// `, last day 2026-11-29` of a declaration that is about to end.
@@ -124,7 +123,7 @@ pub(super) fn rules(facts: &Facts<'_>) -> Section {
                 ChangeKind::Removed => "removed",
                 ChangeKind::Changed | ChangeKind::Recreated => "changed",
             };
-            vec![word(said, Look::Person), Text::new().code(&rule.file), cause_text(Cause::Rules, ""), Text::new()]
+            vec![word(said, Look::Person), Text::new().code(&rule.file), cause_word(Cause::Rules).into(), Text::new()]
         });
         let table = Table {
             shape: Shape::Drift,
