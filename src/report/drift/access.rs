@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Permissions printed.
-const ROWS: usize = 80;
+const ROWS: usize = 60;
 /// Permissions printed of one subject.
 const OF_ONE: usize = 6;
 

@@ -18,10 +18,11 @@ use crate::{
 /// Changes of a direction that the page may have room for, and across it.
 const LINES: usize = 9;
 const ACROSS: usize = 4;
-/// Columns of a message, of a name, and of what stands below them.
+/// Columns of a message, of a name, of what stands below them, and of what stands beside a name across the page.
 const MESSAGE: usize = 96;
 const NAME: usize = 56;
-const NOTE: usize = 90;
+const NOTE: usize = 110;
+const WIDE: usize = 130;
 /// Subjects named in a direction.
 const SUBJECTS: usize = 2;
 
@@ -234,7 +235,7 @@ fn changed(facts: &Facts<'_>) -> Draft {
         let text = Text::from(format!("{} ", change.resource.kind)).strong(fit(&change.resource.path(), NAME));
         let by = facts.why(change.cause, &change.resource);
         let about = dotted(&[&what, &brought(facts.brought(change)), facts.owner(&change.resource), &by]);
-        draft.line(text.soft(format!("  {}", fit(&about, NOTE))), 1)
+        draft.line(text.soft(format!("  {}", fit(&about, WIDE))), 1)
     })
 }
 

@@ -17,7 +17,7 @@ pub(super) const WORSE: &str = "What got worse";
 pub(super) const BETTER: &str = "What got better";
 
 /// Exceptions printed of each direction.
-const ROWS: usize = 100;
+const ROWS: usize = 80;
 /// Exceptions printed of one object.
 const OF_ONE: usize = 24;
 /// Checks counted where rows were left out.

@@ -17,9 +17,9 @@ pub(super) const APPEARED: &str = "Objects that came and went";
 pub(super) const CHANGED: &str = "Objects that changed";
 
 /// Rows of objects that appeared, and of those that went.
-const ROWS: usize = 60;
+const ROWS: usize = 50;
 /// Fields printed.
-const ALL_FIELDS: usize = 120;
+const ALL_FIELDS: usize = 100;
 /// Fields printed of one object.
 const FIELDS: usize = 8;
 /// Characters of a value.

@@ -305,10 +305,10 @@ fn ten_thousand_changes_are_counted_and_named_elsewhere() {
     expect(&pages[1], &[WORSE]);
     let text = pages.join(" ");
     let left = [
-        "4,900 more are not printed here: --format json has all of them.",
+        "4,920 more are not printed here: --format json has all of them.",
         "All of them, counted by check and cause",
         "more subjects are not printed here",
-        "1,607 more rows are not printed here",
+        "1,617 more rows are not printed here",
         "more objects are not printed here",
         "and 4 more fields: --format json",
         "and 14 more permissions: --format json",
