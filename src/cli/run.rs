@@ -246,7 +246,8 @@ impl Session<'_> {
             output::note(&format!("warning: {warning}"));
         }
         let folder = self.store.folder().map(|folder| folder.join("clusters").join(cluster));
-        output::next_steps(self.store.url(), folder.as_deref(), &ran.bundle.id, self.public.as_deref())
+        let compared = ran.drift.baseline.is_some();
+        output::next_steps(self.store.url(), folder.as_deref(), &ran.bundle.id, self.public.as_deref(), compared)
     }
 
     fn exit(&self, collected: &Collected, ran: &Ran) -> Exit {

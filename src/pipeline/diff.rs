@@ -17,6 +17,7 @@ use crate::{
     drift::{Baseline, Drift, Side},
     evaluate::{Evaluation, Rules},
     framework::RuleFiles,
+    report::{DriftSide, Origin, Proof},
     snapshot::{self, Snapshot},
     store::{
         Store, StoreError,
@@ -31,6 +32,10 @@ pub struct Moment {
     pub name: String,
     /// Leaf index, of a bundle.
     pub index: Option<u64>,
+    /// What was verified before it was read, of a bundle.
+    pub proof: Option<Proof>,
+    /// `production`, `staging`, ... as a bundle's statement has it.
+    pub environment: Option<String>,
     /// What was asked and answered.
     pub coverage: Coverage,
     /// The state.
@@ -61,7 +66,16 @@ impl Moment {
         let loaded = Rules::load(rules, frameworks, &coverage.cluster)?;
         let snapshot = snapshot::assemble(objects, &coverage);
         let evaluation = judge(&snapshot, &coverage, &loaded, coverage.finished.date_naive());
-        Ok(Self { name: source.name, index: None, coverage, snapshot, evaluation, rules: loaded.files })
+        Ok(Self {
+            name: source.name,
+            index: None,
+            proof: None,
+            environment: None,
+            coverage,
+            snapshot,
+            evaluation,
+            rules: loaded.files,
+        })
     }
 
     /// A bundle on disk, with the rules and the judgement of its own time; nothing is read before it is proved.
@@ -116,6 +130,15 @@ impl Moment {
     /// Name of the cluster.
     pub fn cluster(&self) -> &str {
         &self.coverage.cluster.name
+    }
+
+    /// What documents say of it.
+    pub fn described(&self) -> DriftSide {
+        let origin = match self.proof {
+            Some(proof) => Origin::Bundle { id: self.name.clone(), index: self.index, proof },
+            None => Origin::Unsigned(self.name.clone()),
+        };
+        DriftSide::of(origin, &self.coverage, &self.snapshot, &self.evaluation, &self.rules)
     }
 
     pub(super) fn side(&self) -> Side<'_> {

@@ -1,5 +1,21 @@
 //! `kubeproof diff` for people: what got worse first, then what got better, what changed, what was lost sight of.
 
+mod access;
+mod cards;
+mod compared;
+mod cover;
+mod document;
+mod facts;
+mod findings;
+mod fit;
+mod objects;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+pub use document::{DriftInput, DriftSide, Origin, Proof, drift_html, drift_pdf};
+pub use facts::Hands;
+
 use super::{
     check::plain,
     terminal::Tone,

@@ -513,7 +513,7 @@ pub fn busy(full: bool) -> Sample {
     sample
 }
 
-fn grant(name: &str, verb: &str, resource: &str, namespace: Option<&str>) -> Grant {
+pub fn grant(name: &str, verb: &str, resource: &str, namespace: Option<&str>) -> Grant {
     Grant {
         subject_kind: "ServiceAccount".into(),
         subject_name: name.into(),
@@ -660,7 +660,7 @@ fn declarations() -> Vec<Declaration> {
     ]
 }
 
-fn change(finding: &Finding, change: FindingChangeKind, cause: Cause) -> FindingChange {
+pub fn change(finding: &Finding, change: FindingChangeKind, cause: Cause) -> FindingChange {
     FindingChange {
         id: finding.id,
         check: finding.check.clone(),
@@ -706,8 +706,8 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
                 FieldChange {
                     path: "/spec/template/spec/containers/0/env/3/value".into(),
                     stable: "spec.template.spec.containers[name=app].env[name=DB_PASSWORD].value".into(),
-                    before: None,
-                    after: None,
+                    before: Some(json!("redacted (password)")),
+                    after: Some(json!("redacted (password)")),
                     redacted: true,
                 },
             ],

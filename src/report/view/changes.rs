@@ -155,15 +155,21 @@ fn cause(facts: &Facts<'_>, change: &FindingChange) -> Text {
     cause_text(change.cause, &detail)
 }
 
-fn cause_text(cause: Cause, detail: &str) -> Text {
-    let text = Text::from(match cause {
+/// A cause in a word or two, for columns.
+pub(in crate::report) fn cause_word(cause: Cause) -> &'static str {
+    match cause {
         Cause::Cluster => "cluster",
         Cause::Rules => "rules",
         Cause::Sight => "not seen",
         Cause::Declaration => "declaration",
         Cause::Time => "time",
         Cause::Scanner => "scanner",
-    });
+    }
+}
+
+/// A cause with who or what it was.
+pub(in crate::report) fn cause_text(cause: Cause, detail: &str) -> Text {
+    let text = Text::from(cause_word(cause));
     let text = if detail.is_empty() { text } else { text.plain(": ").plain(detail) };
     match cause {
         Cause::Cluster | Cause::Sight => text,
