@@ -10,6 +10,7 @@ use super::{
     model::{FrameworkVersion, Run, Unseen},
     names::Names,
     window::Window,
+    writers::{self, Logged},
     written::{DeclarationKey, Written, written},
 };
 use crate::{
@@ -44,6 +45,8 @@ pub(super) struct Facts {
     pub(super) run: Run,
     /// What the auditor needs to prove the run: manifest, envelope and commit, as they were verified.
     pub(super) proof: Proof,
+    /// Who wrote what before the run, as audit logs say.
+    pub(super) logged: Logged,
     pub(super) environment: Option<String>,
     pub(super) cluster_uid: Option<String>,
     pub(super) cluster_name: String,
@@ -177,6 +180,7 @@ impl Facts {
             blind: Blind::of(&run, &coverage, &checks, &findings).map_err(in_words)?,
             run,
             proof,
+            logged: writers::logged(&files),
             environment: predicate.environment,
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,
