@@ -40,9 +40,9 @@ pub struct AuditLog {
     pub broken: u64,
     /// Writes that are kept.
     pub kept: u64,
-    /// Writes that are not kept since there are too many, the oldest of each object first.
+    /// Writes that are not kept: too many of one object, too many in all, or too old.
     pub cut: u64,
-    /// When the last write ended that is not kept: from then on they are complete.
+    /// When the last of those ended that people did and in whose place nothing later of the object is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_until: Option<DateTime<Utc>>,
 }

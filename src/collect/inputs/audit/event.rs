@@ -19,8 +19,8 @@ const MAX_ADDRESSES: usize = 8;
 
 /// The stage in which the answer is known.
 const COMPLETE: &str = "ResponseComplete";
-/// The stage of a request that ended in a crash of the server, with a status as well.
-const PANIC: &str = "Panic";
+/// The others.
+const STAGES: [&str; 3] = ["RequestReceived", "ResponseStarted", "Panic"];
 
 /// One event, as far as it is read: neither what was sent nor what was answered.
 #[derive(Debug, Deserialize)]
@@ -233,9 +233,7 @@ pub(super) fn is_cut(text: &[u8]) -> bool {
 fn walk(text: &[u8], depth: u8, take: &mut dyn FnMut(Event), broken: &mut Broken) {
     let text = undated(text.trim_ascii());
     let error = match serde_json::from_slice::<Event>(text) {
-        Ok(event) if event.stage == COMPLETE || event.stage == PANIC || event.stage.starts_with("Re") => {
-            return take(event);
-        }
+        Ok(event) if event.stage == COMPLETE || STAGES.contains(&&*event.stage) => return take(event),
         Ok(event) => return broken.add(format!("is of the unknown stage '{}'", short(event.stage))),
         Err(error) => error,
     };

@@ -23,13 +23,27 @@ struct Share {
     of_object: BTreeMap<Target, BTreeSet<Key>>,
 }
 
+impl Share {
+    fn remove(&mut self, key: &Key) -> Option<Written> {
+        let written = self.writes.remove(key)?;
+        let target = target(&written);
+        if let Some(own) = self.of_object.get_mut(&target) {
+            own.remove(key);
+            if own.is_empty() {
+                self.of_object.remove(&target);
+            }
+        }
+        Some(written)
+    }
+}
+
 /// The writes that are kept while files are read.
 #[derive(Default)]
 pub(super) struct Kept {
     shares: [Share; 2],
     /// Writes that were dropped again.
     pub(super) cut: u64,
-    /// When the last of them ended.
+    /// When the last one ended that people did and of whose object none is kept in its place.
     pub(super) cut_until: Option<DateTime<Utc>>,
 }
 
@@ -43,29 +57,25 @@ impl Kept {
         if !own.insert(key.clone()) {
             return;
         }
-        let oldest = (own.len() > MAX_OF_OBJECT[of]).then(|| own.first().cloned()).flatten();
+        let oldest_of_object = (own.len() > MAX_OF_OBJECT[of]).then(|| own.first().cloned()).flatten();
         share.writes.insert(key, written);
-        let oldest = oldest.or_else(|| {
-            let too_many = share.writes.len() > MAX[of];
-            too_many.then(|| share.writes.first_key_value().map(|(key, _)| key.clone())).flatten()
-        });
-        if let Some(oldest) = oldest {
-            self.drop(of, &oldest);
+        if let Some(oldest) = oldest_of_object {
+            share.remove(&oldest);
+            self.cut += 1;
+        } else if share.writes.len() > MAX[of]
+            && let Some(oldest) = share.writes.first_key_value().map(|(key, _)| key.clone())
+            && let Some(oldest) = share.remove(&oldest)
+        {
+            self.leave_out(&oldest);
         }
     }
 
-    fn drop(&mut self, of: usize, key: &Key) {
-        let share = &mut self.shares[of];
-        let Some(written) = share.writes.remove(key) else { return };
-        let target = target(&written);
-        if let Some(own) = share.of_object.get_mut(&target) {
-            own.remove(key);
-            if own.is_empty() {
-                share.of_object.remove(&target);
-            }
-        }
+    /// Counts a write that is not kept at all.
+    pub(super) fn leave_out(&mut self, written: &Written) {
         self.cut += 1;
-        self.cut_until = self.cut_until.max(Some(key.0));
+        if !written.write.is_system() {
+            self.cut_until = self.cut_until.max(Some(written.write.time));
+        }
     }
 
     /// All that is kept, the latest first.

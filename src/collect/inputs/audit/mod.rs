@@ -160,11 +160,15 @@ impl<'a> Reading<'a> {
         let Some(time) = event.time() else { return };
         self.span = Some(self.span.map_or((time, time), |(from, to)| (from.min(time), to.max(time))));
         let wanted = &self.context.wanted;
-        if wanted.until < time || time < wanted.until - MAX_AGE {
+        if wanted.until < time {
             return;
         }
         let written = event.written().filter(|written| wanted.resources.contains(&written.write.resource_id()));
-        written.into_iter().for_each(|written| self.kept.add(written));
+        match written {
+            Some(old) if time < wanted.until - MAX_AGE => self.kept.leave_out(&old),
+            Some(written) => self.kept.add(written),
+            None => {}
+        }
     }
 
     /// Remembers who of the cluster's own components asked.

@@ -142,7 +142,12 @@ fn what_changed_nothing_of_an_object_is_left_out() {
     ];
     let read = read_lines(&lines);
     assert_eq!(writes(&read), [""; 0]);
-    assert_eq!((log(&read).events, log(&read).kept, read.errors), (11, 0, vec![]));
+    let said = log(&read);
+    assert_eq!((said.events, said.kept, read.errors), (11, 0, vec![]));
+    // The last one is a write like any other, and too old to keep: what it was is known to nobody.
+    assert_eq!((said.cut, said.complete_from()), (1, at("2026-10-01T06:00:01Z")));
+    let gap = said.gap(at("2026-10-01T06:00:00Z"), at("2026-11-23T06:00:00Z")).unwrap();
+    assert!(gap.starts_with("the audit log begins at 2026-10-01T06:00:01Z"), "{gap}");
 }
 
 #[test]
@@ -292,8 +297,8 @@ fn too_many_writes_are_cut_from_the_oldest_and_counted() {
     let lines: Vec<String> = (0..25).map(|n| event(&format!("id-{n:02}"), minute(n))).collect();
     let read = read_lines(&lines);
     let said = log(&read);
-    assert_eq!((said.kept, said.cut, said.cut_until), (20, 5, Some(at("2026-11-22T00:04:00Z"))));
-    assert_eq!(said.complete_from(), at("2026-11-22T00:04:00Z"));
+    // What is kept of the object is later: nothing is unknown but who wrote before that.
+    assert_eq!((said.kept, said.cut, said.cut_until), (20, 5, None));
     let mut reversed = lines.clone();
     reversed.reverse();
     let digests = |read: &Collected| read.objects.iter().map(|object| object.digest).collect::<Vec<_>>();
@@ -303,4 +308,55 @@ fn too_many_writes_are_cut_from_the_oldest_and_counted() {
     let mixed: Vec<String> =
         (0..10).map(|n| event(&format!("k-{n}"), kubelet(n))).chain([event("1", json!({}))]).collect();
     assert_eq!(log(&read_lines(&mixed)).kept, 4, "three of the kubelet's, and alice's");
+}
+
+#[test]
+fn more_than_fits_in_all_is_a_gap_and_components_take_no_room_of_people() {
+    let name = |n: usize| object(json!({"name": format!("cart-{n}")}));
+    let minute = |n: usize| format!("2026-11-22T{:02}:{:02}:{:02}.000000Z", n / 3600, n / 60 % 60, n % 60);
+    let lines = |count: usize, user: &str| -> Vec<String> {
+        let one = |n: usize| {
+            let mut more = name(n);
+            more["stageTimestamp"] = minute(n).into();
+            more["user"] = json!({"username": user});
+            event(&format!("{user}-{n:05}"), more)
+        };
+        (0..count).map(one).collect()
+    };
+    let people = read_lines(&lines(20_002, "alice"));
+    let said = log(&people);
+    assert_eq!((said.kept, said.cut, said.cut_until), (20_000, 2, Some(at("2026-11-22T00:00:01Z"))));
+    let gap = said.gap(at("2026-11-22T00:00:00Z"), at("2026-11-22T06:00:00Z")).unwrap();
+    assert!(gap.contains("of the audit log 2 writes up to 2026-11-22T00:00:01Z are not kept"), "{gap}");
+    assert_eq!(said.gap(at("2026-11-22T00:00:01Z"), at("2026-11-22T06:00:00Z")), None);
+    let mixed: Vec<String> = [lines(5_001, "system:node:n1"), lines(1, "alice")].concat();
+    let said = log(&read_lines(&mixed));
+    assert_eq!((said.kept, said.cut, said.cut_until), (5_001, 1, None));
+}
+
+#[test]
+fn users_of_every_provider_stay_as_they_are() {
+    let users = [
+        "alice@example.com",
+        "kubernetes-admin",
+        "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_AdministratorAccess_0a1b2c3d4e5f6a7b/alice@example.com",
+        "aws-node:i-0f1e2d3c4b5a69788",
+        "3f2b8f0e-6a52-4f0b-9b1d-0c6f7e5d4a3b",
+        "https://login.example.com/realms/ops#f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+        "oidc:00u1a2b3c4d5e6f7g8h9",
+        "system:serviceaccount:argocd:argocd-application-controller",
+        "CN=Müller, O=Ops",
+    ];
+    let lines: Vec<String> =
+        users.iter().enumerate().map(|(n, user)| event(&format!("{n}"), json!({"user": {"username": user}}))).collect();
+    let read = read_lines(&lines);
+    let mut kept: Vec<String> =
+        trails(&read.objects).flat_map(|(_, trail)| trail.writes).map(|write| write.user).collect();
+    kept.sort();
+    let mut users = users.map(str::to_owned);
+    users.sort();
+    assert_eq!(kept, users);
+    // A credential where a name should be is one all the same.
+    let leaked = read_lines(&[event("1", json!({"user": {"username": "https://u:hunter2@example.com"}}))]);
+    assert!(!leaked.objects.iter().any(|object| object.json.contains("hunter2")));
 }
