@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     collect::{Coverage, inputs::audit},
     digest::Digest,
-    snapshot::{AuditLog, AuditWrite, Manager, Object},
+    snapshot::{AuditLog, AuditWrite, Manager, Object, is_system_user},
 };
 
 /// Writers named for one change.
@@ -64,6 +64,14 @@ impl ChangedBy {
     pub fn time(&self) -> DateTime<Utc> {
         match self {
             Self::ManagedFields { time, .. } | Self::AuditLog { time, .. } => *time,
+        }
+    }
+
+    /// A component of the cluster wrote, as they do after every change of somebody else.
+    pub fn is_system(&self) -> bool {
+        match self {
+            Self::ManagedFields { manager, .. } => CONTROLLERS.contains(&manager.as_str()),
+            Self::AuditLog { user, acting_as, .. } => acting_as.is_none() && is_system_user(user),
         }
     }
 
@@ -171,7 +179,7 @@ impl Writers {
             meanwhile: write.time <= self.old.1 || self.new.0 <= write.time,
             trail: *trail,
         };
-        (write.is_system(), Reverse(write.time), by)
+        (by.is_system(), Reverse(write.time), by)
     }
 
     /// Entries that the object did not have before. One without a time may be of any time.
@@ -181,7 +189,7 @@ impl Writers {
         found.0.extend(managers.filter_map(|Manager { manager, operation, time }| {
             let time = time.filter(|time| self.is_between(*time))?;
             let by = ChangedBy::ManagedFields { manager: manager.clone(), operation: operation.clone(), time };
-            Some((CONTROLLERS.contains(&manager.as_str()), Reverse(time), by))
+            Some((by.is_system(), Reverse(time), by))
         }));
     }
 }

@@ -111,10 +111,14 @@ impl AuditWrite {
         if self.group.is_empty() { self.resource.clone() } else { format!("{}.{}", self.resource, self.group) }
     }
 
-    /// Kubernetes' own components, which write all day.
+    /// One of Kubernetes' own components, which write all day, did it in its own name.
     pub fn is_system(&self) -> bool {
-        const OWN: [&str; 4] =
-            ["system:node:", "system:kube-", "system:apiserver", "system:serviceaccount:kube-system:"];
-        self.acting_as.is_none() && OWN.iter().any(|prefix| self.user.starts_with(prefix))
+        self.acting_as.is_none() && is_system_user(&self.user)
     }
+}
+
+/// A user that is one of Kubernetes' own components.
+pub fn is_system_user(user: &str) -> bool {
+    const OWN: [&str; 4] = ["system:node:", "system:kube-", "system:apiserver", "system:serviceaccount:kube-system:"];
+    OWN.iter().any(|prefix| user.starts_with(prefix))
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub use assemble::assemble;
-pub use audit::{AUDIT_TRAIL, AuditLog, AuditTrail, AuditWrite};
+pub use audit::{AUDIT_TRAIL, AuditLog, AuditTrail, AuditWrite, is_system_user};
 pub use components::component_of;
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;

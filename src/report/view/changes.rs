@@ -159,7 +159,7 @@ fn named(change: &FindingChange) -> Text {
 
 fn cause(facts: &Facts<'_>, change: &FindingChange) -> Text {
     let detail = match change.cause {
-        Cause::Cluster => by_whom(facts.change_of(&change.resource.to_string())),
+        Cause::Cluster => last_writer(facts, &change.resource.to_string()),
         _ => String::new(),
     };
     cause_text(change.cause, &detail)
@@ -212,10 +212,19 @@ pub(in crate::report) fn by_whom(change: Option<&ObjectChange>) -> String {
     change.map_or_else(String::new, |change| writers(&change.changed_by, change.more_writes))
 }
 
-/// `alice (patch, audit log), 22 Nov 14:12; helm, 22 Nov 14:11; and 2 more writes`.
+/// Who wrote last to what a finding is about; empty where nobody knows.
+pub(super) fn last_writer(facts: &Facts<'_>, resource: &str) -> String {
+    let change = facts.change_of(resource);
+    change.and_then(|change| change.changed_by.first()).map_or_else(String::new, writer)
+}
+
+/// `alice (patch, audit log), 22 Nov 14:12; helm, 22 Nov 14:11; and 2 more writes`. Components of the cluster are named
+/// where nobody else wrote.
 pub(in crate::report) fn writers(all: &[ChangedBy], more: u64) -> String {
-    let mut words: Vec<String> = all.iter().take(WRITERS).map(writer).collect();
-    let more = more + all.len().saturating_sub(WRITERS) as u64;
+    let people = all.iter().take_while(|by| !by.is_system()).count();
+    let telling = if people > 0 { people } else { all.len() };
+    let mut words: Vec<String> = all.iter().take(telling.min(WRITERS)).map(writer).collect();
+    let more = more + telling.saturating_sub(WRITERS) as u64;
     if more > 0 {
         words.push(format!("and {}", words::count(more, "more write", "more writes")));
     }

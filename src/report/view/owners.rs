@@ -114,9 +114,7 @@ fn place(finding: &Finding) -> String {
 fn age(facts: &Facts<'_>, group: &Group<'_>) -> String {
     let Some(since) = facts.since() else { return String::new() };
     let total = group.findings.len();
-    let change = facts.change_of(&group.first(facts).resource.to_string());
-    let by =
-        change.map_or_else(String::new, |change| changes::writers(change.changed_by.get(..1).unwrap_or_default(), 0));
+    let by = changes::last_writer(facts, &group.first(facts).resource.to_string());
     match group.new {
         0 => format!("Already there on {since}."),
         new if new < total => format!("{new} of {total} new since {since}."),
