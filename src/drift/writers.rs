@@ -113,7 +113,7 @@ impl Writers {
     pub(super) fn new(old: &Coverage, new: &Coverage, objects: &[Object]) -> Self {
         let taken = |coverage: &Coverage| (coverage.started, coverage.finished);
         let mut writers = Self { writes: BTreeMap::new(), log: None, old: taken(old), new: taken(new) };
-        for (object, trail) in audit::trails(objects) {
+        for (object, trail) in audit::believed(new, objects) {
             writers.log = writers.log.or(trail.log);
             for write in trail.writes {
                 if !writers.is_between(write.time) {

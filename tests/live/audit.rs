@@ -199,6 +199,11 @@ async fn every_change_has_the_name_of_who_made_it() {
     assert!(recorded.contains("\"carol\"") && !recorded.contains("requestObject"));
     assert!(trail.starts_with("sha256:"), "{trail}");
 
+    // Bundles bring what their runs read.
+    let (old, new) = (first.to_str().unwrap(), second.to_str().unwrap());
+    let signed: Value =
+        serde_json::from_str(&user.run(&["diff", old, new, "--format", "json"]).expect(0).stdout).unwrap();
+    assert_named(&signed["drift"], &made);
     let diff = |more: &[&str]| user.run(&[&["diff", "old", "new"], more].concat());
     let from_log: Value =
         serde_json::from_str(&diff(&["--audit-log", "inputs/audit", "--format", "json"]).expect(0).stdout).unwrap();
@@ -210,4 +215,56 @@ async fn every_change_has_the_name_of_who_made_it() {
     let without = diff(&["--namespace", PLAIN, "--format", "json"]).expect(0).stdout;
     assert!(!without.contains("audit-log"), "nobody is named without a log");
     cluster.stop();
+}
+
+/// A line that an API server could have logged of the recorded cluster.
+fn line(user: &str, verb: &str, time: &str) -> String {
+    json!({"kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "auditID": time, "stage": "ResponseComplete",
+        "verb": verb, "user": {"username": user}, "responseStatus": {"code": 200},
+        "objectRef": {"resource": "deployments", "namespace": "shop", "name": "cart", "apiGroup": "apps", "apiVersion": "v1"},
+        "requestReceivedTimestamp": time, "stageTimestamp": time})
+    .to_string()
+}
+
+#[test]
+fn a_log_that_does_not_reach_or_is_of_another_cluster_is_a_gap() {
+    let examples = |day: &str| format!("{}/examples/shop-2026-{day}", env!("CARGO_MANIFEST_DIR"));
+    let (old, new) = (examples("10-26"), examples("11-23"));
+    let user = Workspace::new();
+    let run = |store: &str, more: &[&str]| {
+        let from = ["run", "--from", &old, "--store", store];
+        user.run(&from).expect(0);
+        user.run(&[&["run", "--from", &new, "--store", store, "--inputs", "inputs"], more].concat())
+    };
+    let late = [line("alice", "patch", "2026-11-20T10:00:00Z"), line("bob", "get", "2026-11-23T05:50:00Z")].join("\n");
+    user.write("inputs/audit/audit.log", &late);
+    let ended = run("late", &[]).expect(5);
+    let clusters = super::workspace::entries(&user.path("late/clusters"));
+    let bundles = super::workspace::entries(&clusters[0].join("bundles"));
+    let drifts: Vec<Value> = bundles.iter().map(|bundle| read_json(&bundle.join("data/drift.json"))).collect();
+    let drift = drifts.iter().find(|drift| drift["baseline"] != Value::Null).unwrap();
+    let gap = "the audit log begins at 2026-11-20T10:00:00Z, the changes are between 2026-10-26T06:00:00Z and \
+               2026-11-23T06:00:00Z";
+    assert_eq!(drift["audit"]["gap"], gap, "{ended:?}");
+    assert_eq!(logged(change(drift, "shop", "Deployment/cart")), ["alice patch"], "what it does say is said");
+    let reasons: Vec<Value> = bundles
+        .iter()
+        .flat_map(|bundle| read_json(&bundle.join("data/coverage.json"))["lists"].as_array().unwrap().clone())
+        .filter(|list| list["resource"] == "audittrails")
+        .collect();
+    assert_eq!(reasons[0]["outcome"], json!({"is": "failed", "reason": gap}));
+    let declared = "apiVersion: kubeproof.dev/v1\nexpectedGaps:\n  - {id: G-1, resource: audittrails.kubeproof.dev, scope: '*', reason: new, until: 2027-01-01}\n";
+    user.write("kubeproof.yaml", declared);
+    run("declared", &["--config", "kubeproof.yaml"]).expect(0);
+
+    user.write(
+        "inputs/audit/audit.log",
+        &format!("{}\n{late}", line("system:node:elsewhere-1", "get", "2026-10-01T10:00:00Z")),
+    );
+    let other = run("other", &[]).expect(5);
+    let said = format!("{}{}", other.stdout, other.stderr);
+    assert!(said.contains("audit.log: is of another cluster: this cluster has no node 'elsewhere-1'"), "{said}");
+    let named = user.run(&["diff", &old, &new, "--audit-log", "inputs/audit", "--format", "json"]).expect(0);
+    assert!(!named.stdout.contains("audit-log") && named.stderr.contains("of another cluster"), "{}", named.stderr);
+    user.run(&["diff", &old, &new, "--audit-log", "nowhere"]).expect(2).says("nowhere: no such file or folder");
 }

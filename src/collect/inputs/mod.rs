@@ -76,7 +76,7 @@ pub fn add_node_reports(collected: &mut Collected, folder: &Path, sealer: &Seale
 
 /// Reads audit logs and folders of them, and adds them to a collection that has no inputs beside it.
 pub fn add_audit_logs(collected: &mut Collected, paths: &[PathBuf], sealer: &Sealer, now: DateTime<Utc>) {
-    let read = with_context(collected, sealer, now, |context| audit::read_all(paths, "--audit-log", context));
+    let read = with_context(collected, sealer, now, |context| audit::read_all(paths, audit::FLAG, context));
     merge(collected, read);
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    collect::Coverage,
+    collect::{Coverage, ListRecord},
     evaluate::samples,
     snapshot::{AuditTrail, Sealer, Tokens},
 };
@@ -42,13 +42,21 @@ fn write(id: &str, user: &str, verb: &str, name: Option<&str>, time: DateTime<Ut
     }
 }
 
+/// The record of the trails that were asked for so.
+fn record(request: &str) -> ListRecord {
+    let known = samples::coverage(&[]).lists.remove(0);
+    ListRecord { group: "kubeproof.dev".into(), resource: "audittrails".into(), request: request.into(), ..known }
+}
+
 /// Between a snapshot taken from 6:00 to 6:10 and one from 8:00 to 8:10.
 fn writers(namespace: &str, writes: Vec<AuditWrite>) -> Writers {
     let coverage = |hour| Coverage { started: at(hour, 0), finished: at(hour, 10), ..samples::coverage(&[]) };
     let trail = AuditTrail { log: None, writes };
     let object = json!({"apiVersion": "kubeproof.dev/v1", "kind": "AuditTrail",
         "metadata": {"name": "writes", "namespace": namespace}, "spec": trail});
-    Writers::new(&coverage(6), &coverage(8), &[sealed(&object, audit::RESOURCE)])
+    let mut new = coverage(8);
+    new.lists.push(record("inputs/audit"));
+    Writers::new(&coverage(6), &new, &[sealed(&object, audit::RESOURCE)])
 }
 
 /// `alice patch`, with what is said of doubt.
@@ -133,6 +141,18 @@ fn requests_that_name_no_object_count_only_where_they_can() {
     let generated = config("cart-x7k2p", "u", &json!({"generateName": "cart-"}));
     assert_eq!(named(&made, None, Some(&generated)), ["alice create unnamed"]);
     assert_eq!(named(&made, None, Some(&new)), [""; 0], "whoever chose its name said it");
+}
+
+#[test]
+fn a_manifest_that_claims_to_be_a_log_names_nobody() {
+    let spec = AuditTrail { log: None, writes: vec![write("1", "eve", "patch", Some("cart"), at(7, 0))] };
+    let object = json!({"apiVersion": "kubeproof.dev/v1", "kind": "AuditTrail", "metadata": {"name": "writes", "namespace": "shop"},
+        "spec": spec});
+    let mut coverage = Coverage { started: at(8, 0), finished: at(8, 10), ..samples::coverage(&[]) };
+    coverage.lists.push(record("deploy/"));
+    let forged = Writers::new(&samples::coverage(&[]), &coverage, &[sealed(&object, audit::RESOURCE)]);
+    let cart = config("cart", "u", &json!({}));
+    assert_eq!(named(&forged, Some(&cart), Some(&cart)), [""; 0]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub fn drift_text(drift: &Drift) -> Vec<Line> {
     if lines.is_empty() {
         lines.push(Line::default().with(Tone::Good, NOTHING));
     }
-    lines.extend(notes(drift).map(|text| Line::default().with(Tone::Soft, text)));
+    let notes = notes(drift).flat_map(|text| wrapped(&text, WIDTH));
+    lines.extend(notes.map(|text| Line::default().with(Tone::Soft, text)));
     lines.into_iter().map(Line::fit).collect()
 }

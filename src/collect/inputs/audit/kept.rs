@@ -78,6 +78,13 @@ impl Kept {
         }
     }
 
+    /// Takes in what another log holds.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.cut += other.cut;
+        self.cut_until = self.cut_until.max(other.cut_until);
+        other.shares.into_iter().flat_map(|share| share.writes.into_values()).for_each(|written| self.add(written));
+    }
+
     /// All that is kept, the latest first.
     pub(super) fn into_writes(self) -> Vec<Written> {
         let [people, system] = self.shares;

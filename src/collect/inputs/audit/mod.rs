@@ -6,6 +6,7 @@
 mod event;
 mod kept;
 mod lines;
+mod log;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use walkdir::WalkDir;
 
@@ -24,19 +25,19 @@ use crate::{
     config::API_VERSION,
     snapshot::{AUDIT_TRAIL, AuditLog, AuditTrail, Object},
 };
-use event::{Event, User};
 use kept::Kept;
+use log::{Log, Span};
 
 /// Plural name of AuditTrail objects, with the group.
 pub const RESOURCE: &str = "audittrails.kubeproof.dev";
+/// What the record of a folder among the inputs says was asked for, and of logs that a flag names.
+const REQUEST: &str = "inputs/audit";
+/// Likewise.
+pub(super) const FLAG: &str = "--audit-log";
 /// Name of every AuditTrail: there is one in a namespace.
 const NAME: &str = "writes";
-/// Older writes say nothing of a change between two runs, of which monthly ones are the rarest.
-const MAX_AGE: TimeDelta = TimeDelta::days(35);
 /// Folders below folders beyond this are somebody's mistake.
 const MAX_DEPTH: usize = 32;
-/// Service accounts and nodes by which a log is recognised as the cluster's.
-const MAX_KNOWN: usize = 1_000;
 
 /// What audit logs are recognised by, and what is kept of them.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ impl Wanted {
 
 /// Reads every log in `folder`.
 pub(super) fn read(folder: &Path, context: &Context<'_>) -> Read {
-    read_all(&[folder.to_path_buf()], "inputs/audit", context)
+    read_all(&[folder.to_path_buf()], REQUEST, context)
 }
 
 /// Reads logs and folders of logs; `request` is how the record calls them.
@@ -113,13 +114,12 @@ struct Reading<'a> {
     context: &'a Context<'a>,
     kept: Kept,
     errors: Vec<InputError>,
+    /// Why a file counts for nothing, or not as a whole.
+    failed: Option<String>,
     files: u64,
     events: u64,
     broken: u64,
-    span: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// uids of service accounts of kube-system, by name.
-    accounts: BTreeMap<String, String>,
-    nodes: BTreeSet<String>,
+    span: Option<Span>,
 }
 
 impl<'a> Reading<'a> {
@@ -128,21 +128,27 @@ impl<'a> Reading<'a> {
             context,
             kept: Kept::default(),
             errors: Vec::new(),
+            failed: None,
             files: 0,
             events: 0,
             broken: 0,
             span: None,
-            accounts: BTreeMap::new(),
-            nodes: BTreeSet::new(),
         }
     }
 
     fn file(&mut self, file: &Path) {
-        let read = match lines::read(file, &mut |event| self.event(event)) {
+        let mut log = Log::new(self.context);
+        let read = match lines::read(file, &mut |event| log.event(event)) {
             Ok(read) => read,
-            Err(error) => return self.errors.push(said(file, format!("cannot be read: {error}"))),
+            Err(error) => return self.fail(said(file, format!("cannot be read: {error}"))),
         };
+        if let Some(why) = log.objection() {
+            return self.fail(said(file, format!("is of another cluster: {why}; it is not used")));
+        }
         self.files += 1;
+        self.events += log.events;
+        self.span = log.span.into_iter().chain(self.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        self.kept.merge(log.kept);
         self.broken += read.broken;
         if let Some((line, why)) = read.first {
             let count = match read.broken {
@@ -151,79 +157,37 @@ impl<'a> Reading<'a> {
             };
             self.errors.push(InputError { line: Some(line), ..said(file, format!("{why}, {count}")) });
         }
-        self.errors.extend(read.ended.map(|why| said(file, format!("could not be read to its end: {why}"))));
-    }
-
-    fn event(&mut self, event: Event) {
-        self.events += 1;
-        self.recognise(event.user());
-        let Some(time) = event.time() else { return };
-        self.span = Some(self.span.map_or((time, time), |(from, to)| (from.min(time), to.max(time))));
-        let wanted = &self.context.wanted;
-        if wanted.until < time {
-            return;
-        }
-        let written = event.written().filter(|written| wanted.resources.contains(&written.write.resource_id()));
-        match written {
-            Some(old) if time < wanted.until - MAX_AGE => self.kept.leave_out(&old),
-            Some(written) => self.kept.add(written),
-            None => {}
+        if let Some(why) = read.ended {
+            self.fail(said(file, format!("could not be read to its end: {why}")));
         }
     }
 
-    /// Remembers who of the cluster's own components asked.
-    fn recognise(&mut self, user: &User) {
-        if let Some(node) = user.username.strip_prefix("system:node:") {
-            if self.nodes.len() < MAX_KNOWN {
-                self.nodes.insert(node.to_owned());
-            }
-        } else if let Some(account) = user.username.strip_prefix("system:serviceaccount:kube-system:")
-            && let Some(uid) = user.uid.as_ref().filter(|uid| !uid.is_empty())
-            && self.accounts.len() < MAX_KNOWN
-        {
-            self.accounts.insert(account.to_owned(), uid.clone());
-        }
-    }
-
-    /// What speaks against the log being this cluster's: none of the components that it shares a name with is the same.
-    fn objection(&self) -> Option<String> {
-        let known = &self.context.wanted.accounts;
-        let shared: Vec<bool> = self.accounts.iter().filter_map(|(name, uid)| Some(known.get(name)? == uid)).collect();
-        if !shared.is_empty() {
-            let (account, _) =
-                self.accounts.iter().find(|(name, uid)| known.get(*name).is_some_and(|own| own != *uid))?;
-            let other = shared.iter().all(|same| !same);
-            return other.then(|| format!("its service account kube-system/{account} has another uid"));
-        }
-        let (node, nodes) = (self.nodes.first()?, self.context.nodes?);
-        let none = nodes.is_disjoint(&self.nodes) && !nodes.is_empty();
-        none.then(|| format!("this cluster has no node '{node}' nor any other that the log names"))
+    fn fail(&mut self, error: InputError) {
+        self.failed.get_or_insert_with(|| unfolded(&error));
+        self.errors.push(error);
     }
 
     fn end(mut self, found: usize, request: &str) -> Read {
-        let objection = self.objection();
-        let failed = match (&objection, self.span) {
-            (Some(why), _) => Some(format!("the audit log is of another cluster: {why}")),
-            (None, None) if found == 0 => Some("there is no audit log (*.log, *.json, *.gz)".into()),
-            (None, None) => Some(self.errors.first().map_or_else(
-                || "the audit log holds no event".into(),
-                |error| format!("no event of the audit log could be read: {}", unfolded(error)),
-            )),
-            (None, Some(_)) if self.broken > self.events => {
-                Some(format!("{} lines of the audit log are no events, and {} are", self.broken, self.events))
-            }
-            (None, Some(_)) => None,
-        };
+        let mut failed = self.failed.take();
         let mut objects = Vec::new();
-        if let (Some(span), None) = (self.span, &failed) {
+        if let Some(span) = self.span {
+            if self.broken > self.events {
+                let counts = format!("{} lines of the audit log are no events, and {} are", self.broken, self.events);
+                failed.get_or_insert(counts);
+            }
             for (namespace, trail) in self.trails(span) {
                 match self.seal(namespace.as_deref(), &trail) {
                     Ok(object) => objects.push(object),
-                    Err(error) => self.errors.push(error),
+                    Err(error) => self.fail(error),
                 }
             }
+        } else {
+            failed = failed.or_else(|| self.errors.first().map(unfolded));
+            let none =
+                if found == 0 { "there is no audit log (*.log, *.json, *.gz)" } else { "the audit log holds no event" };
+            failed.get_or_insert_with(|| none.into());
         }
-        let outcome = failed.map_or(ListOutcome::Seen, |reason| ListOutcome::Failed { reason });
+        let outcome = failed.or(self.failed.take()).map_or(ListOutcome::Seen, |reason| ListOutcome::Failed { reason });
         let record = record(request, outcome, objects.len(), self.files);
         Read { objects, lists: vec![record], errors: self.errors }
     }
@@ -284,8 +248,14 @@ fn record(request: &str, outcome: ListOutcome, count: usize, files: u64) -> List
     }
 }
 
-/// The trails among a snapshot's objects, each with its namespace.
-pub fn trails(objects: &[Object]) -> impl Iterator<Item = (&Object, AuditTrail)> {
+/// The trails of a snapshot that were read from logs. A manifest of that kind is written by whoever is judged.
+pub fn believed<'a>(coverage: &Coverage, objects: &'a [Object]) -> impl Iterator<Item = (&'a Object, AuditTrail)> {
+    let is_given = coverage.list(RESOURCE).is_some_and(|list| [REQUEST, FLAG].contains(&&*list.request));
+    trails(if is_given { objects } else { &[] })
+}
+
+/// The trails among objects, each with its own.
+fn trails(objects: &[Object]) -> impl Iterator<Item = (&Object, AuditTrail)> {
     let own = objects.iter().filter(|object| object.gvk.group == GROUP && object.gvk.kind == AUDIT_TRAIL);
     // What was sealed here is always read again; anything else under that name says nothing.
     own.filter_map(|object| Some((object, serde_json::from_value(object.value()["spec"].take()).ok()?)))
@@ -293,7 +263,7 @@ pub fn trails(objects: &[Object]) -> impl Iterator<Item = (&Object, AuditTrail)>
 
 /// Says in the coverage where the log does not reach over the time since the earlier snapshot.
 pub fn hold_against(coverage: &mut Coverage, objects: &[Object], since: DateTime<Utc>) {
-    let Some(log) = trails(objects).find_map(|(_, trail)| trail.log) else { return };
+    let Some(log) = believed(coverage, objects).find_map(|(_, trail)| trail.log) else { return };
     let record = coverage.lists.iter_mut().find(|list| list.id() == RESOURCE);
     let Some(record) = record.filter(|record| record.outcome == ListOutcome::Seen) else { return };
     if let Some(reason) = log.gap(since, coverage.started) {

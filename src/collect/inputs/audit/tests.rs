@@ -247,6 +247,8 @@ fn a_file_that_ends_early_or_is_googles_is_a_sentence() {
     let read = read_files(&[("audit.log.gz", &torn)]);
     assert!(read.errors[0].message.starts_with("could not be read to its end: "), "{}", read.errors[0]);
     assert!(log(&read).events > 100, "what came before was read");
+    let reason = record_of(&read).outcome.reason().unwrap();
+    assert!(reason.starts_with("failed: audit.log.gz: could not be read to its end: "), "{reason}");
     let google = json!({"protoPayload": {"methodName": "io.k8s.apps.v1.deployments.patch"}, "insertId": "x"});
     let read = read_files(&[("gke.json", format!("[{google}]").as_bytes())]);
     let Some(reason) = record_of(&read).outcome.reason() else { panic!("a gap") };
@@ -267,6 +269,13 @@ fn no_log_and_anothers_log_are_gaps_and_no_answer() {
     assert_eq!(writes(&other), [""; 0]);
     let nodes = read_lines(&[of("system:node:elsewhere-1", ""), event("2", json!({}))]);
     assert!(reason(&nodes).contains("this cluster has no node 'elsewhere-1'"), "{}", reason(&nodes));
+    // Beside the cluster's own log another one's is not used, and still is a gap.
+    let mixed = read_files(&[
+        ("a.log", format!("{}\n{}\n", of(account, "u-2"), event("2", json!({}))).as_bytes()),
+        ("b.log", event("3", json!({})).as_bytes()),
+    ]);
+    assert!(reason(&mixed).starts_with("failed: a.log: is of another cluster"), "{}", reason(&mixed));
+    assert_eq!((log(&mixed).kept, mixed.errors.len()), (1, 1));
     for own in [(account, "u-1"), ("system:node:n1", "")] {
         let read = read_lines(&[of(own.0, own.1), of("system:node:gone", ""), event("2", json!({}))]);
         assert_eq!((reason(&read), log(&read).kept), (String::new(), 3), "{own:?}");
