@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -187,7 +187,8 @@ impl Writers {
         let known = before.map(|object| object.managers.as_slice()).unwrap_or_default();
         let managers = after.into_iter().flat_map(|object| &object.managers).filter(|entry| !known.contains(entry));
         found.0.extend(managers.filter_map(|Manager { manager, operation, time }| {
-            let time = time.filter(|time| self.is_between(*time))?;
+            // Their times are cut to the second.
+            let time = time.filter(|time| self.old.0 < *time + TimeDelta::seconds(1) && *time <= self.new.1)?;
             let by = ChangedBy::ManagedFields { manager: manager.clone(), operation: operation.clone(), time };
             Some((by.is_system(), Reverse(time), by))
         }));

@@ -99,6 +99,18 @@ fn people_stand_before_components_and_the_latest_first() {
 }
 
 #[test]
+fn a_field_manager_of_the_second_in_which_the_snapshot_began_may_have_written_after_it() {
+    let of = |time: DateTime<Utc>| {
+        config("cart", "u", &json!({"managedFields": [{"manager": "helm", "operation": "Apply", "time": time}]}))
+    };
+    let mut begun = writers("shop", vec![]);
+    begun.old.0 += TimeDelta::milliseconds(500);
+    let before = config("cart", "u", &json!({}));
+    assert_eq!(named(&begun, Some(&before), Some(&of(at(6, 0)))), ["manager helm"]);
+    assert_eq!(named(&begun, Some(&before), Some(&of(at(5, 59)))), [""; 0]);
+}
+
+#[test]
 fn nobody_is_named_who_wrote_something_else_or_at_another_time() {
     let mut other_group = write("1", "eve", "patch", Some("cart"), at(7, 0));
     other_group.group = "apps".into();
