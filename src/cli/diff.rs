@@ -24,7 +24,7 @@ use super::{
 use crate::{
     bundle::keys::{KeySet, VerifyingKey},
     clock::Clock,
-    collect::cluster::Configz,
+    collect::{cluster::Configz, inputs},
     drift::{Drift, Part, Selection},
     pipeline::{self, Moment},
     report::{self, Hands, Line, Tone},
@@ -43,6 +43,7 @@ not trusted.
 Examples:
   kubeproof diff october/ november/
   kubeproof diff evidence/clusters/prod-0a1b2c3d/bundles/OLD evidence/clusters/prod-0a1b2c3d/bundles/NEW --key signing.pub
+  kubeproof diff october/ november/ --audit-log /var/log/kubernetes/audit
   kubeproof diff --store s3://evidence/prod 2026-07-01 2026-09-30 --key signing.pub
   kubeproof diff october/ november/ --format pdf --output drift.pdf
   kubeproof diff main/ branch/ --only findings --fail-on-new high --format markdown")]
@@ -57,6 +58,10 @@ pub(super) struct Args {
     /// Cluster in the store: its name, or its folder
     #[arg(long, value_name = "NAME", requires = "store")]
     cluster: Option<String>,
+    /// Audit log of the API server, or a folder of them, from which changes have the names of who made them; may be
+    /// repeated (audit.k8s.io/v1, also rotated and .gz). Runs that were given one in their inputs need none here
+    #[arg(long, value_name = "PATH")]
+    audit_log: Vec<PathBuf>,
     /// Form of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -128,10 +133,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     let keys = key_source::find(&settings, None, true)?.keys;
     let key = trusted_key(args.key.as_deref())?.unwrap_or_else(|| keys.signing.public());
     let reader = Reader { settings: &settings, keys: &keys, key, clock: clock.as_ref() };
-    let (old, new) = match &args.store {
+    let (old, mut new) = match &args.store {
         None => (reader.moment(&args.old)?, reader.moment(&args.new)?),
         Some(url) => reader.days(&StoreArgs::of(url.clone(), args.cluster.clone()), [&args.old, &args.new])?,
     };
+    if !args.audit_log.is_empty() {
+        add_audit_logs(&mut new, &args.audit_log, clock.now())?;
+    }
     let mut drift = pipeline::diff(&old, &new).map_err(|errors| load_failure(&errors))?;
     // Who changed what is known of the whole, also where only a part of it is asked for.
     let hands = Hands::of(&drift, [&old.evaluation, &new.evaluation]);
@@ -141,6 +149,18 @@ pub(super) fn run(args: &Args) -> Outcome {
     write(args, &settings, &compared)?;
     let reached = args.fail_on_new.severity().is_some_and(|least| drift.has_new(least));
     Ok(if reached { Exit::Reached } else { Exit::Done })
+}
+
+/// Adds the logs to the later side, and says what of them cannot be used.
+fn add_audit_logs(new: &mut Moment, paths: &[PathBuf], now: DateTime<Utc>) -> Result<(), Failure> {
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        return Err(Failure::usage(format!("{}: no such file or folder", missing.display()))
+            .hint("--audit-log names what kube-apiserver writes at --audit-log-path, or a folder of such files"));
+    }
+    new.add_audit_logs(paths, now).iter().for_each(|error| output::note(&format!("warning: {error}")));
+    let reason = new.coverage.list(inputs::audit::RESOURCE).and_then(|list| list.outcome.reason());
+    reason.iter().for_each(|reason| output::note(&format!("warning: --audit-log: {reason}")));
+    Ok(())
 }
 
 impl Args {

@@ -58,7 +58,7 @@ pub(super) struct Args {
     /// Folder with signing.pem, log.pem and redaction.key [default: the user's configuration folder]
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Folder with what the API does not show: cloud/, scans/, nodes/ [default: inputs of the configuration]
+    /// Folder with what the API does not show: audit/, cloud/, scans/, nodes/ [default: inputs of the configuration]
     #[arg(long, value_name = "DIR")]
     inputs: Option<PathBuf>,
     /// Folder with reports of `kubeproof node --out`, in place of those in the cluster

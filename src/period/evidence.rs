@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     build::Built,
     facts::{Files, OBJECTS},
-    model::{Cited, ClusterPeriod, Run, RunNumber, WrittenBy},
+    model::{Cited, ClusterPeriod, Run, RunNumber},
     veil::Veil,
+    writers,
 };
 use crate::{
     bundle::{bag, package::EVIDENCE},
     digest::Digest,
-    snapshot::{self, TableError, numbers, texts},
+    snapshot::{self, Manager, TableError, numbers, texts},
     store::{Store, StoreError},
 };
 
@@ -74,7 +75,7 @@ pub(crate) fn table_path(cluster: &str) -> String {
 /// # Errors
 /// The store does not answer, or holds other bytes than before.
 pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) -> Result<Files, EvidenceError> {
-    let Built { cluster, proofs, .. } = built;
+    let Built { cluster, proofs, logged, .. } = built;
     let mut rows: BTreeMap<Digest, Row> = BTreeMap::new();
     for (run, digests) in one_run_each(cluster) {
         let at = usize::try_from(run).unwrap_or(usize::MAX);
@@ -88,7 +89,7 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
         rows.extend(read.into_iter().map(|row| (row.digest, row)));
     }
     for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
-    attribute(cluster, &rows);
+    writers::attribute(cluster, &|digest| managers(&rows, digest), logged);
     let mut files = Files::new();
     let mut rows: Vec<Row> = rows.into_values().collect();
     cluster.withheld = rows.iter_mut().filter_map(|row| cover(row, veil)).collect();
@@ -170,32 +171,10 @@ fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<Digest> {
     Some(row.digest)
 }
 
-/// Who wrote between the two runs that saw the object without and with what is asked about.
-fn attribute(cluster: &mut ClusterPeriod, rows: &BTreeMap<Digest, Row>) {
-    let runs = &cluster.runs;
-    let finished = |run: RunNumber| usize::try_from(run).ok().and_then(|at| runs.get(at)).map(|run| run.finished);
-    let between = |digest: Digest, after: Option<RunNumber>, by: RunNumber| -> Vec<WrittenBy> {
-        let (Some(row), Some(after), Some(by)) = (rows.get(&digest), after.and_then(finished), finished(by)) else {
-            return Vec::new();
-        };
-        let managers: Vec<WrittenBy> =
-            serde_json::from_str(row.managers.as_deref().unwrap_or_default()).unwrap_or_default();
-        let mut within: Vec<WrittenBy> =
-            managers.into_iter().filter(|m| m.time.is_some_and(|time| after <= time && time <= by)).collect();
-        within.sort_by(|a, b| (a.time, a).cmp(&(b.time, b)));
-        within
-    };
-    for exception in &mut cluster.exceptions {
-        let own = exception.resource.to_string();
-        if let Some(cited) = exception.evidence.iter().find(|cited| cited.resource == own) {
-            exception.written_by = between(cited.digest, exception.began.after, exception.began.by);
-        }
-    }
-    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
-        if let (Some(gained), Some(cited)) = (power.gained, power.evidence.first()) {
-            power.given_by = between(cited.digest, gained.after, gained.by);
-        }
-    }
+/// The field managers that a cited object names.
+fn managers(rows: &BTreeMap<Digest, Row>, digest: Digest) -> Vec<Manager> {
+    let text = rows.get(&digest).and_then(|row| row.managers.as_deref()).unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The distinct objects, by digest: stored text (null where it is left out), field managers, and the bundle whose table holds the same row.

@@ -14,6 +14,7 @@ use super::{
     names::Names,
     rules::{Rules, check_files},
     window::Window,
+    writers::{self, Logged},
     written::{DeclarationKey, Written, written},
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(super) struct Facts {
     pub(super) run: Run,
     /// What the auditor needs to prove the run: manifest, envelope and commit, as they were verified.
     pub(super) proof: Proof,
+    /// Who wrote what before the run, as audit logs say.
+    pub(super) logged: Logged,
     pub(super) environment: Option<String>,
     pub(super) cluster_uid: Option<String>,
     pub(super) cluster_name: String,
@@ -179,6 +182,7 @@ impl Facts {
             failures: Failures::of(findings, &window).map_err(in_words)?,
             run,
             proof,
+            logged: writers::logged(&files),
             environment: predicate.environment,
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,

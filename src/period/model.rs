@@ -25,7 +25,7 @@ pub use population::{
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
 
-use crate::{digest::Digest, framework::FrameworkKind, snapshot::Manager};
+use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
 /// `schema` of `data/period.json`.
 pub const SCHEMA: &str = "kubeproof.dev/period/v1";
@@ -177,8 +177,8 @@ pub struct Cited {
     pub run: RunNumber,
 }
 
-/// Who wrote to an object, as the API server noted it.
-pub type WrittenBy = Manager;
+/// Who wrote to an object, as the API server noted or logged it.
+pub type WrittenBy = ChangedBy;
 
 impl Period {
     /// Bundles used, over all clusters.

@@ -1,6 +1,9 @@
 //! Two moments compared: what `kubeproof diff` asks, outside of any run.
 
-use std::{cmp::Reverse, path::Path};
+use std::{
+    cmp::Reverse,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -11,14 +14,14 @@ use crate::{
         statement::RunResult,
         verify::{LogFiles, Verdict},
     },
-    collect::{Collected, Coverage},
+    collect::{Collected, Coverage, InputError, inputs},
     config::LoadError,
     digest::Digest,
     drift::{Baseline, Drift, Side},
     evaluate::{Evaluation, Rules},
     framework::RuleFiles,
     report::{DriftSide, Origin, Proof},
-    snapshot::{self, Snapshot},
+    snapshot::{self, Sealer, Snapshot, Tokens},
     store::{
         Store, StoreError,
         inventory::{Entry, Standing},
@@ -120,6 +123,23 @@ impl Moment {
             }
         }
         Ok(None)
+    }
+
+    /// Reads audit logs beside a state that was collected without them. What could not be read is returned; the rest
+    /// stands in the coverage.
+    pub fn add_audit_logs(&mut self, paths: &[PathBuf], now: DateTime<Utc>) -> Vec<InputError> {
+        let sealer = Sealer::new(None, self.coverage.cluster.uid.as_deref().unwrap_or_default(), Tokens::Foreign);
+        let mut collected = Collected {
+            source: self.coverage.source.clone(),
+            coverage: self.coverage.clone(),
+            objects: std::mem::take(&mut self.snapshot.objects),
+            errors: Vec::new(),
+        };
+        inputs::add_audit_logs(&mut collected, paths, &sealer, now);
+        self.coverage = collected.coverage;
+        self.snapshot.objects = collected.objects;
+        self.snapshot.objects.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        collected.errors
     }
 
     /// When its collection ended.

@@ -18,7 +18,7 @@ pub use lake::into_lake;
 
 use crate::{
     bundle::{self, KeySet, SignedBundle},
-    collect::Collected,
+    collect::{Collected, inputs},
     config::{At, ExpectedGap, LoadError},
     digest::Digest,
     drift::{self, Before, Drift, Side},
@@ -156,6 +156,9 @@ pub struct Ran {
 pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> Result<Ran, RunError> {
     let warnings = warnings(collected, &newest);
     let mut earlier = newest.earlier.take();
+    if let Some(earlier) = &earlier {
+        inputs::audit::hold_against(&mut collected.coverage, &collected.objects, earlier.moment.finished());
+    }
     let coverage = &collected.coverage;
     let today = coverage.finished.date_naive();
     (job.on_stage)(Stage::Snapshot);

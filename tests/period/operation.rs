@@ -30,7 +30,7 @@ fn a_failure_has_bounds_a_cause_who_did_it_and_its_object() {
     assert!(x.ending.is_repair());
     // Seen on two mornings; without it on the morning before and the morning after.
     assert_eq!((x.duration.at_least_seconds, x.duration.at_most_seconds), (86_400, Some(3 * 86_400)));
-    let managers: Vec<&str> = x.written_by.iter().map(|by| by.manager.as_str()).collect();
+    let managers: Vec<String> = x.written_by.iter().map(|by| by.who()).collect();
     assert_eq!(managers, ["helm"]);
     assert_eq!(x.evidence.len(), 1, "the same object in the same state is cited once");
     assert_eq!((x.evidence[0].digest, x.evidence[0].run), (deployment("cart", 2).digest, 2));
@@ -251,6 +251,6 @@ fn powers_are_gained_and_lost_within_bounds_and_never_by_a_refusal() {
     assert_eq!((ci.name.as_str(), power.power.as_str(), power.place.as_deref()), ("ci", "read Secrets", Some("shop")));
     assert_eq!(power.gained, Some(Bounds { after: Some(0), by: 1 }));
     assert_eq!(power.lost, Some(Bounds { after: Some(3), by: 4 }), "not by the run that could not see bindings");
-    assert_eq!(power.given_by[0].manager, "kubectl-create");
+    assert_eq!(power.given_by[0].who(), "kubectl-create");
     assert_eq!(power.evidence[0].resource, "RoleBinding/shop/ci");
 }

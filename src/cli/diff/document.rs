@@ -44,6 +44,9 @@ pub(super) fn again(args: &Args, proved: bool) -> Result<String, Failure> {
     if let Some(cluster) = &args.cluster {
         flag("--cluster", cluster);
     }
+    for log in &args.audit_log {
+        flag("--audit-log", &side(log));
+    }
     for only in &args.only {
         flag("--only", &typed(only));
     }

@@ -27,6 +27,7 @@ use super::{
     },
     names::Names,
     window::Window,
+    writers::Logged,
 };
 use crate::{framework::Severity, snapshot::TableError};
 use exceptions::{Moment, Shown};
@@ -51,6 +52,7 @@ pub(crate) struct Span {
 pub(super) struct Builder {
     runs: Vec<Run>,
     proofs: Vec<Proof>,
+    logged: Vec<Logged>,
     name: String,
     uid: Option<String>,
     environment: Option<String>,
@@ -90,6 +92,8 @@ pub(super) struct Built {
     pub(super) cluster: ClusterPeriod,
     pub(super) frameworks: Vec<FrameworkPeriod>,
     pub(super) proofs: Vec<Proof>,
+    /// Who wrote what before each run, as audit logs say.
+    pub(super) logged: Vec<Logged>,
     /// Files that declarations point at, by package path.
     pub(super) attested: Files,
     /// Some run had declared the scope asked for, or none was asked for.
@@ -132,6 +136,7 @@ impl Builder {
         self.before = Some(facts.objects);
         self.runs.push(Run { number, ..facts.run });
         self.proofs.push(facts.proof);
+        self.logged.push(facts.logged);
         Ok(())
     }
 
@@ -178,7 +183,7 @@ impl Builder {
         };
         let scope_declared = self.window.is_declared();
         let (names, window) = (self.names, self.window);
-        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared, names, window }
+        Built { cluster, frameworks, proofs: self.proofs, logged: self.logged, attested, scope_declared, names, window }
     }
 }
 

@@ -11,8 +11,7 @@ use crate::{
         PermissionChange, SightChange,
     },
     evaluate::{Evaluation, FindingId},
-    rbac::Grant,
-    report::view::{Look, Text, applied, by_whom, cause_word, why, words},
+    report::view::{Look, Text, applied, by_whom, cause_word, why, words, writers},
     resource::ResourceRef,
 };
 
@@ -143,12 +142,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The same of a permission: whoever wrote the binding, else the role.
+    /// The same of a permission: whoever wrote the binding or the role.
     pub(super) fn why_granted(&self, change: &PermissionChange) -> String {
-        let grants = change.gained.iter().chain(&change.lost);
-        let by = grants.flat_map(granting).map(|resource| self.input.hands.writer(&resource).to_owned());
-        match (change.cause, by.into_iter().find(|by| !by.is_empty())) {
-            (Cause::Cluster, Some(by)) => format!("{}: {by}", cause_word(change.cause)),
+        match (change.cause, writers(&change.changed_by, change.more_writes)) {
+            (Cause::Cluster, by) if !by.is_empty() => format!("{}: {by}", cause_word(change.cause)),
             _ => why(change.cause).to_owned(),
         }
     }
@@ -187,16 +184,6 @@ impl<'a> Facts<'a> {
     pub(super) fn is_quiet(&self) -> bool {
         self.input.drift.is_quiet()
     }
-}
-
-/// The objects that give a permission.
-fn granting(grant: &Grant) -> [String; 2] {
-    let within = grant.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-    let of_role = if grant.role_kind == "Role" { within.as_str() } else { "" };
-    [
-        format!("{}/{within}{}", grant.binding_kind, grant.binding),
-        format!("{}/{of_role}{}", grant.role_kind, grant.role),
-    ]
 }
 
 /// What a person wants to know of first among objects that brought nothing worse: borders, powers, then what runs.

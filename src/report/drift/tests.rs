@@ -9,12 +9,11 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    drift::{Cause, FieldChange, LeftOut, Part, Selection},
+    drift::{Cause, ChangedBy, FieldChange, LeftOut, Part, Selection},
     report::{
         tests::sample::{ODD_NAMES, Sample, at, busy, change, empty, finding, grant, many, reference},
         view::Block,
     },
-    snapshot::Manager,
 };
 
 /// A comparison with everything that it borrows.
@@ -117,7 +116,8 @@ fn large() -> Sample {
             before: (n % 3 > 0).then(|| Digest::of("before")),
             after: (n % 3 < 2).then(|| Digest::of("after")),
             fields: if n % 3 == 1 { (0..12).map(field).collect() } else { Vec::new() },
-            by: Some(Manager { manager: "argocd-controller".into(), operation: "Apply".into(), time: None }),
+            changed_by: vec![applied_by("argocd-controller".into())],
+            more_writes: 0,
         })
         .collect();
     let subject = |n: usize| PermissionChange {
@@ -127,9 +127,15 @@ fn large() -> Sample {
         cause: Cause::Cluster,
         sensitive: n.is_multiple_of(2),
         summary: format!("bot-{n}: read secrets in payments and 19 more"),
+        changed_by: vec![],
+        more_writes: 0,
     };
     drift.permissions = (0..400).map(subject).collect();
     sample
+}
+
+fn applied_by(manager: String) -> ChangedBy {
+    ChangedBy::ManagedFields { manager, operation: "Apply".into(), time: at(11, 22, 14) }
 }
 
 /// What no column and no page was made for.
@@ -152,7 +158,8 @@ fn hostile() -> Sample {
         before: None,
         after: Some(Digest::of("after")),
         fields: vec![],
-        by: Some(Manager { manager: "m".repeat(128), operation: "Apply".into(), time: Some(at(11, 22, 14)) }),
+        changed_by: vec![applied_by("m".repeat(128))],
+        more_writes: 0,
     }));
     let lapsed = |n: u8| DeclarationChange {
         kind: "waiver".into(),

@@ -155,9 +155,11 @@ fn answer(cluster: &Cluster<'_>, exception: &Exception) -> Text {
 pub(super) fn writers(all: &[WrittenBy]) -> String {
     let said: Vec<String> = all
         .iter()
-        .map(|by| match by.time {
-            Some(at) => format!("{}, {}", by.manager, words::full_time(at)),
-            None => by.manager.clone(),
+        .map(|by| match by {
+            WrittenBy::ManagedFields { .. } => format!("{}, {}", by.who(), words::full_time(by.time())),
+            WrittenBy::AuditLog { verb, .. } => {
+                format!("{} ({verb}, audit log), {}", by.who(), words::full_time(by.time()))
+            }
         })
         .collect();
     words::some_of(&said, WRITERS)

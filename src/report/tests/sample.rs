@@ -15,7 +15,7 @@ use crate::{
     rbac::Grant,
     report::{self, *},
     resource::{Gvk, ResourceRef},
-    snapshot::{Manager, Object, Snapshot},
+    snapshot::{Object, Snapshot},
 };
 
 /// Everything that an [`Input`] borrows.
@@ -458,6 +458,7 @@ pub fn empty() -> Sample {
         declarations: vec![],
     };
     let drift = Drift {
+        audit: None,
         left_out: Vec::new(),
         schema: "kubeproof.dev/drift/v1".into(),
         baseline: None,
@@ -711,7 +712,21 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
                     redacted: true,
                 },
             ],
-            by: Some(Manager { manager: "helm".into(), operation: "Update".into(), time: Some(at(11, 22, 14)) }),
+            changed_by: vec![
+                ChangedBy::AuditLog {
+                    user: "alice@example.com".into(),
+                    acting_as: None,
+                    verb: "patch".into(),
+                    subresource: None,
+                    time: at(11, 22, 14),
+                    audit_id: "6a3d4e1c-5b77-4d0a-9c1e-0f5b1d2c3a4b".into(),
+                    unnamed: false,
+                    meanwhile: false,
+                    trail: Digest::of("trail"),
+                },
+                ChangedBy::ManagedFields { manager: "helm".into(), operation: "Update".into(), time: at(11, 22, 14) },
+            ],
+            more_writes: 0,
         }],
         permissions: vec![PermissionChange {
             subject: "ServiceAccount/shop/ci-bot".into(),
@@ -720,6 +735,8 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
             cause: Cause::Cluster,
             sensitive: true,
             summary: "ci-bot: read secrets in payments".into(),
+            changed_by: vec![],
+            more_writes: 0,
         }],
         findings,
         still: 14,
@@ -730,6 +747,7 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
             before: "seen".into(),
             after: "refused: 403 Forbidden".into(),
         }],
+        audit: None,
     }
 }
 

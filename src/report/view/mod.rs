@@ -21,7 +21,7 @@ pub(crate) mod words;
 use serde::Serialize;
 
 pub(super) use changes::is_resolved;
-pub(in crate::report) use changes::{applied, by_whom, cause_text, cause_word, field, states, why};
+pub(in crate::report) use changes::{applied, by_whom, cause_text, cause_word, field, states, why, writers};
 pub use chart::{Chart, Column};
 pub use detail::Detail;
 pub(super) use facts::Facts;
