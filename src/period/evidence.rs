@@ -64,6 +64,11 @@ pub(crate) fn proof_folder(cluster: &str, run: RunNumber) -> String {
     format!("{EVIDENCE}{cluster}/runs/{run:04}/")
 }
 
+/// Folder of what decided on a cluster's runs.
+pub(crate) fn rules_folder(cluster: &str) -> String {
+    format!("{EVIDENCE}{cluster}/rules/")
+}
+
 /// Table of one cluster's cited objects in the package.
 pub(crate) fn table_path(cluster: &str) -> String {
     format!("{EVIDENCE}{cluster}/{CITED}")
@@ -104,7 +109,10 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
 
 /// Every list of citations of a cluster.
 fn for_each_citation(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut Vec<Cited>)) {
-    cluster.exceptions.iter_mut().for_each(|exception| act(&mut exception.evidence));
+    for exception in &mut cluster.exceptions {
+        act(&mut exception.evidence);
+        act(&mut exception.evidence_after);
+    }
     cluster.population.iter_mut().for_each(|item| act(&mut item.evidence));
     cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers).for_each(|power| act(&mut power.evidence));
 }

@@ -99,6 +99,16 @@ impl<'a> Veil<'a> {
         }
     }
 
+    /// Leaves out what decided, where it names what must not be shown; with pseudonyms also what people declared.
+    pub(super) fn keep_rules(&self, files: &mut Files) {
+        const DEFINITIONS: [&str; 2] = ["checks/", "frameworks/"];
+        let is_definition =
+            |path: &str| path.split_once('/').is_some_and(|(_, path)| DEFINITIONS.iter().any(|f| path.starts_with(f)));
+        files.retain(|path, bytes| {
+            (self.people.is_none() || is_definition(path)) && !self.hides(&String::from_utf8_lossy(bytes))
+        });
+    }
+
     fn cover_exception(&self, exception: &mut Exception) {
         let before = (exception.resource.clone(), exception.place.clone());
         self.subject(&exception.resource.kind.clone(), &mut exception.resource.name);
@@ -112,6 +122,7 @@ impl<'a> Veil<'a> {
         exception.written_by.iter_mut().for_each(|by| self.writer(by));
         exception.waivers.iter_mut().for_each(|waiver| self.text(&mut waiver.id));
         self.cited(&mut exception.evidence);
+        self.cited(&mut exception.evidence_after);
         if let Some(people) =
             self.people.as_ref().filter(|_| before != (exception.resource.clone(), exception.place.clone()))
         {

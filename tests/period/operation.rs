@@ -27,6 +27,9 @@ fn a_failure_has_bounds_a_cause_who_did_it_and_its_object() {
     assert_eq!((x.began, x.began_by), (Bounds { after: Some(1), by: 2 }, Cause::ObjectChanged));
     let bounds = Bounds { after: Some(3), by: 4 };
     assert_eq!(x.ending, Ending::Ended { bounds, cause: Cause::ObjectChanged });
+    let [after] = x.evidence_after.as_slice() else { panic!("{:?}", x.evidence_after) };
+    assert_eq!(after.resource, x.evidence[0].resource);
+    assert!(x.evidence.iter().all(|cited| cited.digest != after.digest), "the repaired object is another one");
     assert!(x.ending.is_repair());
     // Seen on two mornings; without it on the morning before and the morning after.
     assert_eq!((x.duration.at_least_seconds, x.duration.at_most_seconds), (86_400, Some(3 * 86_400)));
@@ -83,6 +86,7 @@ fn a_refused_list_hides_failures_and_what_came_meanwhile() {
     assert_eq!(cart.resource.name, "cart");
     let bounds = Bounds { after: Some(0), by: 2 };
     assert_eq!(cart.ending, Ending::Ended { bounds, cause: Cause::ObjectCameOrWent });
+    assert_eq!(cart.evidence_after, [], "what is gone is no evidence");
     assert_eq!(cart.not_seen_in, [1]);
     assert_eq!((search.began, search.began_by), (Bounds { after: Some(0), by: 2 }, Cause::NotSeenBefore));
     assert_eq!(cluster.cadence.partial[0].unseen[0].resource, "deployments.apps");

@@ -73,6 +73,10 @@ pub(super) struct Builder {
     /// Scopes that frameworks were evaluated in.
     scopes: BTreeMap<String, BTreeSet<String>>,
     names: Names,
+    /// Everything that decided on the newest run, by path.
+    decided_by: BTreeMap<String, Digest>,
+    /// By run and path, what decided on it and not on the run before.
+    rule_files: Files,
 }
 
 /// What the builder is told beside the bundles.
@@ -96,6 +100,8 @@ pub(super) struct Built {
     pub(super) logged: Vec<Logged>,
     /// Files that declarations point at, by package path.
     pub(super) attested: Files,
+    /// What decided, by path below the cluster's rules: under the number of the run from which on it did.
+    pub(super) rule_files: Files,
     /// Some run had declared the scope asked for, or none was asked for.
     pub(super) scope_declared: bool,
     /// What the bundles name, where some of it may have to be left out.
@@ -119,6 +125,10 @@ impl Builder {
         self.access.add(&facts, number);
         self.declared.add(&facts, number);
         self.versions.add(&facts, number);
+        let decided_by = facts.rule_files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
+        let before = std::mem::replace(&mut self.decided_by, decided_by);
+        let changed = facts.rule_files.into_iter().filter(|(path, _)| before.get(path) != self.decided_by.get(path));
+        self.rule_files.extend(changed.map(|(path, bytes)| (format!("{number:04}/{path}"), bytes)));
         self.totals.push(totals::control_total(&facts, number));
         self.resources = totals::resource_totals(&facts);
         self.sight.close(number, blind);
@@ -183,7 +193,17 @@ impl Builder {
         };
         let scope_declared = self.window.is_declared();
         let (names, window) = (self.names, self.window);
-        Built { cluster, frameworks, proofs: self.proofs, logged: self.logged, attested, scope_declared, names, window }
+        Built {
+            cluster,
+            frameworks,
+            proofs: self.proofs,
+            logged: self.logged,
+            attested,
+            rule_files: self.rule_files,
+            scope_declared,
+            names,
+            window,
+        }
     }
 }
 

@@ -115,7 +115,11 @@ fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
         Ending::NotSeenSince { run, reason } => {
             text.line().run(Look::Unseen, "not seen since").note(format!("{}: {reason}", cluster.at(*run)))
         }
-        Ending::Ended { bounds, .. } => text.note(format!("gone on {}", cluster.at(bounds.by))),
+        Ending::Ended { bounds, .. } => {
+            let text = text.note(format!("gone on {}", cluster.at(bounds.by)));
+            let now = exception.evidence_after.first().map(|cited| cited.digest.hex());
+            now.into_iter().fold(text, |text, digest| text.note(format!("as sha256:{}…", &digest[..16])))
+        }
     };
     text = text.note(match (exception.duration.at_least_seconds, exception.duration.at_most_seconds) {
         (0, Some(most)) => format!("stood at most {}", duration(most)),

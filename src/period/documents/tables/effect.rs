@@ -135,6 +135,7 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
             text("expected", "Expected", 24, |(_, x)| Some(x.expected.clone())),
             text("finding", "Finding", 18, |(_, x)| Some(x.finding.to_string())),
             text("evidence", "Evidence", 60, |(_, x)| cited(&x.evidence)),
+            text("evidence_after", "Evidence of the end", 60, |(_, x)| cited(&x.evidence_after)),
         ],
     )
 }
