@@ -29,7 +29,7 @@ use super::{
     window::Window,
     writers::Logged,
 };
-use crate::{framework::Severity, snapshot::TableError};
+use crate::{digest::Digest, framework::Severity, snapshot::TableError};
 use exceptions::{Moment, Shown};
 use sight::Sight;
 
@@ -125,10 +125,6 @@ impl Builder {
         self.access.add(&facts, number);
         self.declared.add(&facts, number);
         self.versions.add(&facts, number);
-        let decided_by = facts.rule_files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
-        let before = std::mem::replace(&mut self.decided_by, decided_by);
-        let changed = facts.rule_files.into_iter().filter(|(path, _)| before.get(path) != self.decided_by.get(path));
-        self.rule_files.extend(changed.map(|(path, bytes)| (format!("{number:04}/{path}"), bytes)));
         self.totals.push(totals::control_total(&facts, number));
         self.resources = totals::resource_totals(&facts);
         self.sight.close(number, blind);
@@ -143,6 +139,10 @@ impl Builder {
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
+        let decided_by = facts.rule_files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
+        let before = std::mem::replace(&mut self.decided_by, decided_by);
+        let changed = facts.rule_files.into_iter().filter(|(path, _)| before.get(path) != self.decided_by.get(path));
+        self.rule_files.extend(changed.map(|(path, bytes)| (format!("{number:04}/{path}"), bytes)));
         self.before = Some(facts.objects);
         self.runs.push(Run { number, ..facts.run });
         self.proofs.push(facts.proof);

@@ -226,7 +226,7 @@ fn the_first_page_says_what_got_worse_better_appeared_and_was_lost() {
         "1 list and 1 exception are out of sight.",
         "2 worse 1 exception, 1 subject gained access",
         "critical shop/cart container app runs privileged",
-        "team-shop · cluster: helm, 22 Nov 14:00",
+        "team-shop · cluster: alice@example.com (patch, audit log), 22 Nov 14:00; helm, 22 Nov 14:00",
         "5 better 5 exceptions gone",
         "search/ranker-0 container app may run as root; 4 more like it",
         "0 appeared",
@@ -379,7 +379,10 @@ fn a_filter_is_said_and_takes_nobody_away() {
     let page = &case.pages()[0];
     expect(
         page,
-        &["Filtered: only exceptions, severity high and above, namespace shop.", "cluster: helm, 22 Nov 14:00"],
+        &[
+            "Filtered: only exceptions, severity high and above, namespace shop.",
+            "cluster: alice@example.com (patch, audit log), 22 Nov 14:00; helm, 22 Nov 14:00",
+        ],
     );
     expect(page, &["– appeared Not asked for: the filter leaves it out."]);
     assert!(!page.contains("ci-bot") && !page.contains("ranker"), "{page}");
