@@ -198,7 +198,7 @@ pub struct Config {
     pub noise: Option<String>,
     /// parameters.yaml: what is set in checks that have parameters.
     pub parameters: Option<String>,
-    /// Folder with what the API does not show: `cloud/`, `scans/`, `nodes/`.
+    /// Folder with what the API does not show: `audit/`, `cloud/`, `scans/`, `nodes/`.
     pub inputs: Option<String>,
     /// What kubelets are asked.
     pub kubelet: KubeletConfig,

@@ -41,6 +41,15 @@ pub(super) struct After<'a> {
     cluster: RefCell<Option<About>>,
 }
 
+/// A planned run of which nothing is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// When it was due.
+    pub(super) planned: DateTime<Utc>,
+    /// What became of it.
+    pub(super) reason: String,
+}
+
 /// The cluster of a run.
 #[derive(Debug, Clone)]
 struct About {
@@ -97,6 +106,15 @@ impl<'a> After<'a> {
         let failed = Failed { cluster: name.as_deref(), environment, run: &run, reason: &reason };
         let told = self.tell(&Tale::Failed(failed)).await;
         self.write(false, told, None);
+    }
+
+    /// A run that could not speak for itself: missed, interrupted, abandoned or killed. Only hooks are told.
+    pub(super) async fn lost(&self, lost: &Lost) {
+        let run = Run { scheduled: Some(lost.planned), started: lost.planned, finished: self.clock.now() };
+        let name = self.name();
+        let environment = self.settings.config.cluster.environment.as_deref();
+        let failed = Failed { cluster: name.as_deref(), environment, run: &run, reason: &lost.reason };
+        self.tell(&Tale::Failed(failed)).await;
     }
 
     /// The cluster's name as far as it is known.

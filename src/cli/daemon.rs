@@ -4,6 +4,7 @@
 //! its deadline can be ended at any point, since nothing counts before its commit.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     io::IsTerminal as _,
@@ -21,7 +22,13 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Exit, Failure, Outcome, after, load_failure, stores::runtime};
+use super::{
+    Exit, Failure, Outcome,
+    after::{self, After, Lost},
+    load_failure,
+    settings::{self, DefinitionArgs},
+    stores::runtime,
+};
 use crate::{
     clock::{Clock as _, SystemClock, rfc3339},
     config::{self, Config},
@@ -116,6 +123,9 @@ fn lock(schedules: &Mutex<Schedules>) -> MutexGuard<'_, Schedules> {
     schedules.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How a run ended that could not say why.
+const KILLED: &str = "ended by a signal";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -128,6 +138,10 @@ pub(super) fn run(args: &Args) -> Outcome {
         tell(false, "no stateDir is configured: runs missed while this process is down will not be named");
     }
     let metrics = Metrics::new(&schedules, state.as_deref())?;
+    let settings = settings::load(&DefinitionArgs::of(args.config.clone()))?;
+    let after = After::of(&settings, &SystemClock, None);
+    let (lost, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut runs = Runs::default();
     let program =
         std::env::current_exe().map_err(|error| Failure::usage(format!("cannot find this program: {error}")))?;
     let daemon = Daemon {
@@ -138,6 +152,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         grace: args.grace,
         listener: &mut |event| {
             metrics.note(&event);
+            // Nobody listens any more once the loop has ended.
+            runs.lost(&event).into_iter().for_each(|run| drop(lost.send(Some(run))));
             if let Some((bad, text)) = words(&event) {
                 tell(bad, &text);
             }
@@ -157,7 +173,18 @@ pub(super) fn run(args: &Args) -> Outcome {
             }
             supervise(&mut command).await
         };
-        daemon.run(execute, stop).await.map_err(Failure::usage)
+        // Hooks are told beside the loop: a slow one keeps no run from beginning.
+        let work = async {
+            let ended = daemon.run(execute, stop).await.map_err(Failure::usage);
+            drop(lost.send(None));
+            ended
+        };
+        let tell = async {
+            while let Some(Some(run)) = heard.recv().await {
+                after.lost(&run).await;
+            }
+        };
+        tokio::join!(work, tell).0
     })?;
     Ok(Exit::Done)
 }
@@ -283,7 +310,29 @@ fn outcome(status: ExitStatus) -> Result<String, String> {
         Some(1) => Ok("done, with findings at or above --fail-on".into()),
         Some(5) => Err("incomplete: coverage is worse than declared, or the bundle waits to be committed".into()),
         Some(code) => Err(format!("failed with exit code {code}")),
-        None => Err("ended by a signal".into()),
+        None => Err(KILLED.into()),
+    }
+}
+
+/// When the running runs were due, for those that end without a word.
+#[derive(Default)]
+struct Runs(BTreeMap<String, DateTime<Utc>>);
+
+impl Runs {
+    /// The run that an event is about, where nobody else tells of it.
+    fn lost(&mut self, event: &Event) -> Option<Lost> {
+        if let Event::Started { id, planned } = event {
+            self.0.insert(id.clone(), *planned);
+        }
+        let planned = match event {
+            Event::Missed { last, .. } => *last,
+            Event::Interrupted { planned, .. } => *planned,
+            Event::Overran { id, .. } | Event::Abandoned { id } => *self.0.get(id)?,
+            Event::Ended { id, outcome: Err(reason) } if reason == KILLED => *self.0.get(id)?,
+            _ => return None,
+        };
+        let (_, reason) = words(event)?;
+        Some(Lost { planned, reason })
     }
 }
 

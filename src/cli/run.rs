@@ -58,7 +58,7 @@ pub(super) struct Args {
     /// Folder with signing.pem, log.pem and redaction.key [default: the user's configuration folder]
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// Folder with what the API does not show: cloud/, scans/, nodes/ [default: inputs of the configuration]
+    /// Folder with what the API does not show: audit/, cloud/, scans/, nodes/ [default: inputs of the configuration]
     #[arg(long, value_name = "DIR")]
     inputs: Option<PathBuf>,
     /// Folder with reports of `kubeproof node --out`, in place of those in the cluster
@@ -246,7 +246,8 @@ impl Session<'_> {
             output::note(&format!("warning: {warning}"));
         }
         let folder = self.store.folder().map(|folder| folder.join("clusters").join(cluster));
-        output::next_steps(self.store.url(), folder.as_deref(), &ran.bundle.id, self.public.as_deref())
+        let compared = ran.drift.baseline.is_some();
+        output::next_steps(self.store.url(), folder.as_deref(), &ran.bundle.id, self.public.as_deref(), compared)
     }
 
     fn exit(&self, collected: &Collected, ran: &Ran) -> Exit {

@@ -53,7 +53,7 @@ pub(super) async fn collect(
     if let Some(folder) = folder.filter(|_| collected.source.kind != SourceKind::Bundle) {
         if !folder.is_dir() {
             return Err(Failure::usage(format!("{}: no such folder of inputs", folder.display()))
-                .hint("it holds cloud/, scans/ and nodes/"));
+                .hint("it holds audit/, cloud/, scans/ and nodes/"));
         }
         let sealer = sealer(&collected, keys);
         inputs::add(&mut collected, &folder, &sealer, clock.now());

@@ -10,6 +10,7 @@ mod permissions;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,15 +20,18 @@ use serde_json::Value;
 
 pub use noise::{NoiseList, OWN as OWN_NOISE};
 pub use selection::{Part, Selection};
+pub use writers::{AuditReach, ChangedBy};
+
+use writers::Writers;
 
 use crate::{
-    collect::Coverage,
+    collect::{Coverage, inputs::audit},
     digest::Digest,
     evaluate::{Dated, Evaluation, FindingId},
     framework::{RuleFiles, Severity},
     rbac::Grant,
     resource::ResourceRef,
-    snapshot::{Manager, Snapshot},
+    snapshot::Snapshot,
 };
 
 /// One side of a comparison.
@@ -62,7 +66,8 @@ pub fn compare(before: Option<&Before<'_>>, now: Side<'_>, noise: &NoiseList) ->
     let old = before.side;
     let sight = sight_changes(old.coverage, now.coverage);
     let keys_differ = old.snapshot.redaction_key != now.snapshot.redaction_key;
-    let (objects, left_out) = objects::changes(old, now, noise, keys_differ);
+    let writers = Writers::new(old.coverage, now.coverage, &now.snapshot.objects);
+    let (objects, left_out) = objects::changes(old, now, noise, keys_differ, &writers);
     let (findings, still) = findings::changes(before, now);
     Drift {
         schema: SCHEMA.into(),
@@ -70,12 +75,13 @@ pub fn compare(before: Option<&Before<'_>>, now: Side<'_>, noise: &NoiseList) ->
         cannot_compare: cannot_compare(old.snapshot, now.snapshot, keys_differ),
         objects,
         left_out,
-        permissions: permissions::changes(old, now),
+        permissions: permissions::changes(old, now, &writers),
         findings,
         still,
         declarations: declarations::changes(old.evaluation, now.evaluation),
         rules: rule_changes(old.rules, now.rules),
         sight,
+        audit: writers.reach(),
     }
 }
 
@@ -98,6 +104,7 @@ impl Default for Drift {
             declarations: Vec::new(),
             rules: Vec::new(),
             sight: Vec::new(),
+            audit: None,
         }
     }
 }
@@ -142,7 +149,9 @@ fn sight_changes(old: &Coverage, new: &Coverage) -> Vec<SightChange> {
         .filter_map(|resource| {
             let (known_before, before) = state(old, &resource);
             let (known_after, after) = state(new, &resource);
-            (known_before != known_after).then_some(SightChange { resource, before, after })
+            // An audit log shows nothing of the cluster's state: to be given one is no change of it.
+            let is_gained_log = known_after && resource == audit::RESOURCE;
+            (known_before != known_after && !is_gained_log).then_some(SightChange { resource, before, after })
         })
         .collect()
 }
@@ -194,6 +203,9 @@ pub struct Drift {
     pub rules: Vec<RuleChange>,
     /// Lists seen last time and not this time, or the reverse.
     pub sight: Vec<SightChange>,
+    /// What the audit log says of the time between; absent where none was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub audit: Option<AuditReach>,
 }
 
 /// The bundle that was compared with.
@@ -242,8 +254,11 @@ pub struct ObjectChange {
     pub after: Option<Digest>,
     /// Changed fields.
     pub fields: Vec<FieldChange>,
-    /// The last field manager that wrote, and when.
-    pub by: Option<Manager>,
+    /// Who wrote it between the two snapshots: people before components of the cluster, then the latest first. Nobody
+    /// where nothing says so.
+    pub changed_by: Vec<ChangedBy>,
+    /// Writes beyond those.
+    pub more_writes: u64,
 }
 
 /// Changes that are left out of the list, by the entry of the noise list that does it.
@@ -306,6 +321,10 @@ pub struct PermissionChange {
     pub sensitive: bool,
     /// One sentence: `ci-bot: read secrets in shop`.
     pub summary: String,
+    /// Who wrote roles and bindings that give or gave it, as [`ObjectChange::changed_by`].
+    pub changed_by: Vec<ChangedBy>,
+    /// Writes beyond those.
+    pub more_writes: u64,
 }
 
 /// A finding that is new, resolved, or out of sight.

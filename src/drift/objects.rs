@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cause, ChangeKind, LeftOut, NoiseList, ObjectChange, Side, fields, is_seen};
+use super::{Cause, ChangeKind, LeftOut, NoiseList, ObjectChange, Side, Writers, fields, is_seen};
 use crate::{
     collect::inputs,
-    snapshot::{Manager, Object, VEX_DOCUMENT},
+    snapshot::{Object, VEX_DOCUMENT},
 };
 
-type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
+/// What an object is found by on the other side.
+pub(super) type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// Changes sorted by resource, and what was left out.
 pub(super) fn changes(
@@ -16,21 +17,30 @@ pub(super) fn changes(
     new: Side<'_>,
     noise: &NoiseList,
     keys_differ: bool,
+    writers: &Writers,
 ) -> (Vec<ObjectChange>, Vec<LeftOut>) {
     let before = index(&old.snapshot.objects);
     let after = index(&new.snapshot.objects);
     let mut listed = Vec::new();
     let mut counts = vec![0_u64; noise.entries().len()];
-    let mut keep = |judged: Result<ObjectChange, usize>| match judged {
-        Ok(change) => listed.push(change),
+    let mut keep = |judged: Result<ObjectChange, usize>, before: Option<&Object>, after: Option<&Object>| match judged {
+        Ok(mut change) => {
+            if change.cause == Cause::Cluster {
+                (change.changed_by, change.more_writes) = writers.of(before, after);
+            }
+            listed.push(change);
+        }
         Err(entry) => counts[entry] += 1,
     };
     for (key, object) in &before {
         match after.get(key) {
-            None => keep(one_sided(object, ChangeKind::Removed, is_seen(new.coverage, &object.resource), noise)),
+            None => {
+                let seen = is_seen(new.coverage, &object.resource);
+                keep(one_sided(object, ChangeKind::Removed, seen, noise), Some(object), None);
+            }
             Some(now) if now.digest != object.digest => {
                 if let Some(judged) = changed(object, now, noise, keys_differ) {
-                    keep(judged);
+                    keep(judged, Some(object), Some(now));
                 }
             }
             Some(_) => {}
@@ -38,7 +48,8 @@ pub(super) fn changes(
     }
     for (key, object) in &after {
         if !before.contains_key(key) {
-            keep(one_sided(object, ChangeKind::Added, is_seen(old.coverage, &object.resource), noise));
+            let seen = is_seen(old.coverage, &object.resource);
+            keep(one_sided(object, ChangeKind::Added, seen, noise), None, Some(object));
         }
     }
     listed.sort_by(|a, b| a.resource.cmp(&b.resource));
@@ -48,7 +59,7 @@ pub(super) fn changes(
     (listed, left_out.collect())
 }
 
-fn index(objects: &[Object]) -> BTreeMap<Key<'_>, &Object> {
+pub(super) fn index(objects: &[Object]) -> BTreeMap<Key<'_>, &Object> {
     objects.iter().map(|object| (object.sort_key(), object)).collect()
 }
 
@@ -69,7 +80,8 @@ fn one_sided(
         before: (!added).then_some(object.digest),
         after: added.then_some(object.digest),
         fields: Vec::new(),
-        by: if added { last_writer(object) } else { None },
+        changed_by: Vec::new(),
+        more_writes: 0,
     })
 }
 
@@ -96,7 +108,8 @@ fn changed(old: &Object, new: &Object, noise: &NoiseList, keys_differ: bool) -> 
         before: Some(old.digest),
         after: Some(new.digest),
         fields,
-        by: last_writer(new),
+        changed_by: Vec::new(),
+        more_writes: 0,
     }))
 }
 
@@ -104,13 +117,6 @@ fn changed(old: &Object, new: &Object, noise: &NoiseList, keys_differ: bool) -> 
 fn cause(object: &Object) -> Cause {
     let stated = object.gvk.kind == VEX_DOCUMENT && object.gvk.group == inputs::GROUP;
     if stated { Cause::Scanner } else { Cause::Cluster }
-}
-
-/// Whoever wrote last; controllers that write status and revisions only where nobody else ever wrote.
-fn last_writer(object: &Object) -> Option<Manager> {
-    const CONTROLLERS: [&str; 3] = ["kube-controller-manager", "kube-scheduler", "kubelet"];
-    let is_controller = |manager: &Manager| CONTROLLERS.contains(&manager.manager.as_str());
-    object.managers.iter().max_by_key(|manager| (!is_controller(manager), manager.time, *manager)).cloned()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::{
     kinds,
     pins::{Pinned, Pins, both},
     related::{Entry, Index, document},
+    scope::Reach,
     sight::{self, Unseen},
     target::{Judged, Pod, Target, Workloads, judged, workload},
     value::Node,
@@ -35,6 +36,9 @@ const PARAMETERS: &str = "Parameters";
 /// Objects judged in one go by one thread.
 const BATCH: usize = 256;
 
+/// Stable place that stands for any in an object, where only the object decides in which scopes it is.
+const IN_OBJECT: &str = "spec";
+
 /// What is asked of the engine.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -50,6 +54,8 @@ pub struct Input<'a> {
     pub kubernetes: Option<Minor>,
     /// Checks that judge by the policy version that a namespace pins as well.
     pub pod_security: &'a BTreeSet<&'a str>,
+    /// Scopes in each of which it is asked whether a check looked at anything.
+    pub reaches: &'a [Reach<'a>],
     /// Keep passes among the findings.
     pub keep_passes: bool,
 }
@@ -63,6 +69,8 @@ pub struct Judgement {
     pub checks: Vec<CheckResult>,
     /// Outcomes over every place of every check.
     pub counts: Counts,
+    /// For each scope asked about, the checks that passed somewhere in it.
+    pub passed_within: Vec<BTreeSet<String>>,
 }
 
 /// Judges everything.
@@ -126,6 +134,8 @@ struct Batch {
     not_applicable: u64,
     /// Checks whose passes wait for a parameter.
     lack_parameters: BTreeSet<usize>,
+    /// For each scope, the checks that passed somewhere in it.
+    passed_within: Vec<BTreeSet<usize>>,
 }
 
 impl Batch {
@@ -133,20 +143,34 @@ impl Batch {
         self.findings.extend(other.findings);
         self.not_applicable += other.not_applicable;
         self.lack_parameters.extend(other.lack_parameters);
+        for (all, more) in self.passed_within.iter_mut().zip(other.passed_within) {
+            all.extend(more);
+        }
         self.adopted.extend(other.adopted);
         for (total, more) in self.passes.iter_mut().zip(other.passes) {
             *total += more;
         }
     }
 
-    fn take(&mut self, at: usize, mut said: Said) {
+    fn take(&mut self, at: usize, mut said: Said, scopes: &[usize]) {
+        self.see(at, &said, scopes);
         self.findings.append(&mut said.findings);
         self.count(at, &said);
     }
 
-    fn adopt(&mut self, at: usize, mut said: Said) {
+    fn adopt(&mut self, at: usize, mut said: Said, scopes: &[usize]) {
+        self.see(at, &said, scopes);
         self.adopted.append(&mut said.findings);
         self.count(at, &said);
+    }
+
+    /// Remembers in which scopes a check passed.
+    fn see(&mut self, at: usize, said: &Said, scopes: &[usize]) {
+        if said.passes > 0 || said.findings.iter().any(|finding| finding.outcome == Outcome::Pass) {
+            for scope in scopes {
+                self.passed_within[*scope].insert(at);
+            }
+        }
     }
 
     fn count(&mut self, at: usize, said: &Said) {
@@ -208,7 +232,15 @@ impl<'a> Engine<'a> {
             adopted: Vec::new(),
             not_applicable: 0,
             lack_parameters: BTreeSet::new(),
+            passed_within: vec![BTreeSet::new(); self.input.reaches.len()],
         }
+    }
+
+    /// The scopes that a resource is in, by their number.
+    fn scopes(&self, resource: &ResourceRef, stable: &str) -> Vec<usize> {
+        let (kind, namespace, name) = (&resource.kind, resource.namespace.as_deref(), &resource.name);
+        let reaches = self.input.reaches.iter().enumerate();
+        reaches.filter(|(_, reach)| reach.holds_place(kind, namespace, name, stable)).map(|(at, _)| at).collect()
     }
 
     fn objects(&self, objects: &[Object]) -> Batch {
@@ -228,11 +260,12 @@ impl<'a> Engine<'a> {
                 self.pod(object, &document, &target, &mut memos, &mut batch);
             }
             let target = Target::document(&document, None);
+            let scopes = self.scopes(&object.reference(), IN_OBJECT);
             for at in of_kind.into_iter().flatten() {
                 let subject = subject(object, object.reference());
                 let related = self.related(*at, Some((object, &document)));
                 let memo = &mut memos.checks[*at];
-                batch.take(*at, self.ready[*at].judge(&target, &subject, &related, memo, self.keep()));
+                batch.take(*at, self.ready[*at].judge(&target, &subject, &related, memo, self.keep()), &scopes);
             }
         }
         batch
@@ -244,6 +277,7 @@ impl<'a> Engine<'a> {
             Judged::Itself => (object.reference(), false),
             Judged::As(controller) => (controller, true),
         };
+        let scopes = self.scopes(&resource, IN_OBJECT);
         let subject = subject(object, resource);
         for at in self.pods.iter().copied() {
             let related = self.related(at, Some((object, document)));
@@ -261,9 +295,9 @@ impl<'a> Engine<'a> {
                 }
             };
             if adopted {
-                batch.adopt(at, said);
+                batch.adopt(at, said, &scopes);
             } else {
-                batch.take(at, said);
+                batch.take(at, said, &scopes);
             }
         }
     }
@@ -302,10 +336,13 @@ impl<'a> Engine<'a> {
             let merged = *on == On::Image;
             let keep = if merged { Keep::Everything } else { self.keep() };
             let said = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
+            // As findings of it are placed: a subject counts where it has rights.
+            let stable = if *on == On::Subject { "grants" } else { "" };
+            let scopes = self.scopes(&document.resource, stable);
             if merged {
-                batch.adopt(at, said);
+                batch.adopt(at, said, &scopes);
             } else {
-                batch.take(at, said);
+                batch.take(at, said, &scopes);
             }
         }
         batch
@@ -349,7 +386,9 @@ impl<'a> Engine<'a> {
             row.evaluated += passed;
             row.outcome = overall(row);
         }
-        Judgement { checks: checks.into_values().collect(), findings, counts }
+        let named = |checks: BTreeSet<usize>| checks.iter().map(|at| self.ready[*at].check.id.clone()).collect();
+        let passed_within = total.passed_within.into_iter().map(named).collect();
+        Judgement { checks: checks.into_values().collect(), findings, counts, passed_within }
     }
 
     fn id(&self, check: &str) -> &str {

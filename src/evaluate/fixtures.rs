@@ -188,6 +188,7 @@ fn judge(check: &Check, test: &Test) -> Result<Judgement, String> {
         tables: Tables::default(),
         kubernetes: test.kubernetes,
         pod_security: &pod_security,
+        reaches: &[],
         keep_passes: false,
     };
     let now = test.now.as_deref().unwrap_or("2026-01-01T00:00:00Z");

@@ -9,12 +9,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rayon::prelude::*;
 
 use super::{
-    Evaluation, Finding, FindingId, Outcome, Rules, attestations::attestations, documents::Tables, engine,
-    owners::Owners, providers, status, waivers,
+    Evaluation, Finding, FindingId, Outcome, Rules,
+    attestations::attestations,
+    documents::Tables,
+    engine,
+    owners::Owners,
+    providers,
+    scope::Reach,
+    status::{self, Within},
+    waivers,
 };
 use crate::{
     collect::Coverage,
-    framework::{Minor, POD_SECURITY, check::On, load::checks_of},
+    framework::{Minor, POD_SECURITY, Selected, check::On, load::checks_of},
     snapshot::Snapshot,
 };
 
@@ -50,8 +57,11 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     let scopes = rules.scope.as_ref().map_or(&[][..], |file| file.scopes.as_slice());
     let tables = Tables { defaults: Some(&rules.defaults), scopes, versions: rules.versions.as_ref() };
     let pod_security = &pod_security(rules);
-    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, pod_security, keep_passes };
-    let engine::Judgement { mut findings, mut checks, counts } = engine::run(&asked);
+    let scoped: Vec<&Selected> = rules.frameworks.iter().filter(|selected| selected.scope.is_some()).collect();
+    let reaches: Vec<Reach<'_>> = scoped.iter().map(|selected| Reach::new(selected.scope.as_ref(), snapshot)).collect();
+    let reaches = reaches.as_slice();
+    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, pod_security, reaches, keep_passes };
+    let engine::Judgement { mut findings, mut checks, counts, passed_within } = engine::run(&asked);
     let mut declarations = waivers::annotate(rules, snapshot, today, &mut findings, &mut checks);
     assign(rules, snapshot, &mut findings);
     let (in_force, attested) = attestations(rules, today);
@@ -59,7 +69,12 @@ pub fn run(input: &Input<'_>) -> Evaluation {
     let (inherited, documents) = providers::documents(rules, coverage.cluster.platform.as_deref(), today);
     declarations.extend(documents);
     let words = status::Words { attested: &in_force, inherited: &inherited };
-    let requirements = status::requirements(rules, snapshot, &findings, &checks, words);
+    let named = scoped.iter().map(|selected| selected.framework.id.as_str());
+    let within =
+        named.zip(reaches.iter().zip(passed_within)).map(|(id, (reach, passed))| (id, Within { reach, passed }));
+    let within = within.collect();
+    let requirements =
+        status::requirements(rules, snapshot, &status::Said { findings: &findings, checks: &checks, within, words });
     Evaluation {
         engine: env!("CARGO_PKG_VERSION").into(),
         counts,
@@ -79,7 +94,16 @@ pub fn failures_at(input: &Input<'_>, moment: DateTime<Utc>) -> Dated {
     let scopes = rules.scope.as_ref().map_or(&[][..], |file| file.scopes.as_slice());
     let tables = Tables { defaults: Some(&rules.defaults), scopes, versions: rules.versions.as_ref() };
     let pod_security = &BTreeSet::new();
-    let asked = engine::Input { snapshot, coverage, library, tables, kubernetes, pod_security, keep_passes: false };
+    let asked = engine::Input {
+        snapshot,
+        coverage,
+        library,
+        tables,
+        kubernetes,
+        pod_security,
+        reaches: &[],
+        keep_passes: false,
+    };
     let failures = engine::run(&asked).findings.into_iter().filter(|finding| finding.outcome == Outcome::Fail);
     let on_images = library.checks().filter(|check| check.on == On::Image);
     Dated {
@@ -278,6 +302,39 @@ mod tests {
         assert_eq!(*finding.requirements, ["pss-baseline/sysctls", "pss-restricted/sysctls"]);
         assert!(finding.message.ends_with("(by policy version 1.31, which the namespace pins)"), "{}", finding.message);
         assert_eq!(statuses(&pinned("v1.32", &spec))["pss-baseline/sysctls"], Status::Pass);
+    }
+
+    #[test]
+    fn a_scope_is_not_passed_by_what_a_check_saw_elsewhere_and_always_holds_the_control_plane() {
+        let framework = "apiVersion: kubeproof.dev/v1\nid: own\nversion: '1'\ntitle: t\nkind: regulation\nsource: s\nrequirements:\n  \
+                         - {id: P, title: t, coverage: partial, decides: [container-privileged]}\n  \
+                         - {id: A, title: t, coverage: partial, decides: [apiserver-profiling]}\n";
+        let scope = SCOPE.replace("[pci-dss]", "[pci-dss, own]");
+        let files = [("scope.yaml", scope.as_str()), ("frameworks/own-1.yaml", framework)];
+        let api = |profiling: &str| {
+            json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "kube-apiserver-n1", "namespace": "kube-system", "labels": {"component": "kube-apiserver"},
+                    "annotations": {"kubernetes.io/config.mirror": "hash"}},
+                "spec": {"nodeName": "n1", "containers": [{"name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.36.0",
+                    "command": ["kube-apiserver", format!("--profiling={profiling}")]}]}})
+        };
+        let reasons = |objects: Vec<Value>| -> BTreeMap<String, (Status, String)> {
+            let rows =
+                evaluate_with(objects, &files, &[]).requirements.into_iter().filter(|row| row.framework == "own");
+            rows.map(|row| (row.id, (row.status, row.reason.unwrap_or_default()))).collect()
+        };
+        let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let pod = |namespace: &str| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": namespace},
+                "spec": {"containers": [{"name": "a", "image": "a"}]}})
+        };
+        let outside = reasons(vec![namespace("payments"), namespace("shop"), pod("shop"), api("true")]);
+        assert_eq!(outside["P"].0, Status::Partial);
+        assert!(outside["P"].1.starts_with("nothing in scope was looked at"), "{outside:?}");
+        assert_eq!(outside["A"], (Status::Fail, "1 failure".into()), "the control plane serves the scope");
+        let inside = reasons(vec![namespace("payments"), pod("payments"), api("false")]);
+        assert!(inside["P"].1.starts_with("no exceptions noted"), "{inside:?}");
+        assert!(inside["A"].1.starts_with("no exceptions noted"), "{inside:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Finding;
 use crate::{
     config::{Scope, Selection},
-    snapshot::{Object, Snapshot},
+    snapshot::{Object, SYSTEM, Snapshot, component_of},
 };
 
 /// What findings count for one framework. Without a scope, all of them.
@@ -17,6 +17,9 @@ pub struct Reach<'a> {
     id: Option<&'a str>,
     /// Subjects with rights in the scope, wherever they live: kind, namespace, name.
     subjects: BTreeSet<(&'a str, &'a str, &'a str)>,
+    /// Mirror pods of the control plane: what checks on components say of them counts in every scope, since they serve
+    /// every namespace; as pods they are in their own one.
+    components: BTreeSet<&'a str>,
 }
 
 impl<'a> Reach<'a> {
@@ -24,7 +27,8 @@ impl<'a> Reach<'a> {
     /// without what it excludes.
     pub fn new(scope: Option<&'a Scope>, snapshot: &'a Snapshot) -> Self {
         let Some(scope) = scope else {
-            return Self { namespaces: None, nodes: None, id: None, subjects: BTreeSet::new() };
+            let (subjects, components) = (BTreeSet::new(), BTreeSet::new());
+            return Self { namespaces: None, nodes: None, id: None, subjects, components };
         };
         let excluded: BTreeSet<&str> = scope.excluded.iter().map(|exclusion| exclusion.what.as_str()).collect();
         let is_excluded = |kind: &str, name: &str| excluded.contains(format!("{kind}/{name}").as_str());
@@ -57,7 +61,9 @@ impl<'a> Reach<'a> {
                 (grant.subject_kind.as_str(), namespace, grant.subject_name.as_str())
             })
             .collect();
-        Self { namespaces, nodes, id: Some(&scope.id), subjects }
+        let components = snapshot.objects.iter().filter(|object| component_of(object).is_some());
+        let components = components.map(|object| object.name.as_str()).collect();
+        Self { namespaces, nodes, id: Some(&scope.id), subjects, components }
     }
 
     /// Whether a namespace is inside.
@@ -65,8 +71,8 @@ impl<'a> Reach<'a> {
         self.namespaces.as_ref().is_none_or(|namespaces| namespaces.contains(name))
     }
 
-    /// Whether a finding counts. Findings about the cluster as a whole count in every scope; a subject counts where it
-    /// has rights, not where it lives.
+    /// Whether a finding counts. Findings about the cluster as a whole and its control plane count in every scope; a
+    /// subject counts where it has rights, not where it lives.
     pub fn holds(&self, finding: &Finding) -> bool {
         let resource = &finding.resource;
         self.holds_place(&resource.kind, resource.namespace.as_deref(), &resource.name, &finding.place.stable)
@@ -85,6 +91,7 @@ impl<'a> Reach<'a> {
         match kind {
             "Namespace" => namespaces.contains(name),
             "Node" => self.holds_node(kind, name),
+            "Pod" if is_of_component(namespace, stable) && self.components.contains(name) => true,
             _ => namespace.is_none_or(|namespace| namespaces.contains(namespace)),
         }
     }
@@ -92,6 +99,11 @@ impl<'a> Reach<'a> {
     /// Whether a subject has rights inside.
     pub fn holds_subject(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
         self.subjects.contains(&(kind, namespace.unwrap_or_default(), name))
+    }
+
+    /// Mirror pods of the control plane, by name.
+    pub fn components(&self) -> &BTreeSet<&'a str> {
+        &self.components
     }
 
     fn holds_node(&self, kind: &str, name: &str) -> bool {
@@ -102,6 +114,11 @@ impl<'a> Reach<'a> {
 /// Findings of checks `on: subject` stand in one of the two lists of grants.
 fn is_subject(kind: &str, stable: &str) -> bool {
     matches!(stable, "grants" | "stock") && matches!(kind, "User" | "Group" | "ServiceAccount")
+}
+
+/// Findings of checks on components stand in a component's settings and files, or are about it as a whole.
+pub fn is_of_component(namespace: Option<&str>, stable: &str) -> bool {
+    namespace == Some(SYSTEM) && (stable.is_empty() || stable.starts_with("settings") || stable.starts_with("files"))
 }
 
 fn labelled<'a>(snapshot: &'a Snapshot, kind: &str, selection: &Selection) -> Vec<&'a str> {

@@ -43,6 +43,27 @@ pub struct Words<'a> {
     pub inherited: &'a Inherited,
 }
 
+/// A declared scope, and what was looked at in it.
+#[derive(Debug)]
+pub struct Within<'a> {
+    /// What counts.
+    pub reach: &'a Reach<'a>,
+    /// Checks that passed somewhere in it.
+    pub passed: BTreeSet<String>,
+}
+
+/// What requirements are decided from.
+pub struct Said<'a> {
+    /// What the checks noted.
+    pub findings: &'a [Finding],
+    /// What the checks said as a whole.
+    pub checks: &'a [CheckResult],
+    /// The scope of each framework that is judged in one.
+    pub within: BTreeMap<&'a str, Within<'a>>,
+    /// What people and providers say.
+    pub words: Words<'a>,
+}
+
 /// The status of a requirement. `attested` is a person's word in force, `inherited` a provider's document in force for
 /// what is left open only because it is on the provider's side.
 ///
@@ -84,18 +105,12 @@ pub fn status(kind: FrameworkKind, coverage: RowCoverage, decided: Decided, atte
 }
 
 /// One row per requirement of each selected framework, in the framework's order.
-pub fn requirements(
-    rules: &Rules,
-    snapshot: &Snapshot,
-    findings: &[Finding],
-    checks: &[CheckResult],
-    words: Words<'_>,
-) -> Vec<RequirementResult> {
+pub fn requirements(rules: &Rules, snapshot: &Snapshot, said: &Said<'_>) -> Vec<RequirementResult> {
     let mut by_check: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
+    for finding in said.findings {
         by_check.entry(&finding.check).or_default().push(finding);
     }
-    let results: BTreeMap<&str, &CheckResult> = checks.iter().map(|check| (check.id.as_str(), check)).collect();
+    let results: BTreeMap<&str, &CheckResult> = said.checks.iter().map(|check| (check.id.as_str(), check)).collect();
     let owners = Owners::new(&rules.owners, snapshot);
     let alternatives: BTreeSet<&str> = rules
         .waivers
@@ -107,10 +122,10 @@ pub fn requirements(
         .collect();
     let mut rows = Vec::new();
     for selected in &rules.frameworks {
-        let reach = Reach::new(selected.scope.as_ref(), snapshot);
+        let within = said.within.get(selected.framework.id.as_str());
         for requirement in &selected.framework.requirements {
-            let decided = decided(selected, requirement, &by_check, &results, &reach, &alternatives);
-            rows.push(row(selected, requirement, decided, words, &owners));
+            let decided = decided(selected, requirement, &by_check, &results, within, &alternatives);
+            rows.push(row(selected, requirement, decided, said.words, &owners));
         }
     }
     rows
@@ -121,7 +136,7 @@ fn decided(
     requirement: &Requirement,
     findings: &BTreeMap<&str, Vec<&Finding>>,
     results: &BTreeMap<&str, &CheckResult>,
-    reach: &Reach<'_>,
+    scope: Option<&Within<'_>>,
     alternatives: &BTreeSet<&str>,
 ) -> Decided {
     // Another measure counts where the rule itself allows one: 45 CFR 164.306(d)(3).
@@ -129,10 +144,11 @@ fn decided(
     let mut decided = Decided::default();
     let framework = &selected.framework.id;
     for id in &requirement.decides {
-        let within = findings.get(id.as_str()).into_iter().flatten().filter(|finding| reach.holds(finding));
-        let within = within.filter(|finding| finding.counts_for(framework));
+        let counts =
+            |finding: &&&Finding| scope.is_none_or(|scope| scope.reach.holds(finding)) && finding.counts_for(framework);
+        let within = || findings.get(id.as_str()).into_iter().flatten().filter(counts);
         let (mut undecided, mut provider) = (0, 0);
-        for finding in within.filter(|finding| finding.expected_by.is_none()) {
+        for finding in within().filter(|finding| finding.expected_by.is_none()) {
             match finding.outcome {
                 Outcome::Fail
                     if finding.waiver.as_deref().is_some_and(|id| addressable || !alternatives.contains(id)) =>
@@ -147,10 +163,18 @@ fn decided(
         }
         decided.not_evaluated += undecided;
         decided.provider += provider;
-        match results.get(id.as_str()) {
+        let result = results.get(id.as_str());
+        // What a check saw elsewhere says nothing of a scope.
+        let looked = match scope {
+            None => result.is_some_and(|check| check.evaluated > 0),
+            Some(scope) => scope.passed.contains(id) || within().any(|finding| finding.outcome == Outcome::Fail),
+        };
+        match result {
             // Expected failures are left out: what remains of such a check passed.
-            Some(check) if check.evaluated > 0 => decided.passed += 1,
-            Some(check) if check.outcome == Outcome::NotEvaluated && undecided + provider == 0 => {
+            Some(_) if looked => decided.passed += 1,
+            Some(check)
+                if check.evaluated == 0 && check.outcome == Outcome::NotEvaluated && undecided + provider == 0 =>
+            {
                 decided.not_evaluated += 1;
             }
             Some(_) => decided.not_applicable += 1,

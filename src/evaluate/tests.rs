@@ -110,6 +110,7 @@ fn judge_source(
         tables: Tables::default(),
         kubernetes,
         pod_security: &std::collections::BTreeSet::new(),
+        reaches: &[],
         keep_passes: false,
     })
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{LakeError, LakeFile, Source, made, text, word};
 use crate::{
-    drift::{Cause, Drift, FindingChange, ObjectChange, PermissionChange},
+    drift::{Cause, ChangedBy, Drift, FindingChange, ObjectChange, PermissionChange},
     resource::ResourceRef,
     snapshot,
 };
@@ -24,7 +24,7 @@ struct Row<'a> {
     before: Option<String>,
     after: Option<String>,
     message: Option<&'a str>,
-    by: Option<&'a str>,
+    by: Option<String>,
     by_time: Option<DateTime<Utc>>,
     /// Some power that leads further was gained.
     sensitive: bool,
@@ -53,7 +53,7 @@ pub(super) fn table<B: AsRef<[u8]>>(source: &Source<'_, B>, drift: &Drift) -> Re
             text("before", rows, |r| r.before.as_deref()),
             text("after", rows, |r| r.after.as_deref()),
             text("message", rows, |r| r.message),
-            text("by", rows, |r| r.by),
+            text("by", rows, |r| r.by.as_deref()),
             snapshot::times("by_time", rows.iter().map(|r| r.by_time)),
             snapshot::switches("sensitive", rows.iter().map(|r| r.sensitive)),
             text("detail", rows, |r| r.detail.as_deref()),
@@ -91,8 +91,8 @@ fn object(change: &ObjectChange) -> Row<'_> {
         resource: Some(&change.resource),
         before: change.before.map(|digest| digest.to_string()),
         after: change.after.map(|digest| digest.to_string()),
-        by: change.by.as_ref().map(|manager| manager.manager.as_str()),
-        by_time: change.by.as_ref().and_then(|manager| manager.time),
+        by: change.changed_by.first().map(ChangedBy::who),
+        by_time: change.changed_by.first().map(ChangedBy::time),
         detail: (!change.fields.is_empty()).then(|| json(&change.fields)),
         ..Row::default()
     }
@@ -110,6 +110,8 @@ fn permission(change: &PermissionChange) -> Row<'_> {
         cause: Some(change.cause),
         subject: Some(&change.subject),
         message: Some(&change.summary),
+        by: change.changed_by.first().map(ChangedBy::who),
+        by_time: change.changed_by.first().map(ChangedBy::time),
         sensitive: change.sensitive,
         detail: Some(json(&serde_json::json!({"gained": change.gained, "lost": change.lost}))),
         ..Row::default()

@@ -50,6 +50,8 @@ fn drift() -> Drift {
         cause: Cause::Cluster,
         sensitive: true,
         summary: "ci: read secrets".into(),
+        changed_by: vec![],
+        more_writes: 0,
     };
     let rule = RuleChange { file: "checks/a.yaml".into(), change: ChangeKind::Changed };
     let list = SightChange { resource: "pods".into(), before: "seen".into(), after: "refused".into() };

@@ -15,7 +15,7 @@ use crate::{
     digest::Digest,
     evaluate::Status,
     framework::Severity,
-    report::{BySeverity, HistoryLine, Input, Stored, view::words},
+    report::{BySeverity, DRIFT_PDF, HistoryLine, Input, REPORT_PDF, Stored, view::words},
 };
 
 /// Schema of the JSON form; keys are stable, additions are allowed.
@@ -138,6 +138,8 @@ pub struct Evidence {
     pub url: String,
     /// The PDF in it.
     pub report: String,
+    /// The PDF of what changed; `null` where there was nothing to compare with.
+    pub drift: Option<String>,
     /// SHA-256 of the manifest without its report lines.
     pub evidence_root: Digest,
     /// SHA-256 of the signing key's SPKI.
@@ -241,7 +243,8 @@ impl Committed<'_> {
             bundle: self.bundle.hex(),
             index: self.stored.index,
             url: self.stored.url.clone(),
-            report: format!("{}/data/report/report.pdf", self.stored.url),
+            report: format!("{}/{REPORT_PDF}", self.stored.url),
+            drift: self.input.drift.baseline.as_ref().map(|_| format!("{}/{DRIFT_PDF}", self.stored.url)),
             evidence_root: self.input.meta.evidence_root,
             signing_key: self.input.meta.signing_key,
         }

@@ -95,8 +95,9 @@ fn evidence(message: &Message) -> String {
         return format!("Run of {at}. Nothing was committed: the last evidence is the one before this run.");
     };
     let entry = evidence.index.map_or_else(String::new, |index| format!(", log entry {index}"));
+    let drift = evidence.drift.as_ref().map_or_else(String::new, |url| format!("What changed {url}\n"));
     format!(
-        "Run of {at}{entry}\nReport {}\nEvidence root {}\nThe signature shows that these bytes are unchanged since signing, no more.",
+        "Run of {at}{entry}\n{drift}Report {}\nEvidence root {}\nThe signature shows that these bytes are unchanged since signing, no more.",
         evidence.report, evidence.evidence_root
     )
 }

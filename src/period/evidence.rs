@@ -8,13 +8,14 @@ use serde::Deserialize;
 use super::{
     build::Built,
     facts::{Files, OBJECTS},
-    model::{Bounds, Cited, ClusterPeriod, Run, RunNumber, WrittenBy},
+    model::{Cited, ClusterPeriod, Run, RunNumber},
     veil::Veil,
+    writers,
 };
 use crate::{
     bundle::{bag, package::EVIDENCE},
     digest::Digest,
-    snapshot::{self, TableError, numbers, texts},
+    snapshot::{self, Manager, TableError, numbers, texts},
     store::{Store, StoreError},
 };
 
@@ -66,6 +67,11 @@ pub(crate) fn proof_folder(cluster: &str, run: RunNumber) -> String {
     format!("{EVIDENCE}{cluster}/runs/{run:04}/")
 }
 
+/// Folder of what decided on a cluster's runs.
+pub(crate) fn rules_folder(cluster: &str) -> String {
+    format!("{EVIDENCE}{cluster}/rules/")
+}
+
 /// Table of one cluster's cited objects in the package.
 pub(crate) fn table_path(cluster: &str) -> String {
     format!("{EVIDENCE}{cluster}/{CITED}")
@@ -77,7 +83,7 @@ pub(crate) fn table_path(cluster: &str) -> String {
 /// # Errors
 /// The store does not answer, or holds other bytes than before.
 pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) -> Result<Files, EvidenceError> {
-    let Built { cluster, proofs, .. } = built;
+    let Built { cluster, proofs, logged, .. } = built;
     let mut rows: BTreeMap<Digest, Row> = BTreeMap::new();
     for (run, digests) in one_run_each(cluster) {
         let at = usize::try_from(run).unwrap_or(usize::MAX);
@@ -91,7 +97,10 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
         rows.extend(read.into_iter().map(|row| (row.digest, row)));
     }
     for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
-    attribute(cluster, &rows);
+    writers::attribute(cluster, &|digest| managers(&rows, digest), logged);
+    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
+        power.created = power.evidence.first().and_then(|cited| created(rows.get(&cited.digest)?));
+    }
     let mut files = Files::new();
     let mut rows: Vec<Row> = rows.into_values().collect();
     cluster.withheld = rows.iter_mut().filter_map(|row| cover(row, veil)).collect();
@@ -106,7 +115,10 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
 
 /// Every list of citations of a cluster.
 fn for_each_citation(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut Vec<Cited>)) {
-    cluster.exceptions.iter_mut().for_each(|exception| act(&mut exception.evidence));
+    for exception in &mut cluster.exceptions {
+        act(&mut exception.evidence);
+        act(&mut exception.evidence_after);
+    }
     cluster.population.iter_mut().for_each(|item| act(&mut item.evidence));
     cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers).for_each(|power| act(&mut power.evidence));
 }
@@ -185,47 +197,15 @@ struct MadeAt {
     creation_timestamp: Option<DateTime<Utc>>,
 }
 
-impl Row {
-    /// When the object was made, as it says itself.
-    fn created(&self) -> Option<DateTime<Utc>> {
-        serde_json::from_str::<Made>(self.json.as_deref()?).ok()?.metadata.creation_timestamp
-    }
-
-    /// Client programs that last wrote within these times, by time.
-    fn written(&self, after: Option<DateTime<Utc>>, by: DateTime<Utc>) -> Vec<WrittenBy> {
-        let managers: Vec<WrittenBy> =
-            serde_json::from_str(self.managers.as_deref().unwrap_or_default()).unwrap_or_default();
-        let is_within = |time| after.is_none_or(|after| after <= time) && time <= by;
-        let mut within: Vec<WrittenBy> = managers.into_iter().filter(|m| m.time.is_some_and(is_within)).collect();
-        within.sort_by(|a, b| (a.time, a).cmp(&(b.time, b)));
-        within
-    }
+/// When an object was made, as it says itself.
+fn created(row: &Row) -> Option<DateTime<Utc>> {
+    serde_json::from_str::<Made>(row.json.as_deref()?).ok()?.metadata.creation_timestamp
 }
 
-/// Who wrote between the two runs that saw the object without and with what is asked about.
-fn attribute(cluster: &mut ClusterPeriod, rows: &BTreeMap<Digest, Row>) {
-    let runs = &cluster.runs;
-    let finished = |run: RunNumber| usize::try_from(run).ok().and_then(|at| runs.get(at)).map(|run| run.finished);
-    let between = |digest: Digest, after: Option<RunNumber>, by: RunNumber| match (rows.get(&digest), finished(by)) {
-        (Some(row), Some(by)) => row.written(after.and_then(finished), by),
-        _ => Vec::new(),
-    };
-    for exception in &mut cluster.exceptions {
-        let own = exception.resource.to_string();
-        let cited = exception.evidence.iter().find(|cited| cited.resource == own);
-        if let Some(cited) = cited.filter(|_| exception.began.after.is_some()) {
-            exception.written_by = between(cited.digest, exception.began.after, exception.began.by);
-        }
-    }
-    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
-        let Some(cited) = power.evidence.first() else { continue };
-        power.created = rows.get(&cited.digest).and_then(Row::created);
-        power.given_by = match power.gained {
-            Some(Bounds { after: None, .. }) => Vec::new(),
-            Some(gained) => between(cited.digest, gained.after, gained.by),
-            None => between(cited.digest, None, power.first),
-        };
-    }
+/// The field managers that a cited object names.
+fn managers(rows: &BTreeMap<Digest, Row>, digest: Digest) -> Vec<Manager> {
+    let text = rows.get(&digest).and_then(|row| row.managers.as_deref()).unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The distinct objects, by digest: stored text (null where it is left out), field managers, and the bundle whose table holds the same row.

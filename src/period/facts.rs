@@ -14,6 +14,7 @@ use super::{
     names::Names,
     rules::{Rules, check_files},
     window::Window,
+    writers::{self, Logged},
     written::{DeclarationKey, Written, written},
 };
 use crate::{
@@ -38,6 +39,8 @@ const GRANTS: &str = "data/snapshot/grants.parquet";
 const IMAGES: &str = "data/snapshot/images.parquet";
 const NODES: &str = "data/snapshot/nodes.parquet";
 const ATTESTED: &str = "data/attested/";
+/// Where a bundle keeps everything that decided.
+pub(super) const RULES: &str = "data/rules/";
 
 /// Columns of the objects that say which there were.
 const OBJECT_COLUMNS: [&str; 5] = ["kind", "resource", "namespace", "name", "digest"];
@@ -47,6 +50,8 @@ pub(super) struct Facts {
     pub(super) run: Run,
     /// What the auditor needs to prove the run: manifest, envelope and commit, as they were verified.
     pub(super) proof: Proof,
+    /// Who wrote what before the run, as audit logs say.
+    pub(super) logged: Logged,
     pub(super) environment: Option<String>,
     pub(super) cluster_uid: Option<String>,
     pub(super) cluster_name: String,
@@ -65,6 +70,8 @@ pub(super) struct Facts {
     pub(super) written: BTreeMap<DeclarationKey, Written>,
     /// Attested files, by bag path.
     pub(super) attested_files: Files,
+    /// Everything that decided, by its path below `data/rules/`.
+    pub(super) rule_files: Files,
     pub(super) failures: Failures,
     pub(super) objects: Objects,
     /// What the run could not see.
@@ -181,6 +188,7 @@ impl Facts {
             failures: Failures::of(findings, &window).map_err(in_words)?,
             run,
             proof,
+            logged: writers::logged(&files),
             environment: predicate.environment,
             cluster_uid: predicate.cluster.uid,
             cluster_name: predicate.cluster.name,
@@ -194,6 +202,9 @@ impl Facts {
             attested: optional_json(&files, "data/rules/attested.json")?,
             written: written(&files),
             attested_files: below(&files, ATTESTED).map(|(name, bytes)| (name.clone(), bytes.clone())).collect(),
+            rule_files: below(&files, RULES)
+                .map(|(name, bytes)| (name[RULES.len()..].to_owned(), bytes.clone()))
+                .collect(),
             nodes: nodes(&files, &window)?,
             coverage,
             images,

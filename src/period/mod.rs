@@ -21,6 +21,7 @@ pub mod sample;
 mod veil;
 mod window;
 pub mod words;
+mod writers;
 mod written;
 
 pub(crate) use build::{Span, asked_since, comparison, effectiveness, overdue, repair_times, standing, unaccounted};

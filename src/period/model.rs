@@ -26,7 +26,7 @@ pub use population::{
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
 
-use crate::{digest::Digest, framework::FrameworkKind, snapshot::Manager};
+use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
 /// `schema` of `data/period.json`.
 pub const SCHEMA: &str = "kubeproof.dev/period/v1";
@@ -178,8 +178,8 @@ pub struct Cited {
     pub run: RunNumber,
 }
 
-/// Who wrote to an object, as the API server noted it.
-pub type WrittenBy = Manager;
+/// Who wrote to an object, as the API server noted or logged it.
+pub type WrittenBy = ChangedBy;
 
 impl Filter {
     /// Every failure of the clusters in it is shown: neither a scope nor frameworks were asked for.

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, ops::Range};
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use serde::Deserialize;
 
-use super::facts::{Files, OBJECTS, SubjectKey};
+use super::{
+    facts::{Files, OBJECTS, SubjectKey},
+    writers,
+};
 use crate::snapshot;
 
 /// Names below this length are words of every language: they count only where they stand alone.
@@ -24,6 +27,8 @@ pub(super) struct Names {
     pub(super) nodes: BTreeSet<String>,
     /// Users and groups that bindings name, those without a role included.
     pub(super) people: BTreeSet<SubjectKey>,
+    /// Users that audit logs name: they may hold their rights through a group alone.
+    pub(super) writers: BTreeSet<String>,
 }
 
 /// The part of a binding that names subjects.
@@ -51,7 +56,9 @@ impl Names {
         let texts = |column| table.texts(column).map_err(|error| error.to_string());
         let (kinds, names, jsons) = (texts("kind")?, texts("name")?, texts("json")?);
         let namespaces = table.optional("namespace").map_err(|error| error.to_string())?;
-        let mut all = Self::default();
+        let users = writers::users(&writers::logged(files));
+        let mut all =
+            Self { writers: users.into_iter().filter(|user| is_person("User", user)).collect(), ..Self::default() };
         for row in 0..table.rows() {
             all.namespaces.extend(namespaces[row].map(str::to_owned));
             match kinds[row] {
@@ -69,6 +76,7 @@ impl Names {
         self.namespaces.extend(other.namespaces);
         self.nodes.extend(other.nodes);
         self.people.extend(other.people);
+        self.writers.extend(other.writers);
     }
 }
 

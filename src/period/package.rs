@@ -175,7 +175,10 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
         let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
         files.extend(evidence::gather(store, &mut built, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);
-        let Built { cluster, frameworks: own, attested, scope_declared, .. } = built;
+        veil.keep_rules(&mut built.rule_files);
+        let Built { cluster, frameworks: own, attested, rule_files, scope_declared, .. } = built;
+        let rules = evidence::rules_folder(folder);
+        files.extend(rule_files.into_iter().map(|(path, bytes)| (format!("{rules}{path}"), bytes)));
         declared |= scope_declared && !cluster.runs.is_empty();
         files.extend(attested);
         merge(&mut frameworks, own);

@@ -11,7 +11,9 @@ use std::{
 
 use super::{
     facts::{Files, SubjectKey},
-    model::{Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, Unseen},
+    model::{
+        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, Unseen, WrittenBy,
+    },
     names::{Finder, Names, is_person, is_place, is_word},
     pseudonym::PseudonymKey,
     window::Window,
@@ -97,6 +99,16 @@ impl<'a> Veil<'a> {
         }
     }
 
+    /// Leaves out what decided, where it names what must not be shown; with pseudonyms also what people declared.
+    pub(super) fn keep_rules(&self, files: &mut Files) {
+        const DEFINITIONS: [&str; 2] = ["checks/", "frameworks/"];
+        let is_definition =
+            |path: &str| path.split_once('/').is_some_and(|(_, path)| DEFINITIONS.iter().any(|f| path.starts_with(f)));
+        files.retain(|path, bytes| {
+            (self.people.is_none() || is_definition(path)) && !self.hides(&String::from_utf8_lossy(bytes))
+        });
+    }
+
     fn cover_exception(&self, exception: &mut Exception) {
         let before = (exception.resource.clone(), exception.place.clone());
         self.subject(&exception.resource.kind.clone(), &mut exception.resource.name);
@@ -107,9 +119,10 @@ impl<'a> Veil<'a> {
         if let super::model::Ending::NotSeenSince { reason, .. } = ending {
             self.text(reason);
         }
-        exception.written_by.iter_mut().for_each(|by| self.text(&mut by.manager));
+        exception.written_by.iter_mut().for_each(|by| self.writer(by));
         exception.waivers.iter_mut().for_each(|waiver| self.text(&mut waiver.id));
         self.cited(&mut exception.evidence);
+        self.cited(&mut exception.evidence_after);
         if let Some(people) =
             self.people.as_ref().filter(|_| before != (exception.resource.clone(), exception.place.clone()))
         {
@@ -130,8 +143,21 @@ impl<'a> Veil<'a> {
         subject.namespace.iter_mut().chain([&mut subject.name]).for_each(|text| self.text(text));
         for power in &mut subject.powers {
             power.place.iter_mut().chain([&mut power.through]).for_each(|text| self.text(text));
-            power.given_by.iter_mut().for_each(|by| self.text(&mut by.manager));
+            power.given_by.iter_mut().for_each(|by| self.writer(by));
             self.cited(&mut power.evidence);
+        }
+    }
+
+    /// Who wrote is a user of whom an audit log says so, and may be one by the name of a program.
+    fn writer(&self, by: &mut WrittenBy) {
+        match by {
+            WrittenBy::ManagedFields { manager, .. } => self.text(manager),
+            WrittenBy::AuditLog { user, acting_as, .. } => {
+                for name in [user].into_iter().chain(acting_as) {
+                    self.subject("User", name);
+                    self.text(name);
+                }
+            }
         }
     }
 
@@ -195,7 +221,8 @@ fn people(names: &Names) -> BTreeSet<String> {
     let is_telling = |(kind, _, name): &&SubjectKey| {
         !ROLES.contains(&name.as_str()) && (kind == "User" || !names.namespaces.contains(name))
     };
-    names.people.iter().filter(is_telling).map(|(_, _, name)| name.clone()).collect()
+    let people = names.people.iter().filter(is_telling).map(|(_, _, name)| name);
+    people.chain(names.writers.iter().filter(|name| !ROLES.contains(&name.as_str()))).cloned().collect()
 }
 
 type Found = std::ops::Range<usize>;
@@ -287,6 +314,7 @@ mod tests {
         Names {
             namespaces: BTreeSet::from(["shop".to_owned(), "ledger".to_owned()]),
             nodes: BTreeSet::new(),
+            writers: BTreeSet::from(["dana@example.com".to_owned()]),
             people: BTreeSet::from([
                 person("User", "alice@example.com"),
                 person("User", "shop"),

@@ -7,11 +7,14 @@ use crate::{
     collect::Coverage,
     config::{Scope, ScopeFile, parse_yaml},
     digest::Digest,
-    evaluate::{FrameworkResult, scope::Reach},
+    evaluate::{
+        FrameworkResult,
+        scope::{Reach, is_of_component},
+    },
     framework::select::declared,
     rbac::Grant,
     resource::Gvk,
-    snapshot::{self, Object, Snapshot, Table, TableError},
+    snapshot::{self, Object, SYSTEM, Snapshot, Table, TableError},
 };
 
 /// Everything, or what a scope reaches on a run.
@@ -26,6 +29,8 @@ struct Seen {
     namespaces: BTreeSet<String>,
     nodes: BTreeSet<String>,
     subjects: BTreeSet<SubjectKey>,
+    /// Mirror pods of the control plane, which serves every scope.
+    components: BTreeSet<String>,
 }
 
 impl Window {
@@ -80,16 +85,21 @@ impl Window {
             ("Node", _) => seen.nodes.contains(name),
             ("Scope", _) => seen.id.split('+').any(|id| id == name),
             ("User" | "Group", _) => subject(),
+            ("Pod", Some(SYSTEM)) if seen.components.contains(name) => true,
             (kind, Some(namespace)) => seen.namespaces.contains(namespace) || kind == "ServiceAccount" && subject(),
             (_, None) => true,
         }
     }
 
-    /// Whether a finding counts: a subject where it has rights, not where it lives.
+    /// Whether a finding counts: a subject where it has rights, not where it lives; a pod of the control plane as a
+    /// component everywhere, as a pod where it lives.
     pub(super) fn counts(&self, kind: &str, namespace: Option<&str>, name: &str, place: &str) -> bool {
         if kind == "ServiceAccount" && matches!(place, "grants" | "stock") {
             let subject = (kind.to_owned(), namespace.map(str::to_owned), name.to_owned());
             return self.0.as_ref().is_none_or(|seen| seen.subjects.contains(&subject));
+        }
+        if kind == "Pod" && namespace == Some(SYSTEM) && !is_of_component(namespace, place) {
+            return self.0.as_ref().is_none_or(|seen| seen.namespaces.contains(SYSTEM));
         }
         self.shows(kind, namespace, name)
     }
@@ -134,6 +144,7 @@ impl Window {
                 all.namespaces.extend(seen.namespaces.iter().cloned());
                 all.nodes.extend(seen.nodes.iter().cloned());
                 all.subjects.extend(seen.subjects.iter().cloned());
+                all.components.extend(seen.components.iter().cloned());
             }
         }
     }
@@ -158,14 +169,15 @@ fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
         namespaces: names("Namespace").collect(),
         nodes: names("Node").collect(),
         subjects: subjects.filter(|(kind, ns, name)| reach.holds_subject(kind, ns.as_deref(), name)).collect(),
+        components: reach.components().iter().map(|name| (*name).to_owned()).collect(),
     }
 }
 
-/// Namespaces and nodes with their labels, and who holds rights: what scopes select by.
+/// Namespaces and nodes with their labels, the pods of the control plane, and who holds rights: what scopes select by.
 fn named_objects(files: &Files, coverage: &Coverage, grants: &[Grant]) -> Result<Snapshot, String> {
     let bytes = files.get(OBJECTS).map(Vec::as_slice).unwrap_or_default();
-    let objects = snapshot::read_columns(OBJECTS, bytes, &["group", "kind", "name", "json"]);
-    let objects = objects.and_then(|table| labelled(&table)).map_err(|error| error.to_string())?;
+    let objects = snapshot::read_columns(OBJECTS, bytes, &["group", "kind", "namespace", "name", "json"]);
+    let objects = objects.and_then(|table| chosen(&table)).map_err(|error| error.to_string())?;
     Ok(Snapshot {
         cluster: coverage.cluster.clone(),
         redaction_key: None,
@@ -177,14 +189,18 @@ fn named_objects(files: &Files, coverage: &Coverage, grants: &[Grant]) -> Result
     })
 }
 
-fn labelled(table: &Table<'_>) -> Result<Vec<Object>, TableError> {
+fn chosen(table: &Table<'_>) -> Result<Vec<Object>, TableError> {
     let (groups, kinds) = (table.texts("group")?, table.texts("kind")?);
+    let namespaces = table.optional("namespace")?;
     let (names, jsons) = (table.texts("name")?, table.texts("json")?);
-    let chosen = (0..table.rows()).filter(|row| groups[*row].is_empty() && matches!(kinds[*row], "Namespace" | "Node"));
+    let is_chosen = |row: &usize| match (kinds[*row], namespaces[*row]) {
+        ("Namespace" | "Node", _) | ("Pod", Some(SYSTEM)) => groups[*row].is_empty(),
+        _ => false,
+    };
     let object = |row: usize| Object {
         gvk: Gvk { group: String::new(), version: "v1".into(), kind: kinds[row].into() },
         resource: String::new(),
-        namespace: None,
+        namespace: namespaces[row].map(str::to_owned),
         name: names[row].into(),
         uid: None,
         json: jsons[row].into(),
@@ -192,5 +208,5 @@ fn labelled(table: &Table<'_>) -> Result<Vec<Object>, TableError> {
         managers: Vec::new(),
         origin: None,
     };
-    Ok(chosen.map(object).collect())
+    Ok((0..table.rows()).filter(is_chosen).map(object).collect())
 }

@@ -16,7 +16,7 @@ use crate::{
     collect::{Collected, Coverage, Source, SourceKind},
     evaluate::{self, Evaluation},
     framework::RuleFiles,
-    report::{History, LogHead},
+    report::{History, LogHead, Proof},
     snapshot,
     store::{Slot, Store, StoreError},
 };
@@ -50,7 +50,9 @@ pub struct Newest {
 
 impl Earlier {
     /// Reads what was verified: hashed buffers only.
-    fn read(verified: Verified) -> Result<Self, String> {
+    fn read(verified: Verified, key: &VerifyingKey) -> Result<Self, String> {
+        let proof = Proof { evidence_root: verified.predicate().evidence_root, signing_key: key.digest() };
+        let environment = verified.predicate().environment.clone();
         let log = LogHead { index: verified.commit().index(), origin: verified.commit().origin().to_owned() };
         let name = verified.id().hex();
         let mut files = verified.into_files();
@@ -62,7 +64,8 @@ impl Earlier {
         let history =
             if files.contains_key("data/history.json") { Some(json(files, "data/history.json")?) } else { None };
         let (evaluation, rules) = (evaluation(files)?, rules(files));
-        let moment = Moment { name, index: Some(log.index), coverage, snapshot, evaluation, rules };
+        let (index, proof) = (Some(log.index), Some(proof));
+        let moment = Moment { name, index, proof, environment, coverage, snapshot, evaluation, rules };
         Ok(Self { log, moment, history })
     }
 }
@@ -120,7 +123,7 @@ pub(super) async fn newest(
 }
 
 async fn open(store: &Store, cluster: &str, slot: &Slot, keys: &KeySet, now: DateTime<Utc>) -> Result<Earlier, String> {
-    Earlier::read(proved(store, cluster, slot, keys, now).await?)
+    Earlier::read(proved(store, cluster, slot, keys, now).await?, &keys.signing.public())
 }
 
 /// The bundle that an entry of the log names, once our own key proves it.
@@ -156,7 +159,7 @@ pub(super) fn of_files(
     now: DateTime<Utc>,
 ) -> Result<Earlier, Unproved> {
     let verified = verified(name, files, log, key, now)?;
-    Earlier::read(verified).map_err(|reason| Unproved { verdict: None, reason })
+    Earlier::read(verified, key).map_err(|reason| Unproved { verdict: None, reason })
 }
 
 fn verified(

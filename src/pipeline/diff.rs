@@ -1,6 +1,9 @@
 //! Two moments compared: what `kubeproof diff` asks, outside of any run.
 
-use std::{cmp::Reverse, path::Path};
+use std::{
+    cmp::Reverse,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -11,13 +14,14 @@ use crate::{
         statement::RunResult,
         verify::{LogFiles, Verdict},
     },
-    collect::{Collected, Coverage},
+    collect::{Collected, Coverage, InputError, inputs},
     config::LoadError,
     digest::Digest,
     drift::{Baseline, Drift, Side},
     evaluate::{Evaluation, Rules},
     framework::RuleFiles,
-    snapshot::{self, Snapshot},
+    report::{DriftSide, Origin, Proof},
+    snapshot::{self, Sealer, Snapshot, Tokens},
     store::{
         Store, StoreError,
         inventory::{Entry, Standing},
@@ -31,6 +35,10 @@ pub struct Moment {
     pub name: String,
     /// Leaf index, of a bundle.
     pub index: Option<u64>,
+    /// What was verified before it was read, of a bundle.
+    pub proof: Option<Proof>,
+    /// `production`, `staging`, ... as a bundle's statement has it.
+    pub environment: Option<String>,
     /// What was asked and answered.
     pub coverage: Coverage,
     /// The state.
@@ -61,7 +69,16 @@ impl Moment {
         let loaded = Rules::load(rules, frameworks, &coverage.cluster)?;
         let snapshot = snapshot::assemble(objects, &coverage);
         let evaluation = judge(&snapshot, &coverage, &loaded, coverage.finished.date_naive());
-        Ok(Self { name: source.name, index: None, coverage, snapshot, evaluation, rules: loaded.files })
+        Ok(Self {
+            name: source.name,
+            index: None,
+            proof: None,
+            environment: None,
+            coverage,
+            snapshot,
+            evaluation,
+            rules: loaded.files,
+        })
     }
 
     /// A bundle on disk, with the rules and the judgement of its own time; nothing is read before it is proved.
@@ -108,6 +125,23 @@ impl Moment {
         Ok(None)
     }
 
+    /// Reads audit logs beside a state that was collected without them. What could not be read is returned; the rest
+    /// stands in the coverage.
+    pub fn add_audit_logs(&mut self, paths: &[PathBuf], now: DateTime<Utc>) -> Vec<InputError> {
+        let sealer = Sealer::new(None, self.coverage.cluster.uid.as_deref().unwrap_or_default(), Tokens::Foreign);
+        let mut collected = Collected {
+            source: self.coverage.source.clone(),
+            coverage: self.coverage.clone(),
+            objects: std::mem::take(&mut self.snapshot.objects),
+            errors: Vec::new(),
+        };
+        inputs::add_audit_logs(&mut collected, paths, &sealer, now);
+        self.coverage = collected.coverage;
+        self.snapshot.objects = collected.objects;
+        self.snapshot.objects.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        collected.errors
+    }
+
     /// When its collection ended.
     pub fn finished(&self) -> DateTime<Utc> {
         self.coverage.finished
@@ -116,6 +150,15 @@ impl Moment {
     /// Name of the cluster.
     pub fn cluster(&self) -> &str {
         &self.coverage.cluster.name
+    }
+
+    /// What documents say of it.
+    pub fn described(&self) -> DriftSide {
+        let origin = match self.proof {
+            Some(proof) => Origin::Bundle { id: self.name.clone(), index: self.index, proof },
+            None => Origin::Unsigned(self.name.clone()),
+        };
+        DriftSide::of(origin, &self.coverage, &self.snapshot, &self.evaluation, &self.rules)
     }
 
     pub(super) fn side(&self) -> Side<'_> {

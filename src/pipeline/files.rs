@@ -7,9 +7,9 @@ use crate::{
     bundle::{self, Facts, SignedBundle, statement::Baseline},
     canonical,
     collect::Coverage,
-    drift::Drift,
+    drift::{Drift, Selection},
     evaluate::{self, Evaluation},
-    report::{self, History},
+    report::{self, DriftInput, DriftSide, Hands, History, Origin, PdfError, Proof},
     snapshot::{self, Snapshot},
 };
 
@@ -38,11 +38,49 @@ pub(super) fn evidence(job: &Job<'_>, made: &Made<'_>) -> Result<Bag, RunError> 
     Ok(bag)
 }
 
-/// The documents, below `data/report/`.
-pub(super) fn documents(input: &report::Input<'_>, bag: &mut Bag) -> Result<(), RunError> {
-    bag.insert("data/report/report.pdf".into(), report::pdf(input)?);
+/// What the document of a comparison needs of the earlier side, once that side is no longer in memory.
+pub(super) struct Compared {
+    pub(super) old: DriftSide,
+    pub(super) hands: Hands,
+}
+
+/// The documents, below `data/report/`; that of the comparison where there was something to compare with.
+pub(super) fn documents(
+    job: &Job<'_>,
+    input: &report::Input<'_>,
+    compared: Option<&Compared>,
+    bag: &mut Bag,
+) -> Result<(), RunError> {
+    if let Some(compared) = compared {
+        bag.insert(report::DRIFT_PDF.into(), drift(job, input, compared)?);
+    }
+    bag.insert(report::REPORT_PDF.into(), report::pdf(input)?);
     bag.insert("data/report/index.html".into(), report::html(input)?.into_bytes());
     Ok(())
+}
+
+fn drift(job: &Job<'_>, input: &report::Input<'_>, compared: &Compared) -> Result<Vec<u8>, PdfError> {
+    let Compared { old, hands } = compared;
+    let (meta, coverage) = (input.meta, input.coverage);
+    let own = Origin::Own(Proof { evidence_root: meta.evidence_root, signing_key: meta.signing_key });
+    let new = &DriftSide::of(own, coverage, input.snapshot, input.evaluation, job.rules);
+    let earlier = match &old.origin {
+        Origin::Bundle { id, .. } => format!("clusters/{}/bundles/{id}", coverage.cluster.folder()),
+        Origin::Own(_) | Origin::Unsigned(_) => "EARLIER".into(),
+    };
+    let again = format!("kubeproof diff {earlier} THIS_BUNDLE --key signing.pub --format pdf --output drift.pdf");
+    report::drift_pdf(&DriftInput {
+        drift: input.drift,
+        selection: &Selection::default(),
+        old,
+        new,
+        hands,
+        declarations: &input.evaluation.declarations,
+        again: &again,
+        environment: meta.environment.as_deref(),
+        confidentiality: meta.confidentiality.as_deref(),
+        tool_version: &meta.tool_version,
+    })
 }
 
 pub(super) fn seal(

@@ -18,7 +18,7 @@ pub use lake::into_lake;
 
 use crate::{
     bundle::{self, KeySet, SignedBundle},
-    collect::Collected,
+    collect::{Collected, inputs},
     config::{At, ExpectedGap, LoadError},
     digest::Digest,
     drift::{self, Before, Drift, Side},
@@ -156,6 +156,9 @@ pub struct Ran {
 pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> Result<Ran, RunError> {
     let warnings = warnings(collected, &newest);
     let mut earlier = newest.earlier.take();
+    if let Some(earlier) = &earlier {
+        inputs::audit::hold_against(&mut collected.coverage, &collected.objects, earlier.moment.finished());
+    }
     let coverage = &collected.coverage;
     let today = coverage.finished.date_naive();
     (job.on_stage)(Stage::Snapshot);
@@ -172,7 +175,11 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> 
     let now = Side { snapshot: &snapshot, coverage, evaluation: &evaluation, rules: job.rules };
     let before = earlier.as_ref().map(|earlier| (earlier.moment.baseline(), earlier.moment.side()));
     let drift = compare(before, now, &rules, today);
-    // The earlier side of a large cluster is as large as this one: from here on only its name is needed.
+    // The earlier side of a large cluster is as large as this one: from here on only what documents say of it is needed.
+    let compared = earlier.as_ref().map(|Earlier { moment, .. }| files::Compared {
+        old: moment.described(),
+        hands: report::Hands::of(&drift, [&moment.evaluation, &evaluation]),
+    });
     let head = earlier.map(|earlier| earlier.log);
     let definitions = definitions(&rules);
     drop(rules);
@@ -206,7 +213,7 @@ pub fn produce(job: &Job<'_>, collected: &mut Collected, mut newest: Newest) -> 
         definitions: &definitions,
         history: &history.runs,
     };
-    files::documents(&input, &mut bag)?;
+    files::documents(job, &input, compared.as_ref(), &mut bag)?;
     (job.on_stage)(Stage::Sign);
     let log_size = newest.claim.as_ref().map_or(0, |claim| claim.size);
     let bundle = files::seal(job, coverage, &evaluation, newest.claim, bag)?;

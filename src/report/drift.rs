@@ -1,12 +1,28 @@
 //! `kubeproof diff` for people: what got worse first, then what got better, what changed, what was lost sight of.
 
+mod access;
+mod cards;
+mod compared;
+mod cover;
+mod document;
+mod facts;
+mod findings;
+mod fit;
+mod objects;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+pub use document::{DriftInput, DriftSide, Origin, Proof, drift_html, drift_pdf};
+pub use facts::Hands;
+
 use super::{
     check::plain,
     terminal::Tone,
-    view::{applied, by_whom, field, states, why, words},
+    view::{applied, by_whom, field, states, why, words, writers},
 };
 use crate::drift::{
-    ChangeKind, DeclarationChange, Drift, FindingChange, FindingChangeKind, ObjectChange, PermissionChange,
+    Cause, ChangeKind, DeclarationChange, Drift, FindingChange, FindingChangeKind, ObjectChange, PermissionChange,
 };
 
 /// Fields named for one object.
@@ -71,19 +87,21 @@ pub fn drift_markdown(drift: &Drift) -> String {
     if page.is_empty() {
         page.push_str(&format!("{NOTHING}\n"));
     }
-    left_out(drift).for_each(|text| page.push_str(&format!("{text}\n")));
+    notes(drift).for_each(|text| page.push_str(&format!("{text}\n")));
     page
 }
 
 /// Said where there is no part.
 pub(super) const NOTHING: &str = "Nothing changed.";
 
-/// What was counted and not listed, a sentence each.
-pub(super) fn left_out(drift: &Drift) -> impl Iterator<Item = String> + '_ {
-    drift
+/// What was counted and not listed, and what is not known of who made changes, a sentence each.
+pub(super) fn notes(drift: &Drift) -> impl Iterator<Item = String> + '_ {
+    let left_out = drift
         .left_out
         .iter()
-        .map(|l| format!("{} not listed: {}", words::count(l.count, "object change", "object changes"), l.reason))
+        .map(|l| format!("{} not listed: {}", words::count(l.count, "object change", "object changes"), l.reason));
+    let gap = drift.audit.iter().filter_map(|audit| audit.gap.as_ref());
+    left_out.chain(gap.map(|gap| format!("not known of every change who made it: {gap}")))
 }
 
 fn finding(change: &FindingChange) -> (String, Vec<String>) {
@@ -102,7 +120,8 @@ fn finding(change: &FindingChange) -> (String, Vec<String>) {
 fn permission(change: &PermissionChange) -> (String, Vec<String>) {
     let (gained, lost) = (change.gained.len() as u64, change.lost.len() as u64);
     let counts = format!("{} gained, {} lost", words::number(gained), words::number(lost));
-    (format!("ACCESS {}", change.summary), vec![format!("{}: {counts}; {}", change.subject, why(change.cause))])
+    let by = caused(change.cause, &writers(&change.changed_by, change.more_writes));
+    (format!("ACCESS {}", change.summary), vec![format!("{}: {counts}; {by}", change.subject)])
 }
 
 fn declaration(change: &DeclarationChange) -> (String, Vec<String>) {
@@ -117,9 +136,13 @@ fn object(change: &ObjectChange) -> (String, Vec<String>) {
     if left > 0 {
         below.push(format!("and {}: --format json has them", words::count(left, "more field", "more fields")));
     }
-    let by = by_whom(Some(change));
-    below.push(if by.is_empty() { why(change.cause).into() } else { format!("{}; by {by}", why(change.cause)) });
+    below.push(caused(change.cause, &by_whom(Some(change))));
     (head, below)
+}
+
+/// `the cluster changed; by helm, 22 Nov 14:12`.
+fn caused(cause: Cause, by: &str) -> String {
+    if by.is_empty() { why(cause).into() } else { format!("{}; by {by}", why(cause)) }
 }
 
 fn word(kind: ChangeKind) -> &'static str {

@@ -1,5 +1,7 @@
 //! Text that every font can show and every column can hold.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use typst::text::Font;
 
@@ -34,6 +36,16 @@ fn printable(text: &str, fonts: &[Font]) -> String {
         }
         out
     })
+}
+
+/// Text for a page, whose fonts are the reader's own: what is invisible or turns the writing direction, by its code point.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_named = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t' | '\r');
+    if !text.contains(is_named) {
+        return Cow::Borrowed(text);
+    }
+    let named = |c: char| if is_named(c) { format!("U+{:04X}", c as u32) } else { c.to_string() };
+    Cow::Owned(text.chars().map(named).collect())
 }
 
 fn is_hidden(c: char) -> bool {
@@ -95,5 +107,6 @@ mod tests {
     #[test]
     fn what_turns_the_writing_direction_is_named() {
         assert_eq!(printable("a\u{202e}\u{7}", &[]), "U+0061U+202EU+0007");
+        assert_eq!(visible("a\u{202e}b\nc"), "aU+202Eb\nc");
     }
 }

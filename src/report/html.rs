@@ -1,12 +1,12 @@
 //! `index.html`: a viewer in one file, without anything from elsewhere. A page cannot vouch for itself, and says so.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use minijinja::{Environment, Value, context, value::Serde};
+use minijinja::{Environment, Value, context, escape_formatter, value::Serde};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Input,
+    Input, glyphs,
     view::{Facts, view, words},
 };
 use crate::evaluate::{Finding, Outcome};
@@ -14,14 +14,17 @@ use crate::evaluate::{Finding, Outcome};
 /// Rows of the findings table; browsers slow down beyond.
 const ROWS: usize = 2_000;
 
-const PAGE: &str = include_str!("../../templates/index.html");
+const INDEX: (&str, &str) = ("index.html", include_str!("../../templates/index.html"));
+/// The page of a comparison.
+pub(super) const DRIFT: (&str, &str) = ("drift.html", include_str!("../../templates/drift.html"));
+const BLOCKS: (&str, &str) = ("blocks.html", include_str!("../../templates/blocks.html"));
 /// The look of every page.
 pub(crate) const STYLE: &str = include_str!("../../templates/index.css");
 const SCRIPT: &str = include_str!("../../templates/index.js");
 
 /// A page that could not be made: a defect of the template, never of the data.
 #[derive(Debug, thiserror::Error)]
-#[error("templates/index.html: {0:#}")]
+#[error("a page could not be made: {0:#}")]
 pub struct HtmlError(#[from] minijinja::Error);
 
 /// One finding, as the table shows it.
@@ -41,21 +44,32 @@ struct Row {
 /// # Errors
 /// A defect of the template; never what the cluster holds.
 pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
-    let mut environment = Environment::new();
-    environment.add_template("index.html", PAGE)?;
     let shown = || input.evaluation.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
     let rows = rows(input, shown().take(ROWS));
     let left = shown().count().saturating_sub(ROWS);
-    let page = environment.get_template("index.html")?.render(context! {
-        view => Value::from(Serde(view(input))),
-        rows => Value::from(Serde(&rows)),
-        left => (left > 0).then(|| words::number(left as u64)),
-        style => Value::from_safe_string(STYLE.into()),
-        script => Value::from_safe_string(SCRIPT.into()),
-        style_hash => source_hash(STYLE),
-        script_hash => source_hash(SCRIPT),
-    })?;
-    Ok(page)
+    page(
+        INDEX,
+        context! {
+            view => Value::from(Serde(view(input))),
+            rows => Value::from(Serde(&rows)),
+            left => (left > 0).then(|| words::number(left as u64)),
+            script => Value::from_safe_string(SCRIPT.into()),
+            script_hash => source_hash(SCRIPT),
+        },
+    )
+}
+
+/// A page of a view's parts, with the look of every page.
+pub(super) fn page((name, text): (&str, &str), said: Value) -> Result<String, HtmlError> {
+    let mut environment = Environment::new();
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => escape_formatter(out, state, &glyphs::visible(text).into_owned().into()),
+        _ => escape_formatter(out, state, value),
+    });
+    environment.add_template(BLOCKS.0, BLOCKS.1)?;
+    environment.add_template(name, text)?;
+    let look = context! { style => Value::from_safe_string(STYLE.into()), style_hash => source_hash(STYLE) };
+    Ok(environment.get_template(name)?.render(context! { ..said, ..look })?)
 }
 
 /// What a content security policy compares an inline element with.

@@ -28,7 +28,7 @@ pub(crate) mod tests;
 
 pub(crate) use check::is_within;
 pub use check::{BaselineError, CheckBaseline, CheckReport, Comparison, github, junit, markdown, sarif};
-pub use drift::drift_markdown;
+pub use drift::{DriftInput, DriftSide, Hands, Origin, Proof, drift_html, drift_markdown, drift_pdf};
 pub use history::{BySeverity, History, HistoryLine};
 pub use html::{HtmlError, html};
 pub(crate) use html::{STYLE, source_hash};
@@ -39,6 +39,11 @@ pub(crate) use terminal::steers;
 pub use terminal::{Line, Span, Stored, Tone, check_text, drift_text, summary};
 pub use typst_world::PdfError;
 pub use view::{View, view};
+
+/// The report in a bundle.
+pub const REPORT_PDF: &str = "data/report/report.pdf";
+/// What changed, in a bundle whose run had something to compare with.
+pub const DRIFT_PDF: &str = "data/report/drift.pdf";
 
 /// Everything that the documents of one run are made of.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +157,11 @@ pub fn pdf(input: &Input<'_>) -> Result<Vec<u8>, PdfError> {
     typst_world::render(typst_world::Parts {
         template: typst_world::Template::Report,
         data: serde_json::to_value(&view)?,
-        evidence_root: &input.meta.evidence_root.hex(),
+        attached: Some(typst_world::Attached::root(
+            &input.meta.evidence_root,
+            "The evidence root of the bundle that this report is about",
+        )),
+        identity: &input.meta.evidence_root.hex(),
         creator: &view.creator,
         at: input.meta.finished,
     })

@@ -65,7 +65,7 @@ pub struct Span {
 pub struct Line(pub Vec<Span>);
 
 impl Line {
-    fn with(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+    pub(crate) fn with(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
         // What a cluster or a file holds must not steer the terminal.
         let text = text.as_ref().chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
         self.0.push(Span { tone, text });

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::Serialize;
 use typst::{
     Library, LibraryExt, World,
     diag::{FileError, FileResult, SourceDiagnostic},
@@ -17,6 +18,7 @@ use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
 use super::glyphs;
+use crate::digest::Digest;
 
 const LOOK: (&str, &str) = ("look.typ", include_str!("../../templates/look.typ"));
 const INTER: [&[u8]; 3] = [
@@ -58,6 +60,8 @@ pub enum Template {
     Report,
     /// Of a period.
     Period,
+    /// Of a comparison.
+    Drift,
 }
 
 impl Template {
@@ -65,6 +69,7 @@ impl Template {
         match self {
             Self::Report => ("report.typ", include_str!("../../templates/report.typ")),
             Self::Period => ("period.typ", include_str!("../../templates/period.typ")),
+            Self::Drift => ("drift.typ", include_str!("../../templates/drift.typ")),
         }
     }
 }
@@ -73,25 +78,49 @@ impl Template {
 pub struct Parts<'a> {
     /// How it is laid out.
     pub template: Template,
-    /// The view, as JSON.
+    /// The view, as JSON; the name and the purpose of the attached file are added to it.
     pub data: serde_json::Value,
-    /// Content of the attached `evidence-root.txt`, and what identifies the document.
-    pub evidence_root: &'a str,
+    /// The file that it carries.
+    pub attached: Option<Attached>,
+    /// What identifies the document.
+    pub identity: &'a str,
     /// kubeproof and its version.
     pub creator: &'a str,
     /// The document's date.
     pub at: DateTime<Utc>,
 }
 
+/// A file inside of a PDF, for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attached {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Its bytes.
+    #[serde(skip)]
+    pub content: String,
+}
+
+impl Attached {
+    /// The root of the evidence that a document belongs to, where `verify` reads it.
+    pub fn root(root: &Digest, about: &'static str) -> Self {
+        Self { name: "evidence-root.txt", about, content: format!("{}\n", root.hex()) }
+    }
+}
+
 /// Lays the document out and exports it. The same parts give the same bytes.
 pub fn render(mut parts: Parts<'_>) -> Result<Vec<u8>, PdfError> {
     glyphs::prepare(&mut parts.data, &FONTS.all);
+    if let serde_json::Value::Object(data) = &mut parts.data {
+        data.insert("attached".into(), serde_json::to_value(&parts.attached)?);
+    }
     let source = |(name, text): (&str, &str)| Ok::<_, PdfError>(Source::new(file_id(name)?, text.into()));
     let world = ReportWorld {
         template: source(parts.template.file())?,
         look: source(LOOK)?,
         data: Bytes::from_string(serde_json::to_string(&parts.data)?),
-        root: Bytes::from_string(format!("{}\n", parts.evidence_root)),
+        attached: parts.attached.take().map(|file| (file.name, Bytes::from_string(file.content))),
     };
     let compiled = typst::compile::<PagedDocument>(&world).output;
     let pdf = compiled.and_then(|document| typst_pdf::pdf(&document, &options(&parts)));
@@ -103,7 +132,7 @@ pub fn render(mut parts: Parts<'_>) -> Result<Vec<u8>, PdfError> {
 
 fn options(parts: &Parts<'_>) -> PdfOptions {
     PdfOptions {
-        ident: Smart::Custom(parts.evidence_root.to_owned()),
+        ident: Smart::Custom(parts.identity.to_owned()),
         creator: Smart::Custom(Some(parts.creator.to_owned())),
         timestamp: timestamp(parts.at),
         // The two standards are compatible: the default is never used.
@@ -168,7 +197,7 @@ struct ReportWorld {
     template: Source,
     look: Source,
     data: Bytes,
-    root: Bytes,
+    attached: Option<(&'static str, Bytes)>,
 }
 
 impl World for ReportWorld {
@@ -190,11 +219,10 @@ impl World for ReportWorld {
     }
 
     fn file(&self, id: FileId) -> FileResult<Bytes> {
-        match id.get().vpath().get_without_slash() {
-            "data.json" => Ok(self.data.clone()),
-            "evidence-root.txt" => Ok(self.root.clone()),
-            _ => Err(not_found(id)),
-        }
+        let attached = self.attached.iter().map(|(name, bytes)| (*name, bytes));
+        let name = id.get().vpath().get_without_slash();
+        let known = attached.chain([("data.json", &self.data)]).find(|(known, _)| *known == name);
+        known.map(|(_, bytes)| bytes.clone()).ok_or_else(|| not_found(id))
     }
 
     fn font(&self, index: usize) -> Option<Font> {

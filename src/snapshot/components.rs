@@ -59,10 +59,13 @@ pub(super) fn components(objects: &[Object]) -> Vec<Component> {
     rows
 }
 
+/// The namespace of the control plane's mirror pods.
+pub const SYSTEM: &str = "kube-system";
+
 /// The control-plane component that a mirror pod of kube-system shows.
 pub fn component_of(object: &Object) -> Option<&'static str> {
     let in_kube_system =
-        object.gvk.group.is_empty() && object.gvk.kind == "Pod" && object.namespace.as_deref() == Some("kube-system");
+        object.gvk.group.is_empty() && object.gvk.kind == "Pod" && object.namespace.as_deref() == Some(SYSTEM);
     // A name alone proves nothing; it only spares the reading of every other pod.
     if !in_kube_system || !COMPONENTS.iter().any(|component| object.json.contains(component)) {
         return None;

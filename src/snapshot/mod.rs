@@ -1,6 +1,7 @@
 //! Stage 2: redacted, canonical, sorted, digested.
 
 mod assemble;
+mod audit;
 mod components;
 mod image_ref;
 mod images;
@@ -27,7 +28,8 @@ use crate::{
 };
 
 pub use assemble::assemble;
-pub use components::component_of;
+pub use audit::{AUDIT_TRAIL, AuditLog, AuditTrail, AuditWrite, is_system_user};
+pub use components::{SYSTEM, component_of};
 pub use image_ref::{ImageReference, InvalidReference};
 pub use parquet::TableError;
 pub(crate) use parquet::{

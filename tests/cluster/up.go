@@ -160,7 +160,8 @@ func (r *runner) issueKubeletCertificates(ca *authority) error {
 }
 
 func (r *runner) writeTokens() error {
-	lines := []string{"admin-token,admin,admin,system:masters"}
+	// People who change things, for tests that ask who did.
+	lines := []string{"admin-token,admin,admin,system:masters", "alice-token,alice,alice,system:masters", "bob-token,bob,bob,system:masters"}
 	if err := r.writeKubeconfig("admin", "admin-token"); err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ fn the_incident(shop: &ClusterPeriod) {
     let days = 24 * 3600;
     assert_eq!(privileged.duration.at_least_seconds, 7 * days);
     assert_eq!(privileged.duration.at_most_seconds, Some(21 * days));
-    let by = |x: &Exception| x.written_by.iter().map(|by| by.manager.clone()).collect::<Vec<_>>();
+    let by = |x: &Exception| x.written_by.iter().map(|by| by.who()).collect::<Vec<_>>();
     assert_eq!(by(privileged), ["kubectl-edit"]);
 
     let policy = only(shop, "netpol-no-allow-all", "card-gateway");
@@ -114,7 +114,7 @@ fn the_incident(shop: &ClusterPeriod) {
     for power in &lind.powers {
         assert_eq!(between(shop, power.gained.unwrap()), "20 Jul to 27 Jul", "{}", power.power);
         assert_eq!(between(shop, power.lost.unwrap()), "27 Jul to 3 Aug", "{}", power.power);
-        assert_eq!(power.given_by[0].manager, "kubectl-create");
+        assert_eq!(power.given_by[0].who(), "kubectl-create");
     }
 }
 

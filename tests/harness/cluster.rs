@@ -90,10 +90,7 @@ impl Cluster {
 
     /// A client for the administrator. Clients belong to the runtime that made them: one for each test.
     pub async fn client(&self) -> Client {
-        let file = kube::config::Kubeconfig::read_from(&self.state.kubeconfig).expect("a kubeconfig");
-        let config =
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.expect("a configuration");
-        Client::try_from(config).expect("a client")
+        self.client_of("admin-token", None).await
     }
 
     /// Server-side apply of files and folders as `manager`; returns when the workloads have settled.
@@ -112,10 +109,27 @@ impl Cluster {
         tools::run(&mut apply).unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// A client for the user of a token (`alice-token`, `bob-token`), in the name of another one where that is given.
+    pub async fn client_of(&self, token: &str, acting_as: Option<&str>) -> Client {
+        let mut file = kube::config::Kubeconfig::read_from(&self.state.kubeconfig).expect("a kubeconfig");
+        for user in file.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+            user.token = Some(token.to_owned().into());
+            user.impersonate = acting_as.map(str::to_owned);
+        }
+        let config =
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.expect("a configuration");
+        Client::try_from(config).expect("a client")
+    }
+
     /// The audit log: every request that ended before this call.
+    pub fn audit(&self) -> Vec<AuditEvent> {
+        self.audit_text().lines().map(|line| serde_json::from_str(line).expect("an audit event")).collect()
+    }
+
+    /// The lines of the audit log, whole.
     ///
     /// A request of our own, known by its user agent, is the mark: what came before it has been written.
-    pub fn audit(&self) -> Vec<AuditEvent> {
+    pub fn audit_text(&self) -> String {
         static MARKS: Mutex<u32> = Mutex::new(0);
         let mark = {
             let mut marks = MARKS.lock().expect("no test panics here");
@@ -127,8 +141,7 @@ impl Cluster {
         loop {
             let log = fs::read_to_string(&self.state.audit_log).expect("the audit log");
             if log.contains(&mark) {
-                let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-                return whole.lines().map(|line| serde_json::from_str(line).expect("an audit event")).collect();
+                return log.rsplit_once('\n').map_or_else(String::new, |(whole, _)| format!("{whole}\n"));
             }
             std::thread::sleep(std::time::Duration::from_millis(20));
         }

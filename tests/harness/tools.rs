@@ -203,7 +203,7 @@ fn go_build(name: &str, module: &str, package: &str, ldflags: &str) -> Result<Pa
         .into_iter()
         .filter_map(Result::ok)
         .map(walkdir::DirEntry::into_path)
-        .filter(|path| path.extension().is_some_and(|e| e == "go" || e == "mod" || e == "sum"))
+        .filter(|path| path.extension().is_some_and(|e| e == "go" || e == "mod" || e == "sum" || e == "yaml"))
         .collect();
     files.sort();
     let contents: Vec<Vec<u8>> =

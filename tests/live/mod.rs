@@ -1,5 +1,6 @@
 //! The whole line on real parts: the binary itself against a real API server.
 
+mod audit;
 mod bad_input;
 mod clouds;
 mod determinism;

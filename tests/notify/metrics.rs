@@ -233,3 +233,32 @@ fn an_address_that_is_taken_is_an_error() {
     let ended = user.run(&["daemon", "--metrics-listen", "everywhere", "schedules"]).expect(2);
     assert!(ended.stderr.contains("invalid value 'everywhere' for '--metrics-listen <ADDR>'"), "{}", ended.stderr);
 }
+
+#[test]
+fn the_daemon_tells_of_runs_that_cannot_speak_for_themselves() {
+    let hook = Receiver::start([Answer::status(200)]);
+    let user = Workspace::new();
+    user.write(
+        "kubeproof.yaml",
+        &format!(
+            "apiVersion: kubeproof.dev/v1\ncluster: {{name: shop-prod}}\nstateDir: state\nstores: [evidence]\n\
+             notify:\n  - {{url: '{}', on: failure}}\n",
+            hook.url("/hook")
+        ),
+    );
+    user.write("schedules/daily.yaml", "apiVersion: kubeproof.dev/v1\ncron: 0 0 1 1 *\n");
+    user.write("state/schedule.json", r#"{"daily": {"planned": "2020-01-01T00:00:00Z", "ended": false}}"#);
+    let mut command = user.kubeproof();
+    command.args(["daemon", "--config", "kubeproof.yaml", "--metrics-listen", "127.0.0.1:0", "schedules"]);
+    let _daemon = Daemon::start(&mut command);
+    let began = Instant::now();
+    while hook.received().len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(120), "{:?}", hook.received());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let told: Vec<serde_json::Value> = hook.received().iter().map(|message| message.json()).collect();
+    let reasons: Vec<&str> = told.iter().map(|message| message["error"].as_str().unwrap()).collect();
+    assert!(reasons[0].contains("the run of 2020-01-01T00:00:00Z was interrupted"), "{reasons:?}");
+    assert!(reasons[1].contains("runs were missed, from 2021-01-01T00:00:00Z"), "{reasons:?}");
+    assert!(told.iter().all(|message| message["event"] == "failure" && message["cluster"]["name"] == "shop-prod"));
+}

@@ -11,3 +11,4 @@ mod pdf;
 mod quarter;
 mod sample;
 mod veil;
+mod writers;

@@ -29,10 +29,13 @@ fn a_failure_has_bounds_a_cause_who_did_it_and_its_object() {
     assert_eq!((x.began, x.began_by), (Bounds { after: Some(1), by: 2 }, Cause::ObjectChanged));
     let bounds = Bounds { after: Some(3), by: 4 };
     assert_eq!(x.ending, Ending::Ended { bounds, cause: Cause::ObjectChanged });
+    let [after] = x.evidence_after.as_slice() else { panic!("{:?}", x.evidence_after) };
+    assert_eq!(after.resource, x.evidence[0].resource);
+    assert!(x.evidence.iter().all(|cited| cited.digest != after.digest), "the repaired object is another one");
     assert!(x.ending.is_repair());
     // Seen on two mornings; without it on the morning before and the morning after.
     assert_eq!((x.duration.at_least_seconds, x.duration.at_most_seconds), (86_400, Some(3 * 86_400)));
-    let managers: Vec<&str> = x.written_by.iter().map(|by| by.manager.as_str()).collect();
+    let managers: Vec<String> = x.written_by.iter().map(|by| by.who()).collect();
     assert_eq!(managers, ["helm"]);
     assert_eq!(x.evidence.len(), 1, "the same object in the same state is cited once");
     assert_eq!((x.evidence[0].digest, x.evidence[0].run), (deployment("cart", 2).digest, 2));
@@ -155,6 +158,7 @@ fn a_refused_list_hides_failures_and_what_came_meanwhile() {
     assert_eq!(cart.resource.name, "cart");
     let bounds = Bounds { after: Some(0), by: 2 };
     assert_eq!(cart.ending, Ending::Ended { bounds, cause: Cause::ObjectCameOrWent });
+    assert_eq!(cart.evidence_after, [], "what is gone is no evidence");
     assert_eq!(cart.not_seen_in, [1]);
     assert_eq!((search.began, search.began_by), (Bounds { after: Some(0), by: 2 }, Cause::NotSeenBefore));
     assert_eq!(cluster.cadence.partial[0].unseen[0].resource, "deployments.apps");
@@ -323,6 +327,6 @@ fn powers_are_gained_and_lost_within_bounds_and_never_by_a_refusal() {
     assert_eq!((ci.name.as_str(), power.power.as_str(), power.place.as_deref()), ("ci", "read Secrets", Some("shop")));
     assert_eq!(power.gained, Some(Bounds { after: Some(0), by: 1 }));
     assert_eq!(power.lost, Some(Bounds { after: Some(3), by: 4 }), "not by the run that could not see bindings");
-    assert_eq!(power.given_by[0].manager, "kubectl-create");
+    assert_eq!(power.given_by[0].who(), "kubectl-create");
     assert_eq!(power.evidence[0].resource, "RoleBinding/shop/ci");
 }

@@ -90,6 +90,27 @@ fn the_same_store_gives_the_same_package_and_it_verifies() {
     assert_eq!(judged(&one.package.files, &["--max-age", "30m"]).0, 6);
 }
 
+#[test]
+fn what_decided_is_in_the_package_once_and_again_where_it_changed() {
+    let made = made();
+    let rules = inside("rules/");
+    let runs: Vec<(&str, &Digest)> =
+        made.period.clusters[0].runs.iter().map(|run| (run.source.name.as_str(), &run.rules)).collect();
+    assert!(runs.iter().all(|(_, rules)| *rules == runs[0].1), "the same rules on every run");
+    let (first, others): (Vec<&String>, Vec<&String>) = made
+        .package
+        .files
+        .keys()
+        .filter(|path| path.starts_with(&rules))
+        .partition(|path| path.contains("/rules/0000/"));
+    assert!(others.is_empty(), "{others:?}");
+    let manifest = bag::parse(&made.package.files[&inside("runs/0000/manifest-sha256.txt")]).unwrap();
+    let named: Vec<String> =
+        manifest.keys().filter_map(|path| Some(format!("{rules}0000/{}", path.strip_prefix("data/rules/")?))).collect();
+    assert!(named.len() > 1);
+    assert_eq!(named.iter().collect::<Vec<_>>(), first);
+}
+
 /// Name of the defect, how it comes about, and the file that is named. All of them exit with 3.
 type Case = (&'static str, fn(&Made) -> Files, &'static str);
 
@@ -97,6 +118,11 @@ fn with(made: &Made, change: impl FnOnce(&mut Files)) -> Files {
     let mut files = made.package.files.clone();
     change(&mut files);
     files
+}
+
+/// One of the files that decided.
+fn rule(files: &Files) -> String {
+    files.keys().find(|path| path.contains("/rules/0000/checks/")).unwrap().clone()
 }
 
 fn flip(files: &mut Files, path: &str) {
@@ -108,6 +134,14 @@ fn flip(files: &mut Files, path: &str) {
 const CASES: &[Case] = &[
     ("period_changed", |m| with(m, |f| flip(f, PERIOD)), PERIOD),
     ("document_changed", |m| with(m, |f| flip(f, "data/documents/readme.md")), "data/documents/readme.md"),
+    ("rule_changed", |m| with(m, |f| flip(f, &rule(f))), "/rules/0000/"),
+    ("signed_another_rule", |m| sign_again(m, |f| flip(f, &rule(f))), "/rules/0000/"),
+    ("signed_without_a_rule", |m| sign_again(m, |f| drop(f.remove(&rule(f)))), "/rules/0000/"),
+    (
+        "signed_one_rule_more",
+        |m| sign_again(m, |f| drop(f.insert(inside("rules/0001/checks/own.yaml"), b"id: own".to_vec()))),
+        "rules/0001/checks/own.yaml",
+    ),
     ("objects_changed", |m| with(m, |f| flip(f, &inside("objects.parquet"))), "objects.parquet"),
     (
         "run_envelope_changed",

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     bundle::{
-        bag::Lines,
+        bag::{self, Lines},
         envelope::{self, Envelope},
         keys::VerifyingKey,
         log::{Commit, Consistency},
@@ -24,7 +24,7 @@ use crate::{
     digest::Digest,
     period::{
         self, Period, Span,
-        evidence::{PROOF, proof_folder, table_path},
+        evidence::{PROOF, proof_folder, rules_folder, table_path},
         model::{Cited, ClusterPeriod, Run},
     },
     snapshot,
@@ -34,6 +34,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// Prefix of files that declarations point at.
 const ATTESTED: &str = "data/attested/";
+const RULES: &str = "data/rules/";
 
 /// A package in one line, from its proved statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -192,7 +193,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         tampered(steps, crate::bundle::bag::MANIFEST, "the statement's root is not that of the manifest");
     }
     judge_documents(files, predicate, steps);
-    judge_expected(lines, &period, steps);
+    judge_expected(files, lines, &period, steps);
     let key = match package::run_key(predicate) {
         Ok(key) if key.digest().hex() == period.key => key,
         Ok(_) => {
@@ -259,10 +260,27 @@ fn judge_documents(files: &Files, predicate: &PackagePredicate, steps: &mut Step
 }
 
 /// Every file is there because something names it.
-fn judge_expected(lines: &Lines, period: &Period, steps: &mut Steps) {
+fn judge_expected(files: &Files, lines: &Lines, period: &Period, steps: &mut Steps) {
+    let is_whole = period.filter.scope.is_none() && period.filter.pseudonyms.is_none();
     let mut named: BTreeSet<String> = BTreeSet::from([PERIOD.to_owned()]);
     for cluster in &period.clusters {
         named.insert(table_path(&cluster.folder));
+        for (path, digest) in rules(files, cluster) {
+            match lines.get(&path) {
+                Some(actual) if *actual != digest => {
+                    steps.fail(
+                        StepName::Content,
+                        Verdict::Tampered,
+                        &path,
+                        "not the file that the run's manifest names",
+                    );
+                }
+                // What names something outside of a scope is left out.
+                None if !is_whole => continue,
+                _ => {}
+            }
+            named.insert(path);
+        }
         let folders = cluster.runs.iter().map(|run| proof_folder(&cluster.folder, run.number));
         named.extend(folders.flat_map(|folder| PROOF.map(|name| format!("{folder}{name}"))));
         for file in cluster.declarations.iter().flat_map(|declaration| &declaration.files) {
@@ -279,6 +297,23 @@ fn judge_expected(lines: &Lines, period: &Period, steps: &mut Steps) {
     for path in named.iter().filter(|path| !lines.contains_key(*path)) {
         steps.fail(StepName::Content, Verdict::Tampered, path, "the package names it, and it is not here");
     }
+}
+
+/// Files that decided, each under the first run on which it did, as the runs' manifests name them.
+fn rules(files: &Files, cluster: &ClusterPeriod) -> Vec<(String, Digest)> {
+    let folder = rules_folder(&cluster.folder);
+    let (mut all, mut before) = (Vec::new(), Lines::new());
+    for run in &cluster.runs {
+        let manifest = files.get(&format!("{}{}", proof_folder(&cluster.folder, run.number), PROOF[0]));
+        let lines = manifest.and_then(|bytes| bag::parse(bytes).ok()).unwrap_or_default();
+        for (path, digest) in lines.iter().filter(|(path, digest)| before.get(*path) != Some(digest)) {
+            if let Some(path) = path.strip_prefix(RULES) {
+                all.push((format!("{folder}{:04}/{path}", run.number), *digest));
+            }
+        }
+        before = lines;
+    }
+    all
 }
 
 /// Every run by what it signed itself, and its place in the log.
@@ -401,7 +436,7 @@ fn judge_objects(files: &Files, cluster: &ClusterPeriod, is_whole: bool, steps: 
 
 fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
     let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers).flat_map(|power| &power.evidence);
-    let exceptions = cluster.exceptions.iter().flat_map(|exception| &exception.evidence);
+    let exceptions = cluster.exceptions.iter().flat_map(|x| x.evidence.iter().chain(&x.evidence_after));
     exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers)
 }
 

@@ -10,7 +10,11 @@ use std::{
 use serde::Serialize;
 
 use super::Failure;
-use crate::{digest::Digest, report::Line};
+use crate::{
+    digest::Digest,
+    replace,
+    report::{DRIFT_PDF, Line, REPORT_PDF},
+};
 
 /// Pretty JSON and a newline.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
@@ -24,8 +28,19 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 
 /// Text as it is, for programs.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// Bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_else(ended)
+    out.write_all(bytes).and_then(|()| out.flush()).or_else(ended)
+}
+
+/// Bytes into a file, which is there as a whole or as it was before.
+pub(crate) fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    replace::file(path, bytes, 0o666)
+        .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))
 }
 
 /// A reader that went away (`| head`) has what it wanted.
@@ -58,20 +73,23 @@ pub(crate) fn lines(lines: &[Line]) -> Result<(), Failure> {
     written.or_else(ended)
 }
 
-/// Where the report is, and the line to type next; a store that is no folder is fetched from first.
+/// Where the report is, with what changed where something was `compared`, and the line to type next; a store that is no folder is fetched from first.
 pub(crate) fn next_steps(
     store: &str,
     cluster: Option<&Path>,
     bundle: &Digest,
     public: Option<&Path>,
+    compared: bool,
 ) -> Result<(), Failure> {
     // As it was called, so that the line works where it is not on the path.
     let program = std::env::args().next().unwrap_or_else(|| "kubeproof".into());
     let key = public.map_or_else(|| "signing.pub".into(), |path| path.display().to_string());
     let text = match cluster {
         Some(folder) => {
-            let pdf = folder.join("bundles").join(bundle.hex()).join("data/report/report.pdf");
-            format!("\nreport   {}\nverify   {program} verify {} --key {key}\n", pdf.display(), folder.display())
+            let in_bundle = |name: &str| folder.join("bundles").join(bundle.hex()).join(name).display().to_string();
+            let report = in_bundle(REPORT_PDF);
+            let changed = if compared { format!("changes  {}\n", in_bundle(DRIFT_PDF)) } else { String::new() };
+            format!("\nreport   {report}\n{changed}verify   {program} verify {} --key {key}\n", folder.display())
         }
         None => format!("\nfetch    {program} get {} --store {store} --out fetched --key {key}\n", bundle.short(16)),
     };

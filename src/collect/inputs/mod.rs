@@ -1,13 +1,18 @@
-//! Files beside the cluster: what a cloud's own program printed, what scanners found, what nodes reported.
+//! Files beside the cluster: what a cloud's own program printed, what scanners found, what nodes reported, what API
+//! servers logged.
 //!
 //! Every input becomes objects of kubeproof's own group, redacted, canonical and digested like the cluster's, and a
 //! record in the coverage: an input that is missing, broken or from elsewhere is a gap and never an answer.
 
+pub mod audit;
 pub mod cloud;
 pub mod nodes;
 pub mod scans;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, Utc};
 
@@ -27,6 +32,8 @@ pub struct Context<'a> {
     pub server: Option<&'a str>,
     /// Names of its nodes, where they were seen.
     pub nodes: Option<&'a BTreeSet<String>>,
+    /// What audit logs are read for.
+    pub wanted: audit::Wanted,
     /// When they are read.
     pub now: DateTime<Utc>,
 }
@@ -46,7 +53,8 @@ pub struct Read {
 type Reader = fn(&Path, &Context<'_>) -> Read;
 
 /// Folders below the inputs' root, and who reads them.
-const READERS: &[(&str, Reader)] = &[("cloud", cloud::read), ("nodes", nodes::read), ("scans", scans::read)];
+const READERS: &[(&str, Reader)] =
+    &[("audit", audit::read), ("cloud", cloud::read), ("nodes", nodes::read), ("scans", scans::read)];
 
 /// Reads every folder of inputs below `root` and adds what they hold to a collection.
 pub fn add(collected: &mut Collected, root: &Path, sealer: &Sealer, now: DateTime<Utc>) {
@@ -66,11 +74,26 @@ pub fn add_node_reports(collected: &mut Collected, folder: &Path, sealer: &Seale
     add_folder(collected, folder, nodes::read, sealer, now);
 }
 
-fn add_folder(collected: &mut Collected, folder: &Path, read: Reader, sealer: &Sealer, now: DateTime<Utc>) {
-    let (nodes, server) = (nodes::known(collected), server(collected));
-    let cluster = &collected.coverage.cluster;
-    let read = read(folder, &Context { sealer, cluster, server, nodes: nodes.as_ref(), now });
+/// Reads audit logs and folders of them, and adds them to a collection that has no inputs beside it.
+pub fn add_audit_logs(collected: &mut Collected, paths: &[PathBuf], sealer: &Sealer, now: DateTime<Utc>) {
+    let read = with_context(collected, sealer, now, |context| audit::read_all(paths, audit::FLAG, context));
     merge(collected, read);
+}
+
+fn add_folder(collected: &mut Collected, folder: &Path, read: Reader, sealer: &Sealer, now: DateTime<Utc>) {
+    let read = with_context(collected, sealer, now, |context| read(folder, context));
+    merge(collected, read);
+}
+
+fn with_context(
+    collected: &Collected,
+    sealer: &Sealer,
+    now: DateTime<Utc>,
+    read: impl FnOnce(&Context<'_>) -> Read,
+) -> Read {
+    let (nodes, server) = (nodes::known(collected), server(collected));
+    let (cluster, wanted) = (&collected.coverage.cluster, audit::Wanted::of(collected));
+    read(&Context { sealer, cluster, server, nodes: nodes.as_ref(), wanted, now })
 }
 
 /// URL of the API server that answered.

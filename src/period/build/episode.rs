@@ -50,6 +50,8 @@ pub(super) struct Episode {
     pub(super) pending: Vec<(RunNumber, String)>,
     /// The object was in the snapshot when the failure was last seen.
     pub(super) had_object: bool,
+    /// The object without the failure, and the run that saw it.
+    pub(super) ended_as: Option<(Digest, RunNumber)>,
 }
 
 impl Episode {
@@ -78,6 +80,7 @@ impl Episode {
             not_seen_in: Vec::new(),
             pending: Vec::new(),
             had_object: false,
+            ended_as: None,
         };
         episode.go_on(row, began.by, texts);
         episode
@@ -142,6 +145,8 @@ impl Episode {
         if let Ending::Ended { .. } = ending {
             self.not_seen_in.extend(self.pending.drain(..).map(|(run, _)| run));
         }
+        let reference = self.reference();
+        let ended_as = self.ended_as.filter(|_| shown.window.shows_reference(&reference));
         let text = |text: Option<Arc<str>>| text.map(|text| text.to_string());
         Exception {
             id: String::new(),
@@ -174,6 +179,10 @@ impl Episode {
             began_by: self.began_by,
             ending,
             written_by: Vec::new(),
+            evidence_after: ended_as
+                .map(|(digest, run)| Cited { resource: reference, digest, run })
+                .into_iter()
+                .collect(),
         }
     }
 }

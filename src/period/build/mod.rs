@@ -27,8 +27,9 @@ use super::{
     },
     names::Names,
     window::Window,
+    writers::Logged,
 };
-use crate::{framework::Severity, snapshot::TableError};
+use crate::{digest::Digest, framework::Severity, snapshot::TableError};
 use exceptions::{Moment, Shown};
 use sight::Sight;
 
@@ -52,6 +53,7 @@ pub(crate) struct Span {
 pub(super) struct Builder {
     runs: Vec<Run>,
     proofs: Vec<Proof>,
+    logged: Vec<Logged>,
     name: String,
     uid: Option<String>,
     environment: Option<String>,
@@ -72,6 +74,10 @@ pub(super) struct Builder {
     /// Scopes that frameworks were evaluated in.
     scopes: BTreeMap<String, BTreeSet<String>>,
     names: Names,
+    /// Everything that decided on the newest run, by path.
+    decided_by: BTreeMap<String, Digest>,
+    /// By run and path, what decided on it and not on the run before.
+    rule_files: Files,
 }
 
 /// What the builder is told beside the bundles.
@@ -91,8 +97,12 @@ pub(super) struct Built {
     pub(super) cluster: ClusterPeriod,
     pub(super) frameworks: Vec<FrameworkPeriod>,
     pub(super) proofs: Vec<Proof>,
+    /// Who wrote what before each run, as audit logs say.
+    pub(super) logged: Vec<Logged>,
     /// Files that declarations point at, by package path.
     pub(super) attested: Files,
+    /// What decided, by path below the cluster's rules: under the number of the run from which on it did.
+    pub(super) rule_files: Files,
     /// Some run had declared the scope asked for, or none was asked for.
     pub(super) scope_declared: bool,
     /// What the bundles name, where some of it may have to be left out.
@@ -130,9 +140,14 @@ impl Builder {
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
+        let decided_by = facts.rule_files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
+        let before = std::mem::replace(&mut self.decided_by, decided_by);
+        let changed = facts.rule_files.into_iter().filter(|(path, _)| before.get(path) != self.decided_by.get(path));
+        self.rule_files.extend(changed.map(|(path, bytes)| (format!("{number:04}/{path}"), bytes)));
         self.before = Some(facts.objects);
         self.runs.push(Run { number, ..facts.run });
         self.proofs.push(facts.proof);
+        self.logged.push(facts.logged);
         Ok(())
     }
 
@@ -182,7 +197,17 @@ impl Builder {
         };
         let scope_declared = self.window.is_declared();
         let (names, window) = (self.names, self.window);
-        Built { cluster, frameworks, proofs: self.proofs, attested, scope_declared, names, window }
+        Built {
+            cluster,
+            frameworks,
+            proofs: self.proofs,
+            logged: self.logged,
+            attested,
+            rule_files: self.rule_files,
+            scope_declared,
+            names,
+            window,
+        }
     }
 }
 

@@ -69,6 +69,8 @@ fn readme(period: &Period, about: &About) -> String {
          `data/snapshot/objects.parquet` holds the same row. \
          `data/evidence/CLUSTER/runs/NNNN/` holds that bundle's manifest, its signed envelope and its entry in the log: \
          the manifest names the digest of that table, the envelope signs the manifest, the entry commits the envelope. \
+         `data/evidence/CLUSTER/rules/NNNN/` holds what decided: every check, framework and declaration, under the number \
+         of the run from which on it did; the manifests of the runs name the same digests. \
          That the row stands in that table is this package's word until the bundle is at hand: `kubeproof get` fetches \
          it.\n\n\
          - A bundle's id is the SHA-256 of what its signature is over: the DSSE pre-authentication encoding (PAE) of \

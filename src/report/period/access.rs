@@ -15,9 +15,9 @@ const POWERS: usize = 80;
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::paragraph(
         "Powers that lead to others: reading Secrets, running commands in pods, creating pods, changing or impersonating \
-         identities. Roles that every cluster brings are not listed. \u{201c}Given with\u{201d} names client programs \
-         (kubectl-create, helm), which the API server notes on the binding, with the time of their last write: no \
-         person. Who used them is in the API server's audit log.",
+         identities. Roles that every cluster brings are not listed. Of a write the API server \
+         notes the client program (kubectl-create, helm) and its last time, no person; an audit log, where one was read, \
+         names the user.",
     )];
     for cluster in &facts.clusters {
         blocks.push(facts.heading(cluster, "Gained or lost in the period"));
@@ -82,7 +82,7 @@ fn table(cluster: &Cluster<'_>, held: &[Held<'_>], empty: &str) -> Table {
     let table = Table {
         shape: Shape::Held,
         about: "Subjects with privileged access".into(),
-        columns: vec!["Subject", "Can, and through what", "Since and until", "Given with"],
+        columns: vec!["Subject", "Can, and through what", "Since and until", "Given by"],
         rows: held.iter().map(|held| row(cluster, held)).collect(),
         empty: empty.into(),
         more: None,

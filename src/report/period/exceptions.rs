@@ -37,8 +37,8 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         return Section { title: "Exceptions".into(), new_page: false, blocks };
     }
     blocks.push(Block::paragraph(
-        "Failures of the checks that decide or support a requirement of this framework: those that decide one first, the worst first of each. What somebody wrote \
-         with is a client program that the API server notes, no person. The digest names the \
+        "Failures of the checks that decide or support a requirement of this framework: those that decide one first, the worst first of each. Of a write the \
+         API server notes the client program, no person; an audit log, where one was read, names the user. The digest names the \
          object as it was stored and signed: its text is in the package, data/evidence, and the run's bundle holds the same \
          row. The last column is management's.",
     ));
@@ -125,7 +125,7 @@ fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
     let mut text = Text::from(format!("First {}", cluster.when(exception.first_seen)));
     text = text.note(format!("run {}; {}", run_id(exception.first_seen), began(exception.began_by)));
     if !exception.written_by.is_empty() {
-        text = text.note(format!("written with {}", writers(&exception.written_by)));
+        text = text.note(format!("written by {}", writers(&exception.written_by)));
     }
     if let Some(after) = exception.began.after {
         text = text.note(format!("not there on {}", cluster.at(after)));
@@ -137,7 +137,11 @@ fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
         Ending::NotSeenSince { run, reason } => {
             text.line().run(Look::Unseen, "not seen since").note(format!("{}: {reason}", cluster.at(*run)))
         }
-        Ending::Ended { bounds, .. } => text.note(format!("gone on {}", cluster.at(bounds.by))),
+        Ending::Ended { bounds, .. } => {
+            let text = text.note(format!("gone on {}", cluster.at(bounds.by)));
+            let now = exception.evidence_after.first().map(|cited| cited.digest.hex());
+            now.into_iter().fold(text, |text, digest| text.note(format!("as sha256:{}…", &digest[..16])))
+        }
     };
     text = text.note(match (exception.duration.at_least_seconds, exception.duration.at_most_seconds) {
         (0, Some(most)) => format!("stood at most {}", duration(most)),
@@ -173,13 +177,17 @@ fn answer(cluster: &Cluster<'_>, exception: &Exception) -> Text {
     text
 }
 
-/// `helm, 2 Oct 2026 22:00`.
+/// `helm (client program), 2 Oct 2026 22:00`.
 pub(super) fn writers(all: &[WrittenBy]) -> String {
     let said: Vec<String> = all
         .iter()
-        .map(|by| match by.time {
-            Some(at) => format!("{}, {}", by.manager, words::full_time(at)),
-            None => by.manager.clone(),
+        .map(|by| match by {
+            WrittenBy::ManagedFields { .. } => {
+                format!("{} (client program), {}", by.who(), words::full_time(by.time()))
+            }
+            WrittenBy::AuditLog { verb, .. } => {
+                format!("{} ({verb}, audit log), {}", by.who(), words::full_time(by.time()))
+            }
         })
         .collect();
     words::some_of(&said, WRITERS)

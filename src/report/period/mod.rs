@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use super::{
     typst_world::{self, PdfError},
-    view::{self, Section, words},
+    view::{self, Section, Text, words},
 };
 use crate::period::{Period, documents::About, model::FrameworkPeriod};
 
@@ -42,7 +42,7 @@ struct PeriodView {
     /// Confidentiality marking, on every page.
     marking: String,
     /// The package's root, shortened, at the foot of every page.
-    root_short: String,
+    foot: Text,
     /// The first page.
     first: Cover,
     /// What follows it.
@@ -58,7 +58,11 @@ pub fn period_pdf(period: &Period, framework: &FrameworkPeriod, about: &About) -
     typst_world::render(typst_world::Parts {
         template: typst_world::Template::Period,
         data: serde_json::to_value(&view)?,
-        evidence_root: &about.root.hex(),
+        attached: Some(typst_world::Attached::root(
+            &about.root,
+            "The root of the package that this document belongs to",
+        )),
+        identity: &about.root.hex(),
         creator: &view.creator,
         at: period.made,
     })
@@ -90,7 +94,7 @@ fn view(facts: &Facts<'_>) -> PeriodView {
         creator: format!("kubeproof {}", facts.period.tool_version),
         running_head: format!("{name} · {span}"),
         marking: view::marking(facts.period.confidentiality.as_deref()),
-        root_short: view::shortened(&facts.about.root.hex()),
+        foot: view::root_foot(&facts.about.root),
         first: cover::page(facts),
         sections,
     }

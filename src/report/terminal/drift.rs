@@ -3,7 +3,7 @@
 use super::{Line, Tone, WIDTH, wrapped};
 use crate::{
     drift::Drift,
-    report::drift::{NOTHING, drift_parts, left_out},
+    report::drift::{NOTHING, drift_parts, notes},
 };
 
 /// Where what belongs to a change begins.
@@ -27,6 +27,7 @@ pub fn drift_text(drift: &Drift) -> Vec<Line> {
     if lines.is_empty() {
         lines.push(Line::default().with(Tone::Good, NOTHING));
     }
-    lines.extend(left_out(drift).map(|text| Line::default().with(Tone::Soft, text)));
+    let notes = notes(drift).flat_map(|text| wrapped(&text, WIDTH));
+    lines.extend(notes.map(|text| Line::default().with(Tone::Soft, text)));
     lines.into_iter().map(Line::fit).collect()
 }

@@ -15,7 +15,7 @@ use crate::{
     rbac::Grant,
     report::{self, *},
     resource::{Gvk, ResourceRef},
-    snapshot::{Manager, Object, Snapshot},
+    snapshot::{Object, Snapshot},
 };
 
 /// Everything that an [`Input`] borrows.
@@ -458,6 +458,7 @@ pub fn empty() -> Sample {
         declarations: vec![],
     };
     let drift = Drift {
+        audit: None,
         left_out: Vec::new(),
         schema: "kubeproof.dev/drift/v1".into(),
         baseline: None,
@@ -513,7 +514,7 @@ pub fn busy(full: bool) -> Sample {
     sample
 }
 
-fn grant(name: &str, verb: &str, resource: &str, namespace: Option<&str>) -> Grant {
+pub fn grant(name: &str, verb: &str, resource: &str, namespace: Option<&str>) -> Grant {
     Grant {
         subject_kind: "ServiceAccount".into(),
         subject_name: name.into(),
@@ -660,7 +661,7 @@ fn declarations() -> Vec<Declaration> {
     ]
 }
 
-fn change(finding: &Finding, change: FindingChangeKind, cause: Cause) -> FindingChange {
+pub fn change(finding: &Finding, change: FindingChangeKind, cause: Cause) -> FindingChange {
     FindingChange {
         id: finding.id,
         check: finding.check.clone(),
@@ -706,12 +707,26 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
                 FieldChange {
                     path: "/spec/template/spec/containers/0/env/3/value".into(),
                     stable: "spec.template.spec.containers[name=app].env[name=DB_PASSWORD].value".into(),
-                    before: None,
-                    after: None,
+                    before: Some(json!("redacted (password)")),
+                    after: Some(json!("redacted (password)")),
                     redacted: true,
                 },
             ],
-            by: Some(Manager { manager: "helm".into(), operation: "Update".into(), time: Some(at(11, 22, 14)) }),
+            changed_by: vec![
+                ChangedBy::AuditLog {
+                    user: "alice@example.com".into(),
+                    acting_as: None,
+                    verb: "patch".into(),
+                    subresource: None,
+                    time: at(11, 22, 14),
+                    audit_id: "6a3d4e1c-5b77-4d0a-9c1e-0f5b1d2c3a4b".into(),
+                    unnamed: false,
+                    meanwhile: false,
+                    trail: Digest::of("trail"),
+                },
+                ChangedBy::ManagedFields { manager: "helm".into(), operation: "Update".into(), time: at(11, 22, 14) },
+            ],
+            more_writes: 0,
         }],
         permissions: vec![PermissionChange {
             subject: "ServiceAccount/shop/ci-bot".into(),
@@ -720,6 +735,8 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
             cause: Cause::Cluster,
             sensitive: true,
             summary: "ci-bot: read secrets in payments".into(),
+            changed_by: vec![],
+            more_writes: 0,
         }],
         findings,
         still: 14,
@@ -730,6 +747,7 @@ fn busy_drift(evaluation: &Evaluation) -> Drift {
             before: "seen".into(),
             after: "refused: 403 Forbidden".into(),
         }],
+        audit: None,
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
     text::{Look, Shape, Table, Text},
     words,
 };
-use crate::drift::{Cause, ChangeKind, DeclarationChange, FieldChange, FindingChange, FindingChangeKind, ObjectChange};
+use crate::drift::{
+    Cause, ChangeKind, ChangedBy, DeclarationChange, FieldChange, FindingChange, FindingChangeKind, ObjectChange,
+};
 
 /// Rows printed of findings and permissions.
 const CHANGES: usize = 40;
@@ -19,6 +21,8 @@ const OBJECTS: usize = 25;
 const FIELDS: usize = 3;
 /// Characters of a value.
 const VALUE: usize = 60;
+/// Writes named for one change.
+const WRITERS: usize = 3;
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let drift = facts.input.drift;
@@ -28,6 +32,10 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         return Section { title: "What changed".into(), new_page: false, blocks: vec![Block::paragraph(first)] };
     };
     let mut blocks = vec![Block::paragraph(summary(facts))];
+    if let Some(gap) = drift.audit.as_ref().and_then(|audit| audit.gap.as_ref()) {
+        let text = Text::new().run(Look::Unseen, "Not known of every change who made it: ");
+        blocks.push(Block::paragraph(text.plain(gap).plain(".")));
+    }
     for reason in &drift.cannot_compare {
         blocks.push(Block::paragraph(Text::new().run(Look::Unseen, "Cannot compare: ").plain(reason)));
     }
@@ -95,8 +103,10 @@ fn rows(facts: &Facts<'_>) -> Vec<Vec<Text>> {
         let counts = format!("{} gained, {} lost", permission.gained.len(), permission.lost.len());
         let text = Text::new().strong(&permission.summary).note(format!("{}: {counts}", permission.subject));
         let roles: Vec<&str> = permission.gained.iter().chain(&permission.lost).map(|g| g.role.as_str()).collect();
-        let role = roles.first().map_or_else(String::new, |r| format!("role {r}"));
-        rows.push(vec![sign(mark, look), text, cause_text(permission.cause, &role)]);
+        let role = roles.first().map(|role| format!("role {role}"));
+        let by = Some(writers(&permission.changed_by, permission.more_writes)).filter(|by| !by.is_empty());
+        let detail: Vec<String> = role.into_iter().chain(by).collect();
+        rows.push(vec![sign(mark, look), text, cause_text(permission.cause, &detail.join("; "))]);
     }
     rows.extend(by_check(of(FindingChangeKind::Resolved)).into_iter().map(|(c, n)| {
         let text = if n == 1 {
@@ -149,21 +159,27 @@ fn named(change: &FindingChange) -> Text {
 
 fn cause(facts: &Facts<'_>, change: &FindingChange) -> Text {
     let detail = match change.cause {
-        Cause::Cluster => by_whom(facts.change_of(&change.resource.to_string())),
+        Cause::Cluster => last_writer(facts, &change.resource.to_string()),
         _ => String::new(),
     };
     cause_text(change.cause, &detail)
 }
 
-fn cause_text(cause: Cause, detail: &str) -> Text {
-    let text = Text::from(match cause {
+/// A cause in a word or two, for columns.
+pub(in crate::report) fn cause_word(cause: Cause) -> &'static str {
+    match cause {
         Cause::Cluster => "cluster",
         Cause::Rules => "rules",
         Cause::Sight => "not seen",
         Cause::Declaration => "declaration",
         Cause::Time => "time",
         Cause::Scanner => "scanner",
-    });
+    }
+}
+
+/// A cause with who or what it was.
+pub(in crate::report) fn cause_text(cause: Cause, detail: &str) -> Text {
+    let text = Text::from(cause_word(cause));
     let text = if detail.is_empty() { text } else { text.plain(": ").plain(detail) };
     match cause {
         Cause::Cluster | Cause::Sight => text,
@@ -197,14 +213,43 @@ pub(in crate::report) fn applied(change: &DeclarationChange) -> String {
     format!("{} {first}{more}", if change.holds { "applies to" } else { "applied to" })
 }
 
-/// `helm, 22 Nov 14:12`.
+/// Who wrote an object, in words; empty where nobody knows.
 pub(in crate::report) fn by_whom(change: Option<&ObjectChange>) -> String {
-    match change.and_then(|c| c.by.as_ref()) {
-        Some(by) => match by.time {
-            Some(at) => format!("{}, {}", by.manager, words::short_time(at)),
-            None => by.manager.clone(),
-        },
-        None => String::new(),
+    change.map_or_else(String::new, |change| writers(&change.changed_by, change.more_writes))
+}
+
+/// Who wrote last to what a finding is about; empty where nobody knows.
+pub(super) fn last_writer(facts: &Facts<'_>, resource: &str) -> String {
+    let change = facts.change_of(resource);
+    change.and_then(|change| change.changed_by.first()).map_or_else(String::new, writer)
+}
+
+/// `alice (patch, audit log), 22 Nov 14:12; helm, 22 Nov 14:11; and 2 more writes`. Components of the cluster are named
+/// where nobody else wrote.
+pub(in crate::report) fn writers(all: &[ChangedBy], more: u64) -> String {
+    let people = all.iter().take_while(|by| !by.is_system()).count();
+    let telling = if people > 0 { people } else { all.len() };
+    let mut words: Vec<String> = all.iter().take(telling.min(WRITERS)).map(writer).collect();
+    let more = more + telling.saturating_sub(WRITERS) as u64;
+    if more > 0 {
+        words.push(format!("and {}", words::count(more, "more write", "more writes")));
+    }
+    words.join("; ")
+}
+
+fn writer(by: &ChangedBy) -> String {
+    let (who, at) = (by.who(), words::short_time(by.time()));
+    match by {
+        ChangedBy::ManagedFields { .. } => format!("{who}, {at}"),
+        ChangedBy::AuditLog { verb, subresource, unnamed, meanwhile, .. } => {
+            let of = subresource.as_ref().map_or_else(String::new, |sub| format!(" {sub}"));
+            let one = match (unnamed, &**verb) {
+                (true, "create") => " of a name to be made",
+                _ => "",
+            };
+            let doubt = if *meanwhile { ", while a snapshot was taken" } else { "" };
+            format!("{who} ({verb}{of}{one}, audit log), {at}{doubt}")
+        }
     }
 }
 

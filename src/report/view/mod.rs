@@ -21,16 +21,17 @@ pub(crate) mod words;
 use serde::Serialize;
 
 pub(super) use changes::is_resolved;
-pub(in crate::report) use changes::{applied, by_whom, field, states, why};
+pub(in crate::report) use changes::{applied, by_whom, cause_text, cause_word, field, states, why, writers};
 pub use chart::{Chart, Column};
 pub use detail::Detail;
 pub(super) use facts::Facts;
 pub(in crate::report) use first::SIGNATURE;
 pub use first::{Bar, FirstPage, Key, Part, Seal, Tile};
 pub use operation::{Operated, Operation, OperationRow};
-pub use text::{Look, Run, Shape, Table, Text};
+pub use text::{Group, Groups, Look, Run, Shape, Table, Text};
 
 use super::Input;
+use crate::digest::Digest;
 
 /// Marking where none is configured.
 const DEFAULT_MARKING: &str = "CONFIDENTIAL";
@@ -52,7 +53,7 @@ pub struct View {
     /// Confidentiality marking, on every page.
     pub marking: String,
     /// Evidence root, shortened, at the foot of every page.
-    pub root_short: String,
+    pub foot: Text,
     /// The first page.
     pub first: FirstPage,
     /// What follows it.
@@ -86,6 +87,8 @@ pub enum Block {
     },
     /// A table.
     Table(Table),
+    /// A table whose rows belong to things that are named above them.
+    Groups(Groups),
     /// Names and what is said of them.
     Pairs {
         /// In the order to read.
@@ -155,10 +158,15 @@ pub fn view(input: &Input<'_>) -> View {
         creator: format!("kubeproof {}", meta.tool_version),
         running_head: format!("{} · {date}, {} UTC", meta.cluster, meta.finished.format("%H:%M")),
         marking: marking(meta.confidentiality.as_deref()),
-        root_short: shortened(&meta.evidence_root.hex()),
+        foot: root_foot(&meta.evidence_root),
         first: first::page(&facts),
         sections,
     }
+}
+
+/// What stands at the foot of a document that is about one root.
+pub(in crate::report) fn root_foot(root: &Digest) -> Text {
+    Text::from("evidence root ").code(shortened(&root.hex()))
 }
 
 /// The two ends of a digest: enough to tell two reports apart, never enough to verify.

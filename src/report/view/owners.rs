@@ -114,7 +114,7 @@ fn place(finding: &Finding) -> String {
 fn age(facts: &Facts<'_>, group: &Group<'_>) -> String {
     let Some(since) = facts.since() else { return String::new() };
     let total = group.findings.len();
-    let by = changes::by_whom(facts.change_of(&group.first(facts).resource.to_string()));
+    let by = changes::last_writer(facts, &group.first(facts).resource.to_string());
     match group.new {
         0 => format!("Already there on {since}."),
         new if new < total => format!("{new} of {total} new since {since}."),

@@ -168,6 +168,18 @@ pub enum Shape {
     Runs,
     /// A cluster and its counts.
     Compared,
+    /// Severity or sign, what and where, why and who, owner.
+    Drift,
+    /// Severity, exception, check and place.
+    Found,
+    /// Field, value before, value after.
+    Fields,
+    /// Sign, permission, where, through.
+    Grants,
+    /// What is said of either side.
+    Sides,
+    /// Severity, check, cause, count.
+    Counted,
 }
 
 /// A table; without rows the layouts print `empty` in its place.
@@ -201,4 +213,32 @@ impl Table {
         self.more = (left > 0).then(more);
         self
     }
+}
+
+/// Rows under the names of what they belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Groups {
+    /// Its columns' layout.
+    pub shape: Shape,
+    /// What it shows, for readers who cannot see it.
+    pub about: String,
+    /// Column titles.
+    pub columns: Vec<&'static str>,
+    /// In the order to read.
+    pub groups: Vec<Group>,
+    /// Said in place of an empty table.
+    pub empty: String,
+    /// Where the groups are that did not fit.
+    pub more: Option<String>,
+}
+
+/// One thing with its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// What it is, and why it changed.
+    pub head: Text,
+    /// Rows, each as long as the table's columns.
+    pub rows: Vec<Vec<Text>>,
+    /// How many rows were left out.
+    pub more: Option<String>,
 }

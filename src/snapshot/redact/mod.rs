@@ -23,7 +23,7 @@ use args::CommandLine;
 use data::class_of_config;
 use looks::{is_digest, is_trivial, looks_random};
 use own::is_own;
-use places::{is_builtin_group, is_driver_fields, is_scan, kept_config_map, names_a_reference, points_elsewhere};
+use places::{is_builtin_group, is_driver_fields, is_known, kept_config_map, names_a_reference, points_elsewhere};
 use rules::{class_of_group, class_of_name, class_of_shape, names_a_digest};
 use text::class_of_text;
 pub(super) use token::Tokeniser;
@@ -50,7 +50,7 @@ pub(super) struct Redactor {
 impl Redactor {
     /// `names` are group, kind, namespace (or empty) and name.
     pub(super) fn new(tokeniser: &Tokeniser, tokens: Tokens, names: [&str; 4]) -> Self {
-        let custom = !is_builtin_group(names[0]) && !is_scan(names[0], names[1]);
+        let custom = !is_builtin_group(names[0]) && !is_known(names[0], names[1]);
         let own = is_own(names[0], names[1]);
         Self { tokeniser: tokeniser.object(names), tokens, custom, own, path: String::with_capacity(128) }
     }

@@ -8,7 +8,7 @@ use super::{
     text::class_of_text,
     token::Class,
 };
-use crate::snapshot::{IMAGE_SCAN, REPORTS, REPORTS_GROUP, VEX_DOCUMENT};
+use crate::snapshot::{AUDIT_TRAIL, IMAGE_SCAN, REPORTS, REPORTS_GROUP, VEX_DOCUMENT};
 
 /// Parts of annotation keys under which tools keep a copy of the configuration that they applied.
 const APPLIED: &[&str] =
@@ -63,11 +63,11 @@ pub(super) fn is_builtin_group(group: &str) -> bool {
     matches!(group, "" | "apps" | "batch" | "autoscaling" | "policy" | "extensions") || group.ends_with(".k8s.io")
 }
 
-/// What scanners said, in fields of known meaning (`snapshot::scan`, `snapshot::reports`): ids and versions that look
-/// random are what they are kept for.
-pub(super) fn is_scan(group: &str, kind: &str) -> bool {
+/// What scanners said and API servers logged, in fields of known meaning (`snapshot::scan`, `snapshot::reports`,
+/// `snapshot::audit`): ids and versions that look random are what they are kept for.
+pub(super) fn is_known(group: &str, kind: &str) -> bool {
     match group {
-        "kubeproof.dev" => kind == IMAGE_SCAN || kind == VEX_DOCUMENT,
+        "kubeproof.dev" => [IMAGE_SCAN, VEX_DOCUMENT, AUDIT_TRAIL].contains(&kind),
         REPORTS_GROUP => REPORTS.contains(&kind),
         _ => false,
     }

@@ -33,8 +33,14 @@ impl Folder {
         let cluster =
             ClusterIdentity { name: name.into(), platform: platform.map(Into::into), ..ClusterIdentity::default() };
         let sealer = Sealer::new(Some(RedactionKey::generate([7; 32])), "uid", Tokens::Foreign);
-        let context =
-            Context { sealer: &sealer, cluster: &cluster, server, nodes: None, now: chrono::DateTime::UNIX_EPOCH };
+        let context = Context {
+            sealer: &sealer,
+            cluster: &cluster,
+            server,
+            nodes: None,
+            wanted: Default::default(),
+            now: chrono::DateTime::UNIX_EPOCH,
+        };
         read(self.0.path(), &context)
     }
 

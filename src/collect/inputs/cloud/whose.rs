@@ -102,7 +102,10 @@ mod tests {
         let cluster = ClusterIdentity { name: name.into(), ..ClusterIdentity::default() };
         let sealer = Sealer::new(None, "", Tokens::Foreign);
         let now = chrono::DateTime::UNIX_EPOCH;
-        super::objection(&described, &Context { sealer: &sealer, cluster: &cluster, server, nodes: None, now })
+        super::objection(
+            &described,
+            &Context { sealer: &sealer, cluster: &cluster, server, nodes: None, wanted: Default::default(), now },
+        )
     }
 
     #[test]

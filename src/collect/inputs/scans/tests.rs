@@ -79,6 +79,7 @@ fn read_folder(folder: &Path) -> Read {
             cluster: &cluster,
             server: None,
             nodes: None,
+            wanted: Default::default(),
             now: "2026-11-23T06:00:00Z".parse().unwrap(),
         },
     )
@@ -279,6 +280,7 @@ fn a_file_beyond_the_limit_is_not_read() {
         cluster: &cluster,
         server: None,
         nodes: None,
+        wanted: Default::default(),
         now: "2026-11-23T06:00:00Z".parse().unwrap(),
     };
     let refused = file_content(&folder.path().join("big.json"), 1000, &context).unwrap_err();

@@ -357,6 +357,7 @@ fn judge(objects: Vec<Object>, lists: Vec<ListRecord>) -> Judgement {
         library: &library,
         tables: Tables::default(),
         pod_security: &BTreeSet::new(),
+        reaches: &[],
         kubernetes: None,
         keep_passes: false,
     };

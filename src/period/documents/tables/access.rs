@@ -63,7 +63,7 @@ pub(super) fn privileged(period: &Period) -> Table<'_> {
             time("last_seen", "Last seen (UTC)", |(c, _, p)| finished(c, p.last)),
             time("gained_after", "Gained after (UTC)", |(c, _, p)| after(c, p.gained)),
             time("gained_by", "Gained by (UTC)", |(c, _, p)| by(c, p.gained)),
-            text("given_by", "Given with (client program, no person)", 40, |(.., p)| writers(&p.given_by)),
+            text("given_by", "Given by (client program, or user by audit log)", 40, |(.., p)| writers(&p.given_by)),
             time("binding_created", "Binding made (UTC)", |(.., p)| p.created),
             time("lost_after", "Lost after (UTC)", |(c, _, p)| after(c, p.lost)),
             time("lost_by", "Lost by (UTC)", |(c, _, p)| by(c, p.lost)),

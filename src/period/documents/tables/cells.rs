@@ -118,10 +118,13 @@ pub(super) fn cited(evidence: &[Cited]) -> Option<String> {
     joined(evidence, |cited| format!("{} run {} {}", cited.resource, cited.run, cited.digest))
 }
 
-/// Who wrote, and when.
+/// Who wrote, how and when.
 pub(super) fn writers(written: &[WrittenBy]) -> Option<String> {
     joined(written, |by| {
-        let at = by.time.map(|at| format!(" {}", crate::clock::rfc3339(at))).unwrap_or_default();
-        format!("{} ({}){at}", by.manager, by.operation)
+        let how = match by {
+            WrittenBy::ManagedFields { operation, .. } => operation.clone(),
+            WrittenBy::AuditLog { verb, .. } => format!("{verb}, audit log"),
+        };
+        format!("{} ({how}) {}", by.who(), crate::clock::rfc3339(by.time()))
     })
 }

@@ -139,7 +139,7 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
                     format!("{}: {declared}on the runs from {} to {}", w.id, day(w.first), day(w.last))
                 })
             }),
-            text("written_by", "Begun by a write with (client program, no person)", 30, |(_, x)| {
+            text("written_by", "Begun by a write of (client program, or user by audit log)", 30, |(_, x)| {
                 writers(&x.written_by)
             }),
             text("managements_response", "Management's response", 50, |_| None),
@@ -150,6 +150,7 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
             text("expected", "Expected", 24, |(_, x)| Some(x.expected.clone())),
             text("finding", "Finding", 18, |(_, x)| Some(x.finding.to_string())),
             text("evidence", "Evidence", 60, |(_, x)| cited(&x.evidence)),
+            text("evidence_after", "Evidence of the end", 60, |(_, x)| cited(&x.evidence_after)),
         ],
     )
 }

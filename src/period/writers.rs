@@ -1,0 +1,126 @@
+//! Who wrote to the objects of exceptions and powers: field managers that the objects name, and what audit logs say of
+//! the changes between runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{
+    facts::Files,
+    model::{Bounds, ClusterPeriod, RunNumber, WrittenBy},
+};
+use crate::{digest::Digest, resource::ResourceRef, snapshot::Manager};
+
+/// Bag path of what changed before a run.
+const DRIFT: &str = "data/drift.json";
+
+/// Writes that audit logs told of between a run and the one that it was compared with, by object
+/// (`Deployment/shop/cart`).
+pub(super) type Logged = BTreeMap<String, Vec<WrittenBy>>;
+
+/// The part of drift that says who.
+#[derive(Deserialize)]
+struct Drift {
+    #[serde(default)]
+    objects: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Change {
+    resource: ResourceRef,
+    #[serde(default)]
+    changed_by: Vec<WrittenBy>,
+}
+
+/// What a bundle says of who wrote. A drift of another version costs names, never the run.
+pub(super) fn logged(files: &Files) -> Logged {
+    let drift = files.get(DRIFT).and_then(|bytes| serde_json::from_slice::<Drift>(bytes).ok());
+    let changes = drift.into_iter().flat_map(|drift| drift.objects);
+    let of_log = changes.map(|change| {
+        let of_log = |by: &WrittenBy| matches!(by, WrittenBy::AuditLog { .. });
+        (change.resource.to_string(), change.changed_by.into_iter().filter(of_log).collect::<Vec<_>>())
+    });
+    of_log.filter(|(_, writes)| !writes.is_empty()).collect()
+}
+
+/// The users that are named.
+pub(super) fn users(logged: &Logged) -> BTreeSet<String> {
+    let named = |by: &WrittenBy| match by {
+        WrittenBy::AuditLog { user, acting_as, .. } => [Some(user.clone()), acting_as.clone()],
+        WrittenBy::ManagedFields { .. } => [None, None],
+    };
+    logged.values().flatten().flat_map(named).flatten().collect()
+}
+
+/// Writes to exceptions and powers who wrote between the two runs that saw the object without and with what is asked
+/// about. `managers` are those that an object of a digest names.
+pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -> Vec<Manager>, logged: &[Logged]) {
+    let finished: Vec<DateTime<Utc>> = cluster.runs.iter().map(|run| run.finished).collect();
+    let at = |run: RunNumber| usize::try_from(run).ok().and_then(|at| finished.get(at)).copied();
+    let between = |resource: &str, digest: Digest, bounds: (Option<RunNumber>, RunNumber)| -> Vec<WrittenBy> {
+        let (Some(first), last) = bounds else { return Vec::new() };
+        let (Some(after), Some(by)) = (at(first), at(last)) else { return Vec::new() };
+        let of_runs = |run: &RunNumber| Some(logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
+        let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
+        let noted = managers(digest).into_iter().filter_map(noted);
+        let mut within: Vec<WrittenBy> =
+            written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect();
+        within.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
+        within.dedup();
+        within
+    };
+    let bounds = |bounds: &Bounds| (bounds.after, bounds.by);
+    for exception in &mut cluster.exceptions {
+        let own = exception.resource.to_string();
+        if let Some(cited) = exception.evidence.iter().find(|cited| cited.resource == own) {
+            exception.written_by = between(&own, cited.digest, bounds(&exception.began));
+        }
+    }
+    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
+        let Some(cited) = power.evidence.first() else { continue };
+        power.given_by = match power.gained {
+            Some(gained) => between(&cited.resource, cited.digest, bounds(&gained)),
+            // Given before the period: whatever wrote to the binding before the first run that saw it.
+            None => {
+                let noted = managers(cited.digest).into_iter().filter_map(noted);
+                let mut before: Vec<WrittenBy> =
+                    noted.filter(|by_whom| at(power.first).is_some_and(|first| by_whom.time() <= first)).collect();
+                before.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
+                before
+            }
+        };
+    }
+}
+
+/// A write as the object notes it; one without a time stands between no runs.
+fn noted(by: Manager) -> Option<WrittenBy> {
+    let Manager { manager, operation, time } = by;
+    Some(WrittenBy::ManagedFields { manager, operation, time: time? })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_a_log_said_is_read_of_drift() {
+        let resource =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "cart", "uid": null});
+        let trail = Digest::of("trail").to_string();
+        let drift = json!({"schema": "kubeproof.dev/drift/v1", "later": 1, "objects": [{"resource": resource, "changedBy": [
+            {"source": "audit-log", "user": "bob", "as": "carol", "verb": "patch", "time": "2026-11-22T10:00:00Z", "auditId": "1", "trail": trail},
+            {"source": "managed-fields", "manager": "helm", "operation": "Apply", "time": "2026-11-22T10:00:00Z"}]}]});
+        let read = |text: String| logged(&Files::from([(DRIFT.to_owned(), text.into_bytes())]));
+        let found = read(drift.to_string());
+        assert_eq!(found["Deployment/shop/cart"].len(), 1);
+        assert_eq!(users(&found), BTreeSet::from(["bob".to_owned(), "carol".to_owned()]));
+        assert_eq!(
+            (read("{".into()), read("{}".into()), logged(&Files::new())),
+            (Logged::new(), Logged::new(), Logged::new())
+        );
+    }
+}
