@@ -134,9 +134,17 @@ fn flip(files: &mut Files, path: &str) {
 const CASES: &[Case] = &[
     ("period_changed", |m| with(m, |f| flip(f, PERIOD)), PERIOD),
     ("document_changed", |m| with(m, |f| flip(f, "data/documents/readme.md")), "data/documents/readme.md"),
-    ("rule_changed", |m| with(m, |f| flip(f, &rule(f))), "/rules/0000/"),
-    ("signed_another_rule", |m| sign_again(m, |f| flip(f, &rule(f))), "/rules/0000/"),
-    ("signed_without_a_rule", |m| sign_again(m, |f| drop(f.remove(&rule(f)))), "/rules/0000/"),
+    ("rule_changed", |m| with(m, |f| flip(f, &rule(f))), "rules/0000/checks/pod/container-privileged.yaml"),
+    (
+        "signed_another_rule",
+        |m| sign_again(m, |f| flip(f, &rule(f))),
+        "rules/0000/checks/pod/container-privileged.yaml",
+    ),
+    (
+        "signed_without_a_rule",
+        |m| sign_again(m, |f| drop(f.remove(&rule(f)))),
+        "rules/0000/checks/pod/container-privileged.yaml",
+    ),
     (
         "signed_one_rule_more",
         |m| sign_again(m, |f| drop(f.insert(inside("rules/0001/checks/own.yaml"), b"id: own".to_vec()))),

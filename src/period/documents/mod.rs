@@ -58,7 +58,8 @@ pub type Documents = BTreeMap<String, Vec<u8>>;
 
 type Writer = fn(&Period, &About) -> Result<Documents, DocumentError>;
 
-const WRITERS: [Writer; 4] = [readme::write, pdf::write, tables::write, oscal::write];
+/// The longest first, since two of them are written at once.
+const WRITERS: [Writer; 5] = [pdf::write, tables::write, workbook::write, oscal::write, readme::write];
 
 /// The documents, by path below `data/documents/`.
 ///

@@ -7,13 +7,13 @@ use chrono::{DateTime, NaiveTime, Utc};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::{
-    About,
-    tables::{FOLDER, Table, Values},
+    About, DocumentError, Documents,
+    tables::{self, FOLDER, Table, Values},
 };
 use crate::{clock::rfc3339, period::model::Period, report::view};
 
 /// Name of the workbook.
-pub(super) const FILE: &str = "workbook.xlsx";
+const FILE: &str = "workbook.xlsx";
 
 const ABOUT: &str = "About";
 
@@ -54,8 +54,17 @@ impl Formats {
     }
 }
 
-/// A workbook that grows by one sheet a table, so that no two tables are in memory at once.
-pub(super) struct Book {
+/// The workbook.
+pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
+    let mut book = Book::new(period)?;
+    for table in tables::all(period) {
+        book.add(&table)?;
+    }
+    Ok(Documents::from([(FILE.to_owned(), book.finish(period, about)?)]))
+}
+
+/// A workbook that grows by one sheet a table.
+struct Book {
     workbook: Workbook,
     formats: Formats,
     /// Title, file name, rows and what a row is, of each table so far.

@@ -1,4 +1,4 @@
-//! The package as tables: built once, then written as CSV, as Parquet and as sheets of the workbook.
+//! The package as tables, which are written as CSV, as Parquet and as sheets of the workbook.
 
 mod access;
 mod cells;
@@ -11,10 +11,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{
-    About, DocumentError, Documents,
-    workbook::{self, Book},
-};
+use super::{About, DocumentError, Documents};
 use crate::{clock::rfc3339, period::model::Period, report::harmless, snapshot};
 
 /// Where the tables lie, below the documents.
@@ -95,17 +92,19 @@ const BUILDERS: [fn(&Period) -> Table<'_>; 14] = [
     runs::excluded,
 ];
 
-/// Each table as CSV, as Parquet and as a sheet of the workbook.
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let (mut files, mut book) = (Documents::new(), Book::new(period)?);
-    for build in BUILDERS {
-        let table = build(period);
+/// Every table, one after the other.
+pub(super) fn all(period: &Period) -> impl Iterator<Item = Table<'_>> {
+    BUILDERS.into_iter().map(|build| build(period))
+}
+
+/// Each table as CSV and as Parquet.
+pub(super) fn write(period: &Period, _: &About) -> Result<Documents, DocumentError> {
+    let mut files = Documents::new();
+    for table in all(period) {
         let file = |extension: &str| format!("{FOLDER}{}.{extension}", table.name);
         files.insert(file("csv"), csv(&table).map_err(|source| DocumentError::Csv { file: file("csv"), source })?);
         files.insert(file("parquet"), parquet(&file("parquet"), &table)?);
-        book.add(&table)?;
     }
-    files.insert(workbook::FILE.to_owned(), book.finish(period, about)?);
     Ok(files)
 }
 
