@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::WaiverKind,
-    framework::{Framework, FrameworkKind, Requirement, RowCoverage, Selected},
+    framework::{FrameworkKind, Requirement, RowCoverage, Selected},
     snapshot::Snapshot,
 };
 
@@ -74,7 +74,7 @@ pub struct Said<'a> {
 /// | partial or manual, with a person's word | attested |
 /// | the provider's side, with its document | inherited |
 /// | partial, and all that was decided passed | partial |
-/// | nothing here decides | manual |
+/// | nothing here decides, or a law's row had nothing to look at | manual |
 /// | benchmarks and guides: all passed | pass |
 /// | nothing to look at | not-applicable |
 pub fn status(kind: FrameworkKind, coverage: RowCoverage, decided: Decided, attested: bool, inherited: bool) -> Status {
@@ -96,7 +96,9 @@ pub fn status(kind: FrameworkKind, coverage: RowCoverage, decided: Decided, atte
     } else {
         match coverage {
             RowCoverage::Manual => Status::Manual,
-            RowCoverage::Partial if kind == FrameworkKind::Regulation || evidence => Status::Partial,
+            RowCoverage::Partial if evidence => Status::Partial,
+            // Nothing was there to look at, and a law's row is never without an object: people show it all.
+            RowCoverage::Partial if kind == FrameworkKind::Regulation => Status::Manual,
             RowCoverage::Automated if evidence => Status::Pass,
             RowCoverage::Partial | RowCoverage::Automated if nothing_to_see => Status::NotApplicable,
             RowCoverage::Partial | RowCoverage::Automated => Status::NotEvaluated,
@@ -209,7 +211,7 @@ fn row(
         supports: requirement.supports.clone(),
         reason: match status {
             Status::Inherited => document.map(|document| format!("the provider's side: {document}")),
-            _ => reason(framework, requirement, status, decided, attestation.as_deref()),
+            _ => reason(requirement, status, decided, attestation.as_deref()),
         },
         failures: decided.open,
         waived: decided.waived,
@@ -219,13 +221,7 @@ fn row(
     }
 }
 
-fn reason(
-    framework: &Framework,
-    requirement: &Requirement,
-    status: Status,
-    decided: Decided,
-    attestation: Option<&str>,
-) -> Option<String> {
+fn reason(requirement: &Requirement, status: Status, decided: Decided, attestation: Option<&str>) -> Option<String> {
     let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let person = requirement.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
     match status {
@@ -243,10 +239,10 @@ fn reason(
             }
         }),
         Status::Attested => attestation.map(|id| format!("{id}, {}", attestations::UNVERIFIED)),
-        Status::Partial if framework.kind == FrameworkKind::Regulation && decided.passed == 0 => {
-            Some(format!("nothing in scope was looked at; a person must show the rest{person}"))
-        }
         Status::Partial => Some(format!("no exceptions noted, a person must show the rest{person}")),
+        Status::Manual if requirement.coverage != RowCoverage::Manual => {
+            Some(format!("nothing in scope was there to look at, a person decides{person}"))
+        }
         Status::Manual => Some(format!("a person decides{person}")),
         Status::NotApplicable => Some("nothing that it asks about was found".into()),
         Status::Inherited | Status::Pass => None,
@@ -310,9 +306,9 @@ mod tests {
         // Partial.
         (Benchmark, Partial, mix(0, 0, 0, 2, 1), false, false, Status::Partial),
         (Regulation, Partial, mix(0, 0, 0, 1, 0), false, false, Status::Partial),
-        // A regulation's row without anything to look at still needs a person.
-        (Regulation, Partial, mix(0, 0, 0, 0, 2), false, false, Status::Partial),
-        (Regulation, Partial, mix(0, 0, 0, 0, 0), false, false, Status::Partial),
+        // A regulation's row without anything to look at rests on people alone.
+        (Regulation, Partial, mix(0, 0, 0, 0, 2), false, false, Status::Manual),
+        (Regulation, Partial, mix(0, 0, 0, 0, 0), false, false, Status::Manual),
         // Manual.
         (Benchmark, Manual, mix(0, 0, 0, 0, 0), false, false, Status::Manual),
         (Regulation, Manual, mix(0, 0, 0, 1, 0), false, false, Status::Manual),
