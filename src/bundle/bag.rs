@@ -16,6 +16,8 @@ pub const BAG_INFO: &str = "bag-info.txt";
 pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 /// Prefix of every payload file.
 pub const DATA: &str = "data/";
+/// Prefix of everything that decided.
+pub const RULES: &str = "data/rules/";
 /// Prefix of documents, which are outside the evidence root.
 pub const REPORT: &str = "data/report/";
 
@@ -38,6 +40,12 @@ pub enum BagError {
     /// A path that is a file and a folder.
     #[error("'{0}' is a file and a folder at once")]
     FileAndFolder(String),
+}
+
+/// Everything that decided, by its path below [`RULES`].
+pub fn rules(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let below = files.range(RULES.to_owned()..).take_while(|(path, _)| path.starts_with(RULES));
+    below.map(|(path, bytes)| (path[RULES.len()..].to_owned(), bytes.clone())).collect()
 }
 
 /// Whether `path` is one of the grammar's payload paths.

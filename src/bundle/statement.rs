@@ -271,17 +271,16 @@ impl CoverageClaim {
 impl RuleDigests {
     /// The digests of a manifest's rules.
     pub fn of(lines: &Lines) -> Self {
-        const RULES: &str = "data/rules/";
         const CHECKS: &str = "data/rules/checks/";
         const FRAMEWORKS: &str = "data/rules/frameworks/";
         let below = |prefix: &'static str| lines.iter().filter(move |(path, _)| path.starts_with(prefix));
         let names =
             |prefix: &'static str| below(prefix).map(move |(path, digest)| (path[prefix.len()..].to_owned(), *digest));
         Self {
-            all: Digest::of(bag::format(below(RULES))),
+            all: Digest::of(bag::format(below(bag::RULES))),
             checks: Digest::of(bag::format(below(CHECKS))),
             frameworks: names(FRAMEWORKS).collect(),
-            declared: names(RULES)
+            declared: names(bag::RULES)
                 .filter(|(name, _)| !name.starts_with("checks/") && !name.starts_with("frameworks/"))
                 .collect(),
         }

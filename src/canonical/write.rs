@@ -136,6 +136,15 @@ fn key_of<T: Serialize + ?Sized>(key: &T) -> Result<String, CanonicalError> {
     }
 }
 
+/// Numbers of every width are written alike.
+macro_rules! scalars {
+    ($($method:ident: $kind:ty),*) => {$(
+        fn $method(self, v: $kind) -> Result<(), CanonicalError> {
+            self.scalar(v)
+        }
+    )*};
+}
+
 impl<'a> Serializer for &'a mut Writer {
     type Ok = ();
     type Error = CanonicalError;
@@ -151,45 +160,18 @@ impl<'a> Serializer for &'a mut Writer {
         self.put(if v { b"true" } else { b"false" })
     }
 
-    fn serialize_i8(self, v: i8) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_i16(self, v: i16) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_i32(self, v: i32) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_i64(self, v: i64) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_u8(self, v: u8) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_u16(self, v: u16) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_u32(self, v: u32) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_u64(self, v: u64) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_f32(self, v: f32) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
-
-    fn serialize_f64(self, v: f64) -> Result<(), CanonicalError> {
-        self.scalar(v)
-    }
+    scalars!(
+        serialize_i8: i8,
+        serialize_i16: i16,
+        serialize_i32: i32,
+        serialize_i64: i64,
+        serialize_u8: u8,
+        serialize_u16: u16,
+        serialize_u32: u32,
+        serialize_u64: u64,
+        serialize_f32: f32,
+        serialize_f64: f64
+    );
 
     fn serialize_char(self, v: char) -> Result<(), CanonicalError> {
         self.text(v.encode_utf8(&mut [0; 4]))
@@ -326,31 +308,29 @@ impl ser::SerializeMap for Members<'_> {
     }
 }
 
-impl ser::SerializeStruct for Members<'_> {
-    type Ok = ();
-    type Error = CanonicalError;
+/// Structs, and variants that are structs, are written alike.
+macro_rules! members {
+    ($($kind:ident),*) => {$(
+        impl ser::$kind for Members<'_> {
+            type Ok = ();
+            type Error = CanonicalError;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), CanonicalError> {
-        self.member(Cow::Borrowed(key), value)
-    }
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                key: &'static str,
+                value: &T,
+            ) -> Result<(), CanonicalError> {
+                self.member(Cow::Borrowed(key), value)
+            }
 
-    fn end(self) -> Result<(), CanonicalError> {
-        self.close()
-    }
+            fn end(self) -> Result<(), CanonicalError> {
+                self.close()
+            }
+        }
+    )*};
 }
 
-impl ser::SerializeStructVariant for Members<'_> {
-    type Ok = ();
-    type Error = CanonicalError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), CanonicalError> {
-        self.member(Cow::Borrowed(key), value)
-    }
-
-    fn end(self) -> Result<(), CanonicalError> {
-        self.close()
-    }
-}
+members!(SerializeStruct, SerializeStructVariant);
 
 #[cfg(test)]
 mod tests {

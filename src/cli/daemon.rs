@@ -31,7 +31,6 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock, rfc3339},
-    config::{self, Config},
     metrics::{self, Schedules, serve},
     schedule::{
         Report, Schedule,
@@ -132,13 +131,13 @@ const KILLED: &str = "ended by a signal";
 /// A schedule or the configuration is wrong, or the state folder cannot be used.
 pub(super) fn run(args: &Args) -> Outcome {
     let schedules = load(&args.schedules)?;
-    let state = args.config.as_deref().map(state_dir).transpose()?.flatten();
+    let settings = settings::load(&DefinitionArgs::of(args.config.clone()))?;
+    let state = settings.config.state_dir.as_deref().map(|folder| PathBuf::from(settings.resolve(folder)));
     let mut memory = Memory::load(state.as_deref()).map_err(Failure::usage)?;
     if state.is_none() {
         tell(false, "no stateDir is configured: runs missed while this process is down will not be named");
     }
     let metrics = Metrics::new(&schedules, state.as_deref())?;
-    let settings = settings::load(&DefinitionArgs::of(args.config.clone()))?;
     let after = After::of(&settings, &SystemClock, None);
     let (lost, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let mut runs = Runs::default();
@@ -256,14 +255,6 @@ fn load(paths: &[PathBuf]) -> Result<Vec<Schedule>, Failure> {
         (true, true) => Err(Failure::usage("no schedule file there").hint("schedules/daily.yaml is an example")),
         (true, false) => Ok(schedules),
     }
-}
-
-fn state_dir(path: &Path) -> Result<Option<PathBuf>, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let config =
-        config::parse_yaml::<Config>(&path.display().to_string(), &bytes).map_err(|error| load_failure(&[error]))?;
-    let base = path.parent().unwrap_or(Path::new("."));
-    Ok(config.value.state_dir.map(|folder| base.join(folder)))
 }
 
 fn arguments(args: &Args, schedule: &Schedule) -> Vec<OsString> {

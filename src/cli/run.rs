@@ -25,7 +25,7 @@ use crate::{
     digest::Digest,
     notify,
     pipeline::{self, Job, Ran, RunError, Stage},
-    report,
+    report::{self, view::words},
     store::{Patience, Store, StoreError, pending::Undelivered},
 };
 
@@ -186,7 +186,7 @@ impl Session<'_> {
         let stored =
             report::Stored { index: Some(committed.index), url: self.store.bundle_url(&cluster, &ran.bundle.id) };
         let printed = self.print(&collected, &ran, &stored, &cluster);
-        let entries = |count: u64| format!("{count} log {}", if count == 1 { "entry" } else { "entries" });
+        let entries = |count: u64| words::count(count, "log entry", "log entries");
         for (replica, copied) in copied.iter().filter_map(|(replica, copied)| Some((replica, copied.as_ref().ok()?))) {
             output::note(&format!("copied {} to {}", entries(*copied), replica.url()));
         }
@@ -203,7 +203,7 @@ impl Session<'_> {
         if !self.replicas.is_empty() {
             stage(Stage::Replicate);
         }
-        let patience = Patience { retries: 4, ..Patience::default() };
+        let patience = Patience::brief();
         let mut copied = Vec::new();
         for replica in self.replicas {
             copied.push((replica, self.store.replicate(replica, cluster, patience).await));

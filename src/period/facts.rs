@@ -12,7 +12,7 @@ use super::{
     failures::{self, FINDINGS, Failures},
     model::{FrameworkVersion, Run, Unseen},
     names::Names,
-    rules::{Rules, check_files},
+    rules::{Rules, check_files, decided_by},
     window::Window,
     writers::{self, Logged},
     written::{DeclarationKey, Written, written},
@@ -39,8 +39,6 @@ const GRANTS: &str = "data/snapshot/grants.parquet";
 const IMAGES: &str = "data/snapshot/images.parquet";
 const NODES: &str = "data/snapshot/nodes.parquet";
 const ATTESTED: &str = "data/attested/";
-/// Where a bundle keeps everything that decided.
-pub(super) const RULES: &str = "data/rules/";
 
 /// Columns of the objects that say which there were.
 const OBJECT_COLUMNS: [&str; 5] = ["kind", "resource", "namespace", "name", "digest"];
@@ -72,6 +70,8 @@ pub(super) struct Facts {
     pub(super) attested_files: Files,
     /// Everything that decided, by its path below `data/rules/`.
     pub(super) rule_files: Files,
+    /// Their digests, by the manifest.
+    pub(super) decided_by: BTreeMap<String, Digest>,
     pub(super) failures: Failures,
     pub(super) objects: Objects,
     /// What the run could not see.
@@ -202,9 +202,8 @@ impl Facts {
             attested: optional_json(&files, "data/rules/attested.json")?,
             written: written(&files),
             attested_files: below(&files, ATTESTED).map(|(name, bytes)| (name.clone(), bytes.clone())).collect(),
-            rule_files: below(&files, RULES)
-                .map(|(name, bytes)| (name[RULES.len()..].to_owned(), bytes.clone()))
-                .collect(),
+            rule_files: bag::rules(&files),
+            decided_by: decided_by(&lines),
             nodes: nodes(&files, &window)?,
             coverage,
             images,

@@ -186,6 +186,11 @@ impl Filter {
     pub fn is_whole(&self) -> bool {
         self.scope.is_none() && self.frameworks.is_empty()
     }
+
+    /// Names are left out or replaced, and with them texts and files that hold one.
+    pub fn hides_names(&self) -> bool {
+        self.scope.is_some() || self.pseudonyms.is_some()
+    }
 }
 
 impl Period {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{Moment, Unproved};
 use crate::{
     bundle::{
-        self, KeySet, VerifyingKey,
+        self, KeySet, VerifyingKey, bag,
         seal::EVALUATION,
         statement::Baseline as BaselineClaim,
         verify::{self, LogFiles, Options, Trust, Verified, read},
@@ -15,7 +15,6 @@ use crate::{
     canonical,
     collect::{Collected, Coverage, Source, SourceKind},
     evaluate::{self, Evaluation},
-    framework::RuleFiles,
     report::{History, LogHead, Proof},
     snapshot,
     store::{Slot, Store, StoreError},
@@ -63,7 +62,7 @@ impl Earlier {
         let snapshot = snapshot::read(files, &coverage).map_err(|error| error.to_string())?;
         let history =
             if files.contains_key("data/history.json") { Some(json(files, "data/history.json")?) } else { None };
-        let (evaluation, rules) = (evaluation(files)?, rules(files));
+        let (evaluation, rules) = (evaluation(files)?, bag::rules(files));
         let (index, proof) = (Some(log.index), Some(proof));
         let moment = Moment { name, index, proof, environment, coverage, snapshot, evaluation, rules };
         Ok(Self { log, moment, history })
@@ -79,11 +78,6 @@ fn json<T: serde::de::DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name:
 fn evaluation(files: &BTreeMap<String, Vec<u8>>) -> Result<Evaluation, String> {
     let bytes = files.get(EVALUATION).ok_or_else(|| format!("{EVALUATION} is missing"))?;
     evaluate::stored::read(bytes).map_err(|error| format!("{EVALUATION}: {error}"))
-}
-
-fn rules(files: &BTreeMap<String, Vec<u8>>) -> RuleFiles {
-    let below = files.range("data/rules/".to_owned()..).take_while(|(name, _)| name.starts_with("data/rules/"));
-    below.map(|(name, bytes)| (name["data/rules/".len()..].to_owned(), bytes.clone())).collect()
 }
 
 /// The newest bundle of `cluster` that verifies with our own keys; those that do not are passed over with a warning.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Job, RunError};
 use crate::{
-    bundle::{self, Facts, SignedBundle, statement::Baseline},
+    bundle::{self, Facts, SignedBundle, bag, statement::Baseline},
     canonical,
     collect::Coverage,
     drift::{Drift, Selection},
@@ -33,7 +33,7 @@ pub(super) fn evidence(job: &Job<'_>, made: &Made<'_>) -> Result<Bag, RunError> 
     bag.insert("data/findings.parquet".into(), report::findings_parquet(made.evaluation)?);
     bag.insert("data/drift.json".into(), canonical::to_vec(made.drift)?);
     bag.insert("data/history.json".into(), canonical::to_vec(made.history)?);
-    bag.extend(job.rules.iter().map(|(name, bytes)| (format!("data/rules/{name}"), bytes.clone())));
+    bag.extend(job.rules.iter().map(|(name, bytes)| (format!("{}{name}", bag::RULES), bytes.clone())));
     bag.extend(job.attested.clone());
     Ok(bag)
 }

@@ -38,7 +38,7 @@ pub async fn into_lake(
 
 /// Writes all tables of one run; sentences about those that somebody else had written otherwise.
 async fn write<B: AsRef<[u8]>>(store: &Store, cluster: &str, source: &Source<'_, B>) -> Result<Vec<String>, String> {
-    let patience = Patience { retries: 4, ..Patience::default() };
+    let patience = Patience::brief();
     let date = source.predicate.run.finished.date_naive();
     let place = LakePlace { cluster, date, index: source.index, bundle: source.bundle };
     let mut warnings = Vec::new();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectStore as _, path::Path};
 
-use super::{CONCURRENCY, Cause, Patience, Store, StoreError, create::Created};
+use super::{CONCURRENCY, Cause, Patience, Store, StoreError};
 use crate::{bundle::verify::BundleFiles, digest::Digest};
 
 /// Files that a bundle may have; a store that shows more is not worth reading.
@@ -29,13 +29,8 @@ impl Store {
         patience: Patience,
     ) -> Result<(), StoreError> {
         let folder = self.bundle(cluster, id)?;
-        let write = async |(name, bytes): (&String, &Bytes)| {
-            let path = self.below(&folder, name)?;
-            match self.create(&path, bytes, patience).await? {
-                Created::Ours => Ok(()),
-                Created::Theirs(_) => Err(self.conflict(&path, "it exists with other bytes".into())),
-            }
-        };
+        let write =
+            async |(name, bytes): (&String, &Bytes)| self.put_once(&self.below(&folder, name)?, bytes, patience).await;
         stream::iter(files).map(write).buffer_unordered(CONCURRENCY).try_collect().await
     }
 

@@ -27,6 +27,11 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// For what the next run does again: a few attempts.
+    pub fn brief() -> Self {
+        Self { retries: 4, ..Self::default() }
+    }
+
     fn pauses(self) -> ExponentialBuilder {
         ExponentialBuilder::default()
             .with_min_delay(self.first_pause)
@@ -56,6 +61,14 @@ impl Store {
         }
         let payload = PutPayload::from(bytes.clone());
         (|| self.create_once(path, payload.clone(), bytes)).retry(patience.pauses()).when(StoreError::is_unknown).await
+    }
+
+    /// The same, where other bytes in the object's place are an error.
+    pub(super) async fn put_once(&self, path: &Path, bytes: &Bytes, patience: Patience) -> Result<(), StoreError> {
+        match self.create(path, bytes, patience).await? {
+            Created::Ours => Ok(()),
+            Created::Theirs(_) => Err(self.conflict(path, "it exists with other bytes".into())),
+        }
     }
 
     async fn create_once(&self, path: &Path, payload: PutPayload, bytes: &[u8]) -> Result<Created, StoreError> {

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use object_store::path::Path;
 
-use super::{CONCURRENCY, Patience, Store, StoreError, chain::commit_path, create::Created};
+use super::{CONCURRENCY, Patience, Store, StoreError, chain::commit_path};
 use crate::{
     bundle::log::{claimed_leaf, commit_file},
     digest::Digest,
@@ -48,7 +46,7 @@ impl Store {
             if let Some(bundle) = claimed_leaf(&commit).and_then(|leaf| Some(leaf.as_bundle()?.pae)) {
                 self.copy_bundle(replica, cluster, &bundle, patience).await?;
             }
-            replica.put_copy(&commit_path(&theirs, *slot), commit, patience).await?;
+            replica.put_once(&commit_path(&theirs, *slot), &commit.into(), patience).await?;
             copied += 1;
         }
         Ok(copied)
@@ -64,16 +62,9 @@ impl Store {
         let (own, theirs) = (self.bundle(cluster, id)?, replica.bundle(cluster, id)?);
         let copy = async |name: String| {
             let Some(bytes) = self.read(&self.below(&own, &name)?).await? else { return Ok(()) };
-            replica.put_copy(&replica.below(&theirs, &name)?, bytes, patience).await
+            replica.put_once(&replica.below(&theirs, &name)?, &bytes.into(), patience).await
         };
         let names = self.list_below(&own).await?.into_keys();
         stream::iter(names).map(copy).buffer_unordered(CONCURRENCY).try_collect().await
-    }
-
-    async fn put_copy(&self, path: &Path, bytes: Vec<u8>, patience: Patience) -> Result<(), StoreError> {
-        match self.create(path, &Bytes::from(bytes), patience).await? {
-            Created::Ours => Ok(()),
-            Created::Theirs(_) => Err(self.conflict(path, "it exists with other bytes".into())),
-        }
     }
 }

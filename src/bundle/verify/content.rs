@@ -81,7 +81,7 @@ fn judge_statement(lines: &Lines, predicate: &Predicate, steps: &mut Steps) {
     }
     if RuleDigests::of(lines) != predicate.rules {
         let detail = "the statement's rules are not those of the bundle";
-        steps.fail(StepName::Content, Verdict::Tampered, "data/rules/", detail);
+        steps.fail(StepName::Content, Verdict::Tampered, bag::RULES, detail);
     }
 }
 

@@ -34,7 +34,6 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 /// Prefix of files that declarations point at.
 const ATTESTED: &str = "data/attested/";
-const RULES: &str = "data/rules/";
 
 /// A package in one line, from its proved statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -206,7 +205,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         }
     };
     let span = Span::of(period.from, period.to, period.made);
-    let is_whole = period.filter.scope.is_none() && period.filter.pseudonyms.is_none();
+    let is_whole = !period.filter.hides_names();
     let mut runs = 0;
     for cluster in &period.clusters {
         runs += cluster.runs.len();
@@ -261,7 +260,6 @@ fn judge_documents(files: &Files, predicate: &PackagePredicate, steps: &mut Step
 
 /// Every file is there because something names it.
 fn judge_expected(files: &Files, lines: &Lines, period: &Period, steps: &mut Steps) {
-    let is_whole = period.filter.scope.is_none() && period.filter.pseudonyms.is_none();
     let mut named: BTreeSet<String> = BTreeSet::from([PERIOD.to_owned()]);
     for cluster in &period.clusters {
         named.insert(table_path(&cluster.folder));
@@ -276,7 +274,7 @@ fn judge_expected(files: &Files, lines: &Lines, period: &Period, steps: &mut Ste
                     );
                 }
                 // What names something outside of a scope is left out.
-                None if !is_whole => continue,
+                None if period.filter.hides_names() => continue,
                 _ => {}
             }
             named.insert(path);
@@ -307,7 +305,7 @@ fn rules(files: &Files, cluster: &ClusterPeriod) -> Vec<(String, Digest)> {
         let manifest = files.get(&format!("{}{}", proof_folder(&cluster.folder, run.number), PROOF[0]));
         let lines = manifest.and_then(|bytes| bag::parse(bytes).ok()).unwrap_or_default();
         for (path, digest) in lines.iter().filter(|(path, digest)| before.get(*path) != Some(digest)) {
-            if let Some(path) = path.strip_prefix(RULES) {
+            if let Some(path) = path.strip_prefix(bag::RULES) {
                 all.push((format!("{folder}{:04}/{path}", run.number), *digest));
             }
         }

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use super::{StepName, Verdict, bundle::Proved, steps::Steps};
 use crate::{
-    bundle::seal::{COVERAGE, EVALUATION},
+    bundle::{
+        bag,
+        seal::{COVERAGE, EVALUATION},
+    },
     canonical,
     collect::Coverage,
     evaluate::{self, Evaluation, Rules},
-    framework::RuleFiles,
     snapshot,
 };
 
-const RULES: &str = "data/rules/";
 /// Differences named one by one; a changed engine can change thousands.
 const MAX_NAMED: usize = 10;
 
@@ -71,11 +72,9 @@ fn again(files: &BTreeMap<String, Vec<u8>>) -> Result<Again, ReplayError> {
         serde_json::from_slice(coverage).map_err(|e| ReplayError::Unreadable(COVERAGE, e.to_string()))?;
     let before = files.get(EVALUATION).map(Vec::as_slice).unwrap_or_default();
     let before = evaluate::stored::read(before).map_err(|e| ReplayError::Unreadable(EVALUATION, e.to_string()))?;
-    let rules: RuleFiles =
-        files.iter().filter_map(|(path, bytes)| Some((path.strip_prefix(RULES)?.to_owned(), bytes.clone()))).collect();
     // The frameworks that were looked at stand in the evaluation, by version: asking for them selects the same.
     let requested: Vec<String> = before.frameworks.iter().map(|f| format!("{}@{}", f.id, f.version)).collect();
-    let rules = Rules::load(rules, &requested, &coverage.cluster)
+    let rules = Rules::load(bag::rules(files), &requested, &coverage.cluster)
         .map_err(|errors| ReplayError::Rules(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let snapshot = snapshot::read(files, &coverage)?;
     let mut after = evaluate::run(&evaluate::Input::of_run(&snapshot, &coverage, &rules));

@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{ClusterIdentity, Collected, InputError, ListRecord};
+use super::{ClusterIdentity, Collected, InputError, ListOutcome, ListRecord};
 use crate::snapshot::{Object, Sealer};
 
 /// API group of objects that were made from inputs.
@@ -47,6 +47,25 @@ pub struct Read {
     pub lists: Vec<ListRecord>,
     /// Files that could not be used; the rest went on.
     pub errors: Vec<InputError>,
+}
+
+/// What the coverage says of an input: files were read, and nobody was asked. A list without namespaces, of one page,
+/// where the caller says nothing else.
+pub(super) fn record(resource: &str, kind: &str, request: &str, outcome: ListOutcome, count: u64) -> ListRecord {
+    ListRecord {
+        group: GROUP.into(),
+        version: "v1".into(),
+        resource: resource.into(),
+        kind: kind.into(),
+        namespaced: false,
+        request: request.into(),
+        outcome,
+        count,
+        pages: 1,
+        retries: 0,
+        resource_version: None,
+        duration_ms: 0,
+    }
 }
 
 /// Reads one folder of inputs.

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::report::{KEY, KIND, LABEL, NAMESPACE, Report};
 use crate::{
     collect::{
-        Excluded, InputError, ListOutcome, ListRecord,
-        inputs::{GROUP, Read},
+        Excluded, InputError, ListOutcome,
+        inputs::{self, GROUP, Read},
     },
     snapshot::{Object, Sealer},
 };
@@ -86,20 +86,7 @@ pub fn accept(
     }
     errors.sort_by(|a, b| (&a.file, &a.message).cmp(&(&b.file, &b.message)));
     let outcome = outcome(&accepted, nodes, errors.len());
-    let record = ListRecord {
-        group: GROUP.into(),
-        version: "v1".into(),
-        resource: PLURAL.into(),
-        kind: KIND.into(),
-        namespaced: false,
-        request: request.into(),
-        outcome,
-        count: accepted.len() as u64,
-        pages: 1,
-        retries: 0,
-        resource_version: None,
-        duration_ms: 0,
-    };
+    let record = inputs::record(PLURAL, KIND, request, outcome, accepted.len() as u64);
     Read { objects: accepted.into_values().map(|candidate| candidate.object).collect(), lists: vec![record], errors }
 }
 

@@ -140,8 +140,7 @@ impl Builder {
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
-        let decided_by = facts.rule_files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
-        let before = std::mem::replace(&mut self.decided_by, decided_by);
+        let before = std::mem::replace(&mut self.decided_by, facts.decided_by);
         let changed = facts.rule_files.into_iter().filter(|(path, _)| before.get(path) != self.decided_by.get(path));
         self.rule_files.extend(changed.map(|(path, bytes)| (format!("{number:04}/{path}"), bytes)));
         self.before = Some(facts.objects);

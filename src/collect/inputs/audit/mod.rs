@@ -232,20 +232,8 @@ fn unfolded(error: &InputError) -> String {
 }
 
 fn record(request: &str, outcome: ListOutcome, count: usize, files: u64) -> ListRecord {
-    ListRecord {
-        group: GROUP.into(),
-        version: "v1".into(),
-        resource: "audittrails".into(),
-        kind: AUDIT_TRAIL.into(),
-        namespaced: true,
-        request: request.into(),
-        outcome,
-        count: count as u64,
-        pages: u32::try_from(files).unwrap_or(u32::MAX),
-        retries: 0,
-        resource_version: None,
-        duration_ms: 0,
-    }
+    let pages = u32::try_from(files).unwrap_or(u32::MAX);
+    ListRecord { namespaced: true, pages, ..super::record("audittrails", AUDIT_TRAIL, request, outcome, count as u64) }
 }
 
 /// The trails of a snapshot that were read from logs. A manifest of that kind is written by whoever is judged.

@@ -251,20 +251,7 @@ fn record(count: u64, errors: &[InputError]) -> ListRecord {
         None if count == 0 => ListOutcome::Failed { reason: "the folder cloud/ holds no .json file".into() },
         None => ListOutcome::Seen,
     };
-    ListRecord {
-        group: GROUP.into(),
-        version: "v1".into(),
-        resource: "clouddescriptions".into(),
-        kind: KIND.into(),
-        namespaced: false,
-        request: "cloud/".into(),
-        outcome,
-        count,
-        pages: 1,
-        retries: 0,
-        resource_version: None,
-        duration_ms: 0,
-    }
+    super::record("clouddescriptions", KIND, "cloud/", outcome, count)
 }
 
 fn file_name(path: &str) -> &str {

@@ -247,20 +247,8 @@ fn record(kind: &str, plural: &str, count: usize, files: usize, broken: usize) -
         0 => ListOutcome::Seen,
         _ => ListOutcome::Failed { reason: format!("{broken} of {} files could not be used", files.max(broken)) },
     };
-    ListRecord {
-        group: GROUP.into(),
-        version: "v1".into(),
-        resource: plural.into(),
-        kind: kind.into(),
-        namespaced: false,
-        request: REQUEST.into(),
-        outcome,
-        count: count as u64,
-        pages: u32::try_from(files).unwrap_or(u32::MAX),
-        retries: 0,
-        resource_version: None,
-        duration_ms: 0,
-    }
+    let pages = u32::try_from(files).unwrap_or(u32::MAX);
+    ListRecord { pages, ..super::record(plural, kind, REQUEST, outcome, count as u64) }
 }
 
 #[cfg(test)]
