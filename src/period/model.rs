@@ -24,7 +24,7 @@ pub use population::{
     ControlTotal, DeclarationPeriod, DeclaredFile, FailureBridge, Item, ItemClass, Power, PrivilegedSubject,
     ResourceTotal, ScopeChange, ScopeSubject, StateSpan,
 };
-pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
+pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 
 use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
@@ -139,6 +139,10 @@ pub struct ClusterPeriod {
     pub privileged: Vec<PrivilegedSubject>,
     /// Waivers, attestations and provider documents, by their last day.
     pub declarations: Vec<DeclarationPeriod>,
+    /// Where what the runs said of each framework stands, as they signed it; what is not covered is the word of the
+    /// package's signer. By framework and run.
+    #[serde(default)]
+    pub results: Vec<ResultsSpan>,
     /// Cited objects whose text names what must not be read here, by digest: the text is left out, and its run's bundle
     /// holds it. Empty without a scope and without pseudonyms.
     pub withheld: BTreeSet<Digest>,

@@ -75,6 +75,9 @@ fn change(draft: &mut Draft, path: &str, act: impl FnOnce(&mut Value)) {
     draft.put(path, canonical::value_to_vec(&value).unwrap());
 }
 
+/// Name of the defect, how it comes about, and the file that is named.
+type Case = (&'static str, fn(&mut Draft), &'static str);
+
 fn better(draft: &mut Draft) {
     change(draft, PSS, |results| results["requirements"][0]["status"] = "pass".into());
 }
@@ -93,7 +96,7 @@ fn results_that_follow_from_the_evaluation_are_said_to() {
 
 #[test]
 fn results_that_say_otherwise_are_named_though_the_key_signed_them() {
-    let cases: [(&str, fn(&mut Draft), &str); 7] = [
+    let cases: [Case; 7] = [
         ("a better status", better, PSS),
         ("fewer failures", |d| change(d, PSS, |r| r["checks"][0]["failed"] = 0.into()), PSS),
         ("a row less", |d| change(d, GUIDE, |r| r["requirements"] = json!([])), GUIDE),
