@@ -18,6 +18,8 @@ pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 pub const DATA: &str = "data/";
 /// Prefix of everything that decided.
 pub const RULES: &str = "data/rules/";
+/// Prefix of what the run said of each framework (`evaluate::results`).
+pub const RESULTS: &str = "data/results/";
 /// Prefix of documents, which are outside the evidence root.
 pub const REPORT: &str = "data/report/";
 

@@ -14,6 +14,7 @@ pub mod pins;
 pub mod providers;
 pub mod references;
 pub mod related;
+pub mod results;
 pub mod rules;
 pub mod run;
 #[cfg(test)]

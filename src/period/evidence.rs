@@ -7,13 +7,14 @@ use serde::Deserialize;
 
 use super::{
     build::Built,
+    carried::cluster_folder,
     facts::{Files, OBJECTS},
     model::{Cited, ClusterPeriod, Run, RunNumber},
     veil::Veil,
     writers,
 };
 use crate::{
-    bundle::{bag, package::EVIDENCE},
+    bundle::bag,
     digest::Digest,
     snapshot::{self, Manager, TableError, numbers, texts},
     store::{Store, StoreError},
@@ -64,17 +65,12 @@ struct Row {
 
 /// Folder of one run's proof in the package.
 pub(crate) fn proof_folder(cluster: &str, run: RunNumber) -> String {
-    format!("{EVIDENCE}{cluster}/runs/{run:04}/")
-}
-
-/// Folder of what decided on a cluster's runs.
-pub(crate) fn rules_folder(cluster: &str) -> String {
-    format!("{EVIDENCE}{cluster}/rules/")
+    format!("{}runs/{run:04}/", cluster_folder(cluster))
 }
 
 /// Table of one cluster's cited objects in the package.
 pub(crate) fn table_path(cluster: &str) -> String {
-    format!("{EVIDENCE}{cluster}/{CITED}")
+    format!("{}{CITED}", cluster_folder(cluster))
 }
 
 /// Gathers the evidence of one cluster, by package path. Citations afterwards name one run for each object, and

@@ -6,6 +6,7 @@
 
 mod build;
 pub mod cadence;
+pub(crate) mod carried;
 pub mod documents;
 pub mod evidence;
 mod facts;

@@ -24,7 +24,7 @@ pub use population::{
     ControlTotal, DeclarationPeriod, DeclaredFile, FailureBridge, Item, ItemClass, Power, PrivilegedSubject,
     ResourceTotal, ScopeChange, ScopeSubject, StateSpan,
 };
-pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
+pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 
 use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
@@ -131,6 +131,9 @@ pub struct ClusterPeriod {
     pub requirements: Vec<RequirementPeriod>,
     /// The newest run, resource by resource.
     pub resource_totals: Vec<ResourceTotal>,
+    /// Where what the runs said of each framework stands, as they signed it; what is not covered is the word of the
+    /// package's signer. By framework and run.
+    pub results: Vec<ResultsSpan>,
     /// Verified bundles, in the order of the log.
     pub runs: Vec<Run>,
     /// Namespaces, nodes and versions that came and went.

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{
     build::{Built, Span, comparison},
     cadence::Planned,
+    carried,
     documents::{self, About, DocumentError},
     evidence::{self, EvidenceError},
     facts::Files,
@@ -177,10 +178,10 @@ pub async fn make(request: &Request<'_>, out: &Path) -> Result<Made, PeriodError
         let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
         files.extend(evidence::gather(store, &mut built, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);
-        veil.keep_rules(&mut built.rule_files);
-        let Built { cluster, frameworks: own, attested, rule_files, scope_declared, .. } = built;
-        let rules = evidence::rules_folder(folder);
-        files.extend(rule_files.into_iter().map(|(path, bytes)| (format!("{rules}{path}"), bytes)));
+        veil.keep(&mut built.carried, &mut built.cluster.results);
+        let Built { cluster, frameworks: own, attested, carried, scope_declared, .. } = built;
+        let evidence = carried::cluster_folder(folder);
+        files.extend(carried.into_iter().map(|(path, bytes)| (format!("{evidence}{path}"), bytes)));
         declared |= scope_declared && !cluster.runs.is_empty();
         files.extend(attested);
         merge(&mut frameworks, own);

@@ -9,6 +9,7 @@ mod operation;
 mod package;
 mod pdf;
 mod quarter;
+mod results;
 mod sample;
 mod veil;
 mod writers;

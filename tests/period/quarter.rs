@@ -85,6 +85,10 @@ pub struct Day {
     pub tool: &'static str,
     /// Failures of other objects.
     pub others: Vec<Other>,
+    /// Who answers for the requirements.
+    pub owner: Option<&'static str>,
+    /// Of a version that wrote no results beside the evaluation.
+    pub old: bool,
 }
 
 impl Day {
@@ -108,6 +112,8 @@ impl Day {
             failed: false,
             tool: env!("CARGO_PKG_VERSION"),
             others: Vec::new(),
+            owner: None,
+            old: false,
         }
     }
 
@@ -274,12 +280,12 @@ impl Day {
                     coverage: RowCoverage::Automated,
                     decides: vec![CHECK.into()],
                     supports: vec![],
-                    reason: None,
+                    reason: (status == Status::Fail).then(|| format!("{failed} failures")),
                     failures: failed,
                     waived: 0,
                     attestation: None,
                     company_control: None,
-                    owner: None,
+                    owner: self.owner.map(Into::into),
                 })
                 .collect(),
             frameworks,
@@ -297,6 +303,10 @@ impl Day {
         let mut files = snapshot::write(&snapshot).unwrap();
         files.insert("data/coverage.json".into(), canonical::to_vec(&coverage).unwrap());
         files.insert("data/evaluation.json".into(), evaluate::stored::write(&evaluation).unwrap());
+        if !self.old {
+            let results = evaluate::results::write(&evaluation).unwrap();
+            files.extend(results.into_iter().map(|(name, bytes)| (format!("data/results/{name}"), bytes)));
+        }
         files.insert("data/findings.parquet".into(), report::findings_parquet(&evaluation).unwrap());
         files.insert("data/rules/checks/pod/container-privileged.yaml".into(), self.check.into());
         for (id, version, kind) in [("pss-baseline", self.framework, "guide"), ("pci-dss", "4.0.1", "regulation")] {

@@ -1,0 +1,300 @@
+//! From a status to the byte that a run signed: results in the package, and what is said where there are none.
+
+use kubeproof::{
+    bundle::{
+        bag,
+        verify::{self, Options, Proved, Trust},
+    },
+    digest::Digest,
+    evaluate::Status,
+    period::{Made, model::ResultsSpan, pseudonym::PseudonymKey},
+};
+use serde_json::{Value, json};
+
+use super::{
+    package::{Files, inside, judged, say, sign_again},
+    quarter::{CLUSTER, Day, Quarter, at, keys, only},
+};
+
+const PSS: &str = "pss-baseline";
+
+fn day(number: u32) -> Day {
+    Day::new(&format!("2026-10-{number:02}T06:00:00Z"))
+}
+
+/// Passes, fails, and passes on two runs that say the same.
+fn days() -> [Day; 4] {
+    [day(1), day(2).failing("cart", 2), day(3), day(4)]
+}
+
+fn made() -> Made {
+    Quarter::of(days()).make()
+}
+
+fn results(files: &Files) -> Vec<&str> {
+    files.keys().filter_map(|path| path.strip_prefix(&inside("results/"))).collect()
+}
+
+fn proved(made: &Made) -> Proved {
+    let (options, trust) = (Options::at(at("2026-11-01T01:00:00Z")), Trust::Key(keys().signing.public()));
+    let (verification, proved) = verify::package(made.package.files.clone().into(), &trust, &options);
+    proved.unwrap_or_else(|| panic!("{:#?}", verification.steps))
+}
+
+/// What the content says, and what stays open of statuses.
+fn said(files: &Files) -> (i32, String, Vec<String>) {
+    let (code, said) = judged(files, &[]);
+    let texts = |list: &Value| list.as_array().unwrap().clone();
+    let content = texts(&said["steps"]).into_iter().filter(|step| step["step"] == "content");
+    let content: Vec<String> = content.map(|s| format!("{}: {}", s["subject"], s["detail"])).collect();
+    let open = texts(&said["open"]).into_iter().filter_map(|open| open.as_str().map(str::to_owned));
+    (code, content.join("\n"), open.filter(|open| open.contains("status")).collect())
+}
+
+#[test]
+fn a_status_that_held_is_walked_to_the_byte_that_the_run_signed() {
+    let made = made();
+    assert_eq!(
+        results(&made.package.files),
+        ["0000/pss-baseline.json", "0001/pss-baseline.json", "0002/pss-baseline.json"],
+        "once for the runs that say the same"
+    );
+    let cluster = only(made.period.clone());
+    let spans: Vec<(u32, u32)> = cluster.results.iter().map(|span| (span.first, span.last)).collect();
+    assert_eq!(spans, [(0, 0), (1, 1), (2, 3)]);
+    for (run, status) in [Status::Pass, Status::Fail, Status::Pass, Status::Pass].into_iter().enumerate() {
+        let run = u32::try_from(run).unwrap();
+        let span = cluster.results.iter().find(|span| (span.first..=span.last).contains(&run)).unwrap();
+        let file = &made.package.files[&span.path(CLUSTER)];
+        let manifest = inside(&format!("runs/{run:04}/manifest-sha256.txt"));
+        let lines = bag::parse(&made.package.files[&manifest]).unwrap();
+        assert_eq!((Digest::of(file), span.digest), (lines["data/results/pss-baseline.json"], Digest::of(file)));
+        let proved = proved(&made);
+        let row = &proved.results(CLUSTER, run, PSS).unwrap().requirements[0];
+        assert_eq!((row.id.as_str(), row.status), ("privileged", status));
+    }
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("4 statuses by the runs' own results"), "{content}");
+    let proved = proved(&made);
+    assert!(proved.results(CLUSTER, 4, PSS).is_none() && proved.results(CLUSTER, 0, "hipaa").is_none());
+    assert!(proved.results("other", 0, PSS).is_none());
+}
+
+/// Name of the defect, how it comes about, and what is said of it.
+type Case = (&'static str, fn(&Made) -> Files, &'static str);
+
+fn rows(period: &mut Value) -> &mut Vec<Value> {
+    period["clusters"][0]["requirements"].as_array_mut().unwrap()
+}
+
+fn file(run: u32) -> String {
+    inside(&format!("results/{run:04}/pss-baseline.json"))
+}
+
+/// Signed again by the trusted key, and all that is summed of them adds up.
+const CASES: &[Case] = &[
+    (
+        "a failure that becomes none",
+        |made| {
+            let better = Quarter::of([day(1), day(2), day(3), day(4)]).make();
+            say(made, |p| {
+                *rows(p) =
+                    serde_json::to_value(&better.period.clusters[0].requirements).unwrap().as_array().unwrap().clone()
+            })
+        },
+        "pss-baseline/privileged: says 'no exceptions noted' of run 0001, which says 'exceptions noted' itself",
+    ),
+    (
+        "a row less",
+        |made| say(made, |p| rows(p).clear()),
+        "pss-baseline/privileged: says 'nothing' of run 0000, which says 'no exceptions noted' itself",
+    ),
+    (
+        "a row more",
+        |made| {
+            say(made, |p| {
+                let more = rows(p)[0].clone();
+                rows(p).push(more);
+                rows(p)[1]["id"] = "hostNetwork".into();
+            })
+        },
+        "pss-baseline/hostNetwork: run 0000 was not about it",
+    ),
+    (
+        "a row of a framework that no run was about",
+        |made| {
+            say(made, |p| {
+                let more = rows(p)[0].clone();
+                rows(p).push(more);
+                rows(p)[1]["framework"] = "nsa-cisa".into();
+            })
+        },
+        "nsa-cisa/privileged: run 0000 was not about it",
+    ),
+    (
+        "a row twice",
+        |made| {
+            say(made, |p| {
+                let again = rows(p)[0].clone();
+                rows(p).push(again);
+            })
+        },
+        "pss-baseline/privileged: stands twice",
+    ),
+    (
+        "another reason",
+        |made| say(made, |p| rows(p)[0]["reasons"][0]["reason"] = "1 failure, all waived".into()),
+        "pss-baseline/privileged: gives another reason for run 0001",
+    ),
+    (
+        "no deciding check",
+        |made| {
+            say(made, |p| {
+                (rows(p)[0]["decides"], rows(p)[0]["effectiveness"]) = (json!([]), Value::Null);
+            })
+        },
+        "pss-baseline/privileged: its checks, control or owner are not those of run 0003",
+    ),
+    (
+        "another version of the framework",
+        |made| say(made, |p| p["clusters"][0]["runs"][2]["frameworks"][0]["version"] = "1.36".into()),
+        "pss-baseline: is of another version than run 0002",
+    ),
+    (
+        "the results of another run",
+        |made| {
+            sign_again(made, |files| {
+                let other = files[&file(0)].clone();
+                files.insert(file(1), other);
+            })
+        },
+        "results/0001/pss-baseline.json\": \"not the file that the run's manifest names",
+    ),
+    (
+        "changed results",
+        |made| {
+            sign_again(made, |files| {
+                let text = String::from_utf8(files[&file(1)].clone()).unwrap();
+                files.insert(file(1), text.replace("\"status\":\"fail\"", "\"status\":\"pass\"").into_bytes());
+            })
+        },
+        "results/0001/pss-baseline.json\": \"not the file that the run's manifest names",
+    ),
+    (
+        "results left out",
+        |made| sign_again(made, |files| drop(files.remove(&file(1)))),
+        "results/0001/pss-baseline.json\": \"the package names it, and it is not here",
+    ),
+    (
+        "results under a run on which they did not begin",
+        |made| {
+            sign_again(made, |files| {
+                let more = files[&file(2)].clone();
+                files.insert(file(3), more);
+            })
+        },
+        "results/0003/pss-baseline.json\": \"nothing in the package names it",
+    ),
+    (
+        "other places of results",
+        |made| say(made, |p| p["clusters"][0]["results"][2]["last"] = 2.into()),
+        "shop-0a1b2c3d: names other results than those that are here",
+    ),
+];
+
+#[test]
+fn statuses_that_the_runs_did_not_say_are_named_though_the_sums_add_up() {
+    let made = made();
+    for (name, spoil, says) in CASES {
+        let files = spoil(&made);
+        assert!(files != made.package.files, "{name} changes nothing");
+        let (code, content, _) = said(&files);
+        assert_eq!(code, 3, "{name}: {content}");
+        assert!(content.contains(says), "{name}: no '{says}' in\n{content}");
+    }
+    let (_, content, _) = said(&CASES[0].1(&made));
+    assert_eq!(content.lines().count(), 1, "nothing but the results shows it: {content}");
+}
+
+#[test]
+fn runs_that_wrote_no_results_are_the_signers_word_and_counted() {
+    let mut days = days();
+    (days[0].old, days[1].old) = (true, true);
+    let made = Quarter::of(days).make();
+    assert_eq!(results(&made.package.files), ["0002/pss-baseline.json"]);
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!(code, 0, "{content}");
+    assert!(content.contains("2 statuses by the runs' own results"), "{content}");
+    let [open] = open.as_slice() else { panic!("{open:?}") };
+    assert!(open.starts_with("2 statuses on 2 runs rest on the word of the package's signer: their bundles"), "{open}");
+    assert!(proved(&made).results(CLUSTER, 1, PSS).is_none() && proved(&made).results(CLUSTER, 3, PSS).is_some());
+}
+
+#[test]
+fn results_come_and_go_with_their_framework() {
+    let law = |number: u32| Day { scope: Some("card-data"), ..day(number) };
+    let quarter = Quarter::of([law(1), day(2), law(3)]);
+    let made = quarter.make();
+    assert_eq!(
+        results(&made.package.files),
+        ["0000/pci-dss.json", "0000/pss-baseline.json", "0002/pci-dss.json"],
+        "the guide says the same on all runs, the law was not asked on one"
+    );
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("5 statuses by the runs' own results"), "{content}");
+    let one = quarter.try_make(None, &["pci-dss".to_owned()], None).unwrap();
+    assert_eq!(results(&one.package.files), ["0000/pci-dss.json", "0002/pci-dss.json"]);
+    let (code, content, open) = said(&one.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    let more = sign_again(&one, |files| {
+        let extra = made.package.files[&file(0)].clone();
+        files.insert(file(0), extra);
+    });
+    assert_eq!(said(&more).0, 3, "a framework that the package is not about");
+}
+
+#[test]
+fn a_package_of_a_scope_has_no_counts_of_the_whole_cluster() {
+    const SCOPES: &str = "apiVersion: kubeproof.dev/v1\nscopes:\n  - id: card-data\n    regulations: [pci-dss]\n    \
+                          namespaces: {names: [shop]}\n    declaredBy: somebody\n    declaredOn: 2026-10-01\n";
+    let law = |number: u32| Day { scope: Some("card-data"), ..day(number) }.file("data/rules/scope.yaml", SCOPES);
+    let made = Quarter::of([law(1), law(2)]).try_make(None, &[], Some("card-data")).unwrap();
+    assert!(results(&made.package.files).is_empty() && made.period.clusters[0].results.is_empty());
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!(code, 0, "{content}");
+    let [open] = open.as_slice() else { panic!("{open:?}") };
+    assert!(
+        open.starts_with("2 statuses on 2 runs rest on the word of the package's signer: results are of"),
+        "{open}"
+    );
+}
+
+#[test]
+fn results_that_name_a_person_are_left_out_of_a_package_with_pseudonyms() {
+    // Somebody holds rights, and answers for the requirement on one of the runs.
+    let role = |day: Day| {
+        let [role, mut binding] = super::quarter::reads_secrets("ci");
+        let json = binding.json.replace(
+            "\"ServiceAccount\",\"name\":\"ci\",\"namespace\":\"shop\"",
+            "\"User\",\"name\":\"alice@example.com\"",
+        );
+        (binding.digest, binding.json) = (Digest::of(&json), json.into());
+        day.with(role).with(binding)
+    };
+    let named = Day { owner: Some("alice@example.com"), ..role(day(2)) };
+    let quarter = Quarter::of([role(day(1)), named, role(day(3))]);
+    let key = PseudonymKey::generate([7; 32]);
+    let made = quarter.make_with(None, &[], None, Some(&key)).unwrap();
+    assert_eq!(results(&made.package.files), ["0000/pss-baseline.json", "0002/pss-baseline.json"]);
+    let spans: Vec<&ResultsSpan> = made.period.clusters[0].results.iter().collect();
+    assert_eq!(spans.iter().map(|span| span.first).collect::<Vec<_>>(), [0, 2]);
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!(code, 0, "{content}");
+    assert!(content.contains("2 statuses by the runs' own results"), "{content}");
+    let [open] = open.as_slice() else { panic!("{open:?}") };
+    assert!(open.starts_with("1 status on 1 run rest"), "{open}");
+    let whole = quarter.make();
+    assert_eq!(results(&whole.package.files).len(), 3, "without pseudonyms it is there");
+}
