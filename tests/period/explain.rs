@@ -50,7 +50,10 @@ fn a_day_is_told_by_its_run_down_to_the_signed_byte() {
     let package = package();
     let said = package.told(&[ROW, "--on", "2026-10-02"]);
     assert!(said.contains("2026-10-02 1 run Run 0001 2 Oct 2026 06:00 UTC: exceptions noted"), "{said}");
-    assert!(said.contains("X-0001 critical Deployment/shop/cart: container app runs privileged; fixed"), "{said}");
+    assert!(
+        said.contains("X-0001 critical Deployment/shop/cart: container app runs privileged; first seen by run 0001"),
+        "{said}"
+    );
 
     let results = format!("data/evidence/{CLUSTER}/results/0001/pss-baseline.json");
     let digest = Digest::of(fs::read(package.path().join(&results)).unwrap()).hex();

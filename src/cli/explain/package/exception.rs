@@ -5,7 +5,7 @@ use crate::{
     cli::text::{Page, plural},
     period::{
         evidence::{proof_folder, table_path},
-        model::{Cited, ClusterPeriod, Exception},
+        model::{Cited, ClusterPeriod, Exception, WrittenBy},
         words::duration,
     },
     report::view::words as report,
@@ -21,10 +21,7 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
     page.say("Owner", x.owner.as_deref().unwrap_or("no owner known"));
     page.gap();
     page.say("Began", &words::beginning(cluster, x));
-    page.items(
-        "Written by",
-        x.written_by.iter().map(|by| format!("{}, {} UTC", by.who(), report::full_time(by.time()))),
-    );
+    page.items("Written by", x.written_by.iter().map(writer));
     page.say("Ended", &words::ending(cluster, x));
     page.say("Stood", &stood(x));
     page.items(
@@ -39,6 +36,15 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
     page.items("Objects", x.evidence.iter().map(|cited| object(cited, "shows it")));
     page.items("", x.evidence_after.iter().map(|cited| object(cited, "shows it gone")));
     proof(question, cluster, x, page);
+}
+
+/// `k.lind@shop.example, 24 Jul 2026 22:41 UTC (patch, audit log entry 8b1d35a5)`.
+fn writer(by: &WrittenBy) -> String {
+    let source = match by {
+        WrittenBy::ManagedFields { .. } => "client program, by the object's field managers".to_owned(),
+        WrittenBy::AuditLog { verb, audit_id, .. } => format!("{verb}, audit log entry {audit_id}"),
+    };
+    format!("{}, {} UTC ({source})", by.who(), report::full_time(by.time()))
 }
 
 fn stood(x: &Exception) -> String {

@@ -5,11 +5,14 @@ use chrono::NaiveDate;
 use super::{Question, words};
 use crate::{
     cli::text::{Page, plural},
-    evaluate::{Outcome, Status, results::CheckCounts},
+    evaluate::{
+        Outcome, Status,
+        results::{CheckCounts, Results},
+    },
     period::{
         day::Day,
         evidence::proof_folder,
-        model::{ClusterPeriod, Exception, RequirementPeriod, Run, RunNumber},
+        model::{ClusterPeriod, Exception, RequirementPeriod, ResultsSpan, Run, RunNumber},
     },
     report::view::words as report,
 };
@@ -67,8 +70,8 @@ fn over_period(question: &Question<'_>, cluster: &ClusterPeriod, row: &Requireme
         }),
     );
     let all: Vec<&Exception> = exceptions(cluster, row);
-    page.items("Exceptions", all.iter().take(MOST_NAMED).map(|x| line(x)));
-    more(all.len(), page);
+    let course = |x: &&Exception| format!("{}; {}", line(x), words::course(x));
+    page.items("Exceptions", all.iter().take(MOST_NAMED).map(course).chain(more(all.len())));
     page.gap();
     let day = cluster.runs.first().map_or(question.proved.period.from, |run| run.finished.date_naive());
     page.say("Next", &format!("kubeproof explain {} {} --on {day}", row.full_id(), question.again));
@@ -77,10 +80,10 @@ fn over_period(question: &Question<'_>, cluster: &ClusterPeriod, row: &Requireme
     }
 }
 
-fn more(all: usize, page: &mut Page) {
-    if let left @ 1.. = all.saturating_sub(MOST_NAMED) {
-        page.say("", &format!("and {left} more: data/documents/workbook.xlsx, sheet Exceptions"));
-    }
+/// What is not named, if anything.
+fn more(all: usize) -> Option<String> {
+    let left = all.saturating_sub(MOST_NAMED);
+    (left > 0).then(|| format!("and {left} more: data/documents/workbook.xlsx, sheet Exceptions"))
 }
 
 /// Successive runs that said the same.
@@ -114,28 +117,35 @@ fn exceptions<'a>(cluster: &'a ClusterPeriod, row: &RequirementPeriod) -> Vec<&'
     cluster.exceptions.iter().filter(|exception| row.exceptions.contains(&exception.id)).collect()
 }
 
+/// What it is; how it went is said beside it.
 fn line(x: &Exception) -> String {
-    format!("{} {} {}: {}; {}", x.id, report::severity(x.severity), x.resource, x.message, words::state(x))
+    format!("{} {} {}: {}", x.id, report::severity(x.severity), x.resource, x.message)
 }
 
 fn on_day(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPeriod, day: NaiveDate, page: &mut Page) {
     let around = Day::of(cluster, day);
     page.say(&day.to_string(), &seen(&around));
-    let told_by = around.told_by();
-    for run in &told_by {
+    let told_by: Vec<Told<'_>> =
+        around.told_by().into_iter().map(|run| Told::of(question, cluster, row, run)).collect();
+    for (at, told) in told_by.iter().enumerate() {
         page.gap();
-        on_run(question, cluster, row, run, page);
+        told.describe(at.checked_sub(1).map(|before| &told_by[before]), page);
+        proof(cluster, row, told, page);
     }
     if let ([before, after], true) = (told_by.as_slice(), around.on.is_empty()) {
         page.gap();
-        let said = |run: &Run| (status(row, run.number), reason(row, run.number));
+        let is_same = (before.status, before.reason) == (after.status, after.reason);
         page.say(
             "Between",
-            match said(before) == said(after) {
+            match is_same {
                 true => "Both said the same. It may have been otherwise in between: no run saw it.",
                 false => "They differ: it changed at some time between them, and no run saw when.",
             },
         );
+    }
+    if let Some(exception) = told_by.iter().find_map(|told| told.failures.first()) {
+        page.gap();
+        page.say("Next", &format!("kubeproof explain {} {}", exception.id, question.again));
     }
 }
 
@@ -160,55 +170,93 @@ fn status(row: &RequirementPeriod, run: RunNumber) -> Option<Status> {
     usize::try_from(run).ok().and_then(|at| row.statuses.get(at)).copied().flatten()
 }
 
-fn on_run(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPeriod, run: &Run, page: &mut Page) {
-    let label = format!("Run {:04}", run.number);
-    page.say(
-        &label,
-        &format!("{} UTC: {}", report::full_time(run.finished), {
-            state(status(row, run.number), reason(row, run.number))
-        }),
-    );
-    if let Some(why) = &run.reason {
-        page.say("", &format!("the run: {why}"));
+/// What one run said of the requirement.
+struct Told<'a> {
+    run: &'a Run,
+    status: Option<Status>,
+    reason: Option<&'a str>,
+    /// Exceptions that it saw.
+    failures: Vec<&'a Exception>,
+    /// Its own words, where the package holds them.
+    results: Option<&'a Results>,
+    decides: &'a [String],
+}
+
+impl<'a> Told<'a> {
+    fn of(question: &Question<'a>, cluster: &'a ClusterPeriod, row: &'a RequirementPeriod, run: &'a Run) -> Self {
+        let stood = |x: &&Exception| x.runs().any(|seen| seen == run.number);
+        Self {
+            run,
+            status: status(row, run.number),
+            reason: reason(row, run.number),
+            failures: exceptions(cluster, row).into_iter().filter(stood).collect(),
+            results: question.proved.results(&cluster.folder, run.number, &row.framework),
+            decides: &row.decides,
+        }
     }
-    let results = question.proved.results(&cluster.folder, run.number, &row.framework);
-    if let Some(results) = results {
-        let decides = results.checks.iter().filter(|check| row.decides.contains(&check.id));
-        page.items("Known by", decides.map(counted));
+
+    fn describe(&self, before: Option<&Self>, page: &mut Page) {
+        let finished = report::full_time(self.run.finished);
+        let label = format!("Run {:04}", self.run.number);
+        page.say(&label, &format!("{finished} UTC: {}", state(self.status, self.reason)));
+        if let Some(why) = &self.run.reason {
+            page.say("", &format!("of the run: {why}"));
+        }
+        let same = |of: fn(&Self) -> Vec<String>| {
+            let (now, earlier) = (of(self), before.map(|before| (before.run.number, of(before))));
+            match earlier.filter(|(_, earlier)| *earlier == now && !now.is_empty()) {
+                Some((run, _)) => vec![format!("the same as on run {run:04}")],
+                None => now,
+            }
+        };
+        page.items("Known by", same(Self::known_by));
+        page.items("Failures", same(Self::standing));
     }
-    let standing: Vec<&Exception> =
-        exceptions(cluster, row).into_iter().filter(|x| x.runs().any(|seen| seen == run.number)).collect();
-    page.items("Failures", standing.iter().take(MOST_NAMED).map(|x| line(x)));
-    more(standing.len(), page);
-    proof(cluster, row, run, results.is_some(), page);
+
+    fn known_by(&self) -> Vec<String> {
+        let Some(results) = self.results else { return Vec::new() };
+        let decides = results.checks.iter().filter(|check| self.decides.contains(&check.id));
+        let mut lines: Vec<String> = decides.map(counted).collect();
+        if let Some(scope) = results.versions.iter().find_map(|version| version.scope.as_ref()) {
+            lines.push(format!("counted over the whole cluster; what lies in scope {scope} counts here"));
+        }
+        lines
+    }
+
+    fn standing(&self) -> Vec<String> {
+        let named = self.failures.iter().take(MOST_NAMED);
+        let line = |x: &&Exception| format!("{}; first seen by run {:04}", line(x), x.first_seen);
+        named.map(line).chain(more(self.failures.len())).collect()
+    }
 }
 
 /// `container-privileged: 1 of 41 failed`.
 fn counted(check: &CheckCounts) -> String {
-    let CheckCounts { id, outcome, evaluated, failed, waived, not_evaluated, .. } = check;
+    let CheckCounts { id, outcome, evaluated, failed, waived, expected, not_evaluated, reason } = check;
     let mut said = match (outcome, evaluated) {
         (Outcome::NotApplicable, 0) => "nothing to look at".to_owned(),
         (_, 0) => "nothing could be looked at".to_owned(),
         (_, evaluated) => format!("{failed} of {evaluated} failed"),
     };
-    if *waived > 0 {
-        said.push_str(&format!(", {waived} of those waived"));
+    for (count, what) in
+        [(waived, "of those waived"), (expected, "expected of the system"), (not_evaluated, "not seen")]
+    {
+        if *count > 0 {
+            said.push_str(&format!(", {count} {what}"));
+        }
     }
-    if *not_evaluated > 0 {
-        said.push_str(&format!(", {not_evaluated} not seen"));
-    }
-    let reason = check.reason.as_deref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    let reason = reason.as_deref().map_or_else(String::new, |reason| format!(" ({reason})"));
     format!("{id}: {said}{reason}")
 }
 
 /// The files that sign it.
-fn proof(cluster: &ClusterPeriod, row: &RequirementPeriod, run: &Run, is_here: bool, page: &mut Page) {
+fn proof(cluster: &ClusterPeriod, row: &RequirementPeriod, told: &Told<'_>, page: &mut Page) {
+    let run = told.run;
     let folder = proof_folder(&cluster.folder, run.number);
-    let is_of_run = |span: &&crate::period::model::ResultsSpan| {
-        span.framework == row.framework && (span.first..=span.last).contains(&run.number)
-    };
+    let is_of_run =
+        |span: &&ResultsSpan| span.framework == row.framework && (span.first..=span.last).contains(&run.number);
     let mut steps = Vec::new();
-    match cluster.results.iter().find(is_of_run).filter(|_| is_here) {
+    match cluster.results.iter().find(is_of_run).filter(|_| told.results.is_some()) {
         Some(span) => {
             steps.push(format!("{} says it, as SHA-256 {}", span.path(&cluster.folder), span.digest.hex()));
             steps.push(format!("{folder}manifest-sha256.txt names that digest"));

@@ -43,11 +43,14 @@ pub(super) fn ending(cluster: &ClusterPeriod, exception: &Exception) -> String {
     }
 }
 
-/// The same in few words.
-pub(super) fn state(exception: &Exception) -> &'static str {
-    match &exception.ending {
+/// Between which runs it stood, and how it ended, in few words.
+pub(super) fn course(exception: &Exception) -> String {
+    let (first, last) = (exception.first_seen, exception.last_seen);
+    let runs = if first == last { format!("run {first:04}") } else { format!("runs {first:04} to {last:04}") };
+    let state = match &exception.ending {
         Ending::Open => "still open",
         Ending::NotSeenSince { .. } => "not seen since",
         Ending::Ended { cause, .. } => ended(*cause),
-    }
+    };
+    format!("{runs}, {state}")
 }
