@@ -68,7 +68,14 @@ pub type Lines = BTreeMap<String, Digest>;
 /// # Errors
 /// A path outside the grammar.
 pub fn lines(files: &BTreeMap<String, Vec<u8>>) -> Result<Lines, BagError> {
-    let lines: Lines = files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
+    checked(files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect())
+}
+
+/// The same lines, all of which can stand in a manifest.
+///
+/// # Errors
+/// A path outside the grammar.
+pub fn checked(lines: Lines) -> Result<Lines, BagError> {
     check_paths(&lines)?;
     Ok(lines)
 }

@@ -10,18 +10,18 @@ use std::{
 use kubeproof::{
     bundle::{
         SigningKey, bag,
+        draft::Draft,
         envelope::{self, Envelope},
         package::{self, PERIOD},
         sigstore,
     },
     canonical,
     digest::Digest,
-    period::Made,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::quarter::{CLUSTER, Day, Quarter, keys, write};
+use super::quarter::{CLUSTER, Day, Made, Quarter, keys, read, write};
 use crate::harness::tools;
 
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -62,7 +62,12 @@ pub fn sign_again(made: &Made, change: impl FnOnce(&mut Files)) -> Files {
     files.retain(|path, _| path.starts_with(bag::DATA) && !path.starts_with(package::DOCUMENTS));
     change(&mut files);
     let statement = package::parse(Envelope::parse(&made.package.files[ENVELOPE]).unwrap().claimed()).unwrap();
-    package::seal(files, statement.predicate, &keys().signing).unwrap().files
+    let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
+    let out = folder.path().join("q4");
+    let draft = Draft::begin(&out).unwrap();
+    files.into_iter().for_each(|(path, bytes)| draft.put(path, &bytes).unwrap());
+    draft.seal(statement.predicate, &keys().signing).unwrap();
+    read(&out)
 }
 
 /// The same with a change of what the package says.

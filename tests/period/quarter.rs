@@ -24,9 +24,7 @@ use kubeproof::{
         Place, RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{
-        Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey,
-    },
+    period::{Holding, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey},
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},
@@ -519,7 +517,11 @@ impl Quarter {
             program: None,
             on_bundle: &|_, _| {},
         };
-        self.runtime.block_on(make(&request))
+        let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
+        let out = folder.path().join("q4");
+        let made = self.runtime.block_on(make(&request, &out))?;
+        let package = Package { id: made.package.id, root: made.package.root, files: read(&out) };
+        Ok(Made { period: made.period, package })
     }
 
     /// What the package says of the only cluster.
@@ -531,6 +533,32 @@ impl Quarter {
 pub fn only(mut period: Period) -> ClusterPeriod {
     assert_eq!(period.clusters.len(), 1);
     period.clusters.remove(0)
+}
+
+/// A package, read back from where it was written.
+#[derive(Clone)]
+pub struct Made {
+    pub period: Period,
+    pub package: Package,
+}
+
+/// Every file of it, by bag path.
+#[derive(Clone)]
+pub struct Package {
+    pub id: Digest,
+    pub root: Digest,
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// The files of a folder, by their path in it.
+pub fn read(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    let named = files.map(|entry| {
+        let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+        (path, std::fs::read(entry.path()).unwrap())
+    });
+    named.collect()
 }
 
 /// Writes a package's files into a folder.

@@ -7,13 +7,13 @@ use kubeproof::{
     },
     digest::Digest,
     evaluate::Status,
-    period::{Made, model::ResultsSpan, pseudonym::PseudonymKey},
+    period::{model::ResultsSpan, pseudonym::PseudonymKey},
 };
 use serde_json::{Value, json};
 
 use super::{
     package::{Files, inside, judged, say, sign_again},
-    quarter::{CLUSTER, Day, Quarter, at, keys, only},
+    quarter::{CLUSTER, Day, Made, Quarter, at, keys, only},
 };
 
 const PSS: &str = "pss-baseline";

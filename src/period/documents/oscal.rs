@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use uuid::{Builder, Uuid};
 
-use super::{About, DocumentError, Documents, tables};
+use super::{About, DocumentError, Folder, tables};
 use crate::{
     canonical,
     clock::rfc3339,
@@ -38,17 +38,16 @@ const STATES: &str = "not-satisfied with the reason other is no failure: OSCAL h
 const EXCEPTIONS: usize = 2_000;
 
 /// One file a framework that some run evaluated.
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let mut files = Documents::new();
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
     for framework in &period.frameworks {
         let results: Vec<Value> =
             period.clusters.iter().filter_map(|cluster| result(period, framework, cluster)).collect();
         if !results.is_empty() {
             let document = pruned(document(period, about, framework, results));
-            files.insert(format!("oscal/{}.json", framework.id), canonical::value_to_vec(&document)?);
+            folder.put(&format!("oscal/{}.json", framework.id), &canonical::value_to_vec(&document)?)?;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 fn document(period: &Period, about: &About, framework: &FrameworkPeriod, results: Vec<Value>) -> Value {

@@ -7,12 +7,12 @@ use super::{
         model::{Ending, Period},
         words,
     },
-    About, DocumentError, Documents,
+    About, DocumentError, Folder,
 };
 use crate::{bundle::package, report::view};
 
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    Ok(Documents::from([("readme.md".to_owned(), readme(period, about).into_bytes())]))
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
+    Ok(folder.put("readme.md", readme(period, about).as_bytes())?)
 }
 
 /// What the package is, and the commands that prove it.
