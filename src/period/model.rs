@@ -220,6 +220,13 @@ impl ClusterPeriod {
         self.runs.get(usize::try_from(number).ok()?)
     }
 
+    /// Where what a run said of a framework stands; `None` where the package does not hold it.
+    pub fn results_of(&self, framework: &str, run: RunNumber) -> Option<&ResultsSpan> {
+        let after = self.results.partition_point(|span| (span.framework.as_str(), span.first) <= (framework, run));
+        let span = self.results.get(after.checked_sub(1)?)?;
+        (span.framework == framework && run <= span.last).then_some(span)
+    }
+
     /// A waiver by its id, as its declaration has it.
     pub fn waiver(&self, id: &str) -> Option<&DeclarationPeriod> {
         self.declarations.iter().find(|declaration| declaration.kind == "waiver" && declaration.id == id)
