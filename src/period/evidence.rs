@@ -170,6 +170,27 @@ fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Resul
     Ok(rows)
 }
 
+/// A cited object, as a package holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Its digest.
+    pub digest: Digest,
+    /// The text with that digest; `None` where the package leaves it out.
+    pub json: Option<String>,
+}
+
+/// The objects of a table whose digest begins with these hexadecimal digits.
+pub(crate) fn stored_objects(table: &[u8], digits: &str) -> Result<Vec<StoredObject>, TableError> {
+    let table = snapshot::read_columns(CITED, table, &["digest", "json"])?;
+    let rows = table.texts("digest")?.into_iter().zip(table.optional("json")?);
+    let objects = rows.filter_map(|(digest, json)| {
+        let digest: Digest = digest.parse().ok()?;
+        let is_it = digest.hex().starts_with(digits);
+        is_it.then(|| StoredObject { digest, json: json.map(str::to_owned) })
+    });
+    Ok(objects.collect())
+}
+
 /// Takes names out of a row. A text that holds one goes as a whole, since no part of it has the digest: then the digest
 /// is returned.
 fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<Digest> {

@@ -7,6 +7,7 @@
 mod build;
 pub mod cadence;
 pub(crate) mod carried;
+pub mod day;
 pub mod documents;
 pub mod evidence;
 mod facts;

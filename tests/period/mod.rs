@@ -1,9 +1,11 @@
 //! A period's package: real bundles in a real store, small enough that every fact in them is known.
 
+mod auditor;
 mod bad_input;
 mod clusters;
 mod command;
 mod documents;
+mod explain;
 mod limited;
 mod operation;
 mod package;

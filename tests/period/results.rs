@@ -266,6 +266,8 @@ fn documents_lead_from_a_status_to_its_file() {
     let none = Quarter::of([Day { old: true, ..day(1) }]).make();
     let readme = String::from_utf8(none.package.files["data/documents/readme.md"].clone()).unwrap();
     assert!(readme.contains("are this package's word: it holds no results of its runs"), "{readme}");
+    let before = say(&none, |period| drop(period["clusters"][0].as_object_mut().unwrap().remove("results")));
+    assert_eq!(said(&before).0, 0, "a package of a version that knew of no results");
     let page = String::from_utf8(none.package.files["data/documents/index.html"].clone()).unwrap();
     assert!(!page.contains("what each run said of the requirements"), "{page}");
 }

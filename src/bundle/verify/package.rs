@@ -29,9 +29,10 @@ use crate::{
     period::{
         self, Period, Span,
         carried::{self, Carried, Standing},
-        evidence::{PROOF, proof_folder, table_path},
+        evidence::{PROOF, StoredObject, proof_folder, stored_objects, table_path},
         model::{ClusterPeriod, RunNumber},
     },
+    snapshot::TableError,
 };
 use results::RunResults;
 
@@ -66,6 +67,8 @@ pub struct Proved {
     /// Root, as its documents print it.
     pub root: Digest,
     results: RunResults,
+    /// Tables of cited objects, by cluster.
+    objects: BTreeMap<String, Vec<u8>>,
 }
 
 impl Proved {
@@ -73,6 +76,15 @@ impl Proved {
     /// then the statuses of that run are the word of the package's signer.
     pub fn results(&self, cluster: &str, run: RunNumber, framework: &str) -> Option<&Results> {
         self.results.of(cluster, run, framework)
+    }
+
+    /// Cited objects of a cluster whose digest begins with these hexadecimal digits.
+    ///
+    /// # Errors
+    /// A table that this version cannot read.
+    pub fn objects(&self, cluster: &str, digits: &str) -> Result<Vec<StoredObject>, TableError> {
+        let table = self.objects.get(cluster).map(|bytes| stored_objects(bytes, digits));
+        table.unwrap_or_else(|| Ok(Vec::new()))
     }
 }
 
@@ -114,8 +126,13 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
     let open = summary.as_ref().map(|_| left_open(content.as_ref())).unwrap_or_default();
     let verification = Verification { package: summary, open, ..finish(steps, seen, trust, options) };
     let content = content.filter(|_| verification.result == Verdict::Verified);
-    let proved =
-        content.zip(root).map(|(Content { period, shown }, root)| Proved { period, root, results: shown.results });
+    let mut files = input.files;
+    let proved = content.zip(root).map(|(Content { period, shown }, root)| {
+        let folders = period.clusters.iter().map(|cluster| cluster.folder.clone());
+        let objects =
+            folders.filter_map(|folder| Some((folder.clone(), files.remove(&table_path(&folder))?))).collect();
+        Proved { period, root, results: shown.results, objects }
+    });
     (verification, proved)
 }
 

@@ -23,11 +23,11 @@ pub(super) fn from_a_status(period: &Period) -> String {
         "{title}`data/period.json` lists the status of each requirement on every run (`statuses`). What the runs said \
          themselves, whether it held or not, lies in `data/evidence/CLUSTER/results/NNNN/FRAMEWORK.json`: each \
          requirement with its status and reason, and the checks behind it with the number of places that they looked at \
-         in the whole cluster, also where a framework is judged in a scope. \
-         NNNN is the number of the first run on which the file stood; `results` names the first and the last run of \
-         each. The manifests of all of them name its digest as `data/results/FRAMEWORK.json`, their envelopes sign the \
-         manifests, their entries in the log commit the envelopes. `kubeproof verify` holds every status against these \
-         files, and says how many are proved by them and how many are this package's word.\n\n\
+         in the whole cluster, also where a framework is judged in a scope. NNNN is the number of the first run on which \
+         the file stood; `results` names the first and the last run of each. The manifests of all of them name its \
+         digest as `data/results/FRAMEWORK.json`, their envelopes sign the manifests, their entries in the log commit \
+         the envelopes. `kubeproof verify` holds every status against these files, and says how many are proved by them \
+         and how many are this package's word.\n\n\
          These commands show what one run said of one requirement, in the package's folder, once the package is proved \
          as above. For another one change the four lines that name it: `runs` in `data/period.json` names the number and \
          the time of each run.\n\n```\n{}```\n\n",
