@@ -133,6 +133,7 @@ pub struct ClusterPeriod {
     pub resource_totals: Vec<ResourceTotal>,
     /// Where what the runs said of each framework stands, as they signed it; what is not covered is the word of the
     /// package's signer. By framework and run.
+    #[serde(default)]
     pub results: Vec<ResultsSpan>,
     /// Verified bundles, in the order of the log.
     pub runs: Vec<Run>,
@@ -217,6 +218,13 @@ impl ClusterPeriod {
     /// A run by its number.
     pub fn run(&self, number: RunNumber) -> Option<&Run> {
         self.runs.get(usize::try_from(number).ok()?)
+    }
+
+    /// Where what a run said of a framework stands; `None` where the package does not hold it.
+    pub fn results_of(&self, framework: &str, run: RunNumber) -> Option<&ResultsSpan> {
+        let after = self.results.partition_point(|span| (span.framework.as_str(), span.first) <= (framework, run));
+        let span = self.results.get(after.checked_sub(1)?)?;
+        (span.framework == framework && run <= span.last).then_some(span)
     }
 
     /// A waiver by its id, as its declaration has it.

@@ -331,7 +331,12 @@ fn another_key_is_untrusted_and_a_bundle_is_no_package() {
 fn by_hand(package: &Path, key: &str) -> Result<String, String> {
     fs::write(package.parent().unwrap().join("signing.pub"), key).unwrap();
     let readme = fs::read_to_string(package.join("data/documents/readme.md")).unwrap();
-    let (_, after) = readme.split_once("in the package's folder:\n\n```\n").unwrap();
+    typed(&readme, "in the package's folder:\n\n", package)
+}
+
+/// The commands of a readme that stand after these words, in the package's folder.
+pub fn typed(readme: &str, after: &str, package: &Path) -> Result<String, String> {
+    let (_, after) = readme.split_once(&format!("{after}```\n")).unwrap();
     let (commands, _) = after.split_once("```").unwrap();
     assert!(commands.lines().all(|line| line.len() <= 90), "wider than a page: {commands}");
     assert!(!commands.contains("  "), "two spaces are not kept by a PDF: {commands}");

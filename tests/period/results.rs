@@ -10,10 +10,11 @@ use kubeproof::{
     period::{model::ResultsSpan, pseudonym::PseudonymKey},
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{
-    package::{Files, inside, judged, say, sign_again},
-    quarter::{CLUSTER, Day, Made, Quarter, at, keys, only},
+    package::{Files, inside, judged, say, sign_again, typed},
+    quarter::{CLUSTER, Day, Made, Quarter, at, cells, keys, only, write},
 };
 
 const PSS: &str = "pss-baseline";
@@ -215,6 +216,60 @@ fn statuses_that_the_runs_did_not_say_are_named_though_the_sums_add_up() {
     }
     let (_, content, _) = said(&CASES[0].1(&made));
     assert_eq!(content.lines().count(), 1, "nothing but the results shows it: {content}");
+}
+
+#[test]
+fn the_readmes_commands_walk_from_a_status_to_the_runs_signature() {
+    let made = made();
+    let readme = String::from_utf8(made.package.files["data/documents/readme.md"].clone()).unwrap();
+    let walk = |readme: &str, change: &dyn Fn(&mut Files)| {
+        let folder = TempDir::with_prefix("kubeproof-walk-").unwrap();
+        let mut files = made.package.files.clone();
+        change(&mut files);
+        write(folder.path(), &files);
+        typed(readme, "the time of each run.\n\n", folder.path())
+    };
+    let said = walk(&readme, &|_| {}).unwrap();
+    let file = inside("results/0002/pss-baseline.json");
+    let row = r#"{"id":"privileged","status":"pass","reason":null,"decides":["container-privileged"]}"#;
+    let check = r#"{"evaluated":2,"expected":0,"failed":0,"id":"container-privileged","notEvaluated":0,"#;
+    assert!(said.starts_with(&format!("{row}\n{check}")), "{said}");
+    assert!(said.ends_with(&format!("SIGNED by run 0003, 2026-10-04T06:00:00Z: {file}\n")), "{said}");
+    // Another run, as the text tells to ask for it.
+    let failed = walk(&readme.replace("\nRUN=3\n", "\nRUN=1\n"), &|_| {}).unwrap();
+    assert!(failed.contains("\"status\":\"fail\",\"reason\":\"1 failures\""), "{failed}");
+    for (from, to) in [("RUN=3", "RUN=4"), ("='privileged'", "='hostNetwork'"), ("='pss-baseline'", "='hipaa'")] {
+        assert!(readme.contains(from), "{from}");
+        walk(&readme.replace(from, to), &|_| {}).unwrap_err();
+    }
+    let flip = |files: &mut Files, path: &str| {
+        let text = String::from_utf8(files[path].clone()).unwrap();
+        let changed = text.replacen("pass", "fail", 1).replacen("data/coverage", "data/average", 1);
+        files.insert(path.to_owned(), changed.into_bytes());
+    };
+    for path in [file, inside("runs/0003/manifest-sha256.txt")] {
+        walk(&readme, &|files| flip(files, &path)).unwrap_err();
+    }
+    let stranger = made.package.files[&inside("runs/0001/bundle.dsse.json")].clone();
+    let path = inside("runs/0003/bundle.dsse.json");
+    walk(&readme, &|files| drop(files.insert(path.clone(), stranger.clone()))).unwrap_err();
+}
+
+#[test]
+fn documents_lead_from_a_status_to_its_file() {
+    let mut days = days();
+    days[0].old = true;
+    let made = Quarter::of(days).make();
+    let table = cells(&made.package.files["data/documents/tables/statuses.parquet"]);
+    let file = |run: u32| Some(inside(&format!("results/{run:04}/pss-baseline.json")));
+    assert_eq!(table["results"], [None, file(1), file(2), file(2)]);
+    let none = Quarter::of([Day { old: true, ..day(1) }]).make();
+    let readme = String::from_utf8(none.package.files["data/documents/readme.md"].clone()).unwrap();
+    assert!(readme.contains("are this package's word: it holds no results of its runs"), "{readme}");
+    let before = say(&none, |period| drop(period["clusters"][0].as_object_mut().unwrap().remove("results")));
+    assert_eq!(said(&before).0, 0, "a package of a version that knew of no results");
+    let page = String::from_utf8(none.package.files["data/documents/index.html"].clone()).unwrap();
+    assert!(!page.contains("what each run said of the requirements"), "{page}");
 }
 
 #[test]

@@ -106,6 +106,7 @@ pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Resul
         operations => Value::from(Serde(operations(period))),
         open => Value::from(Serde(open)),
         left => (left > 0).then(|| report_words::number(left as u64)),
+        results => period.clusters.iter().any(|cluster| !cluster.results.is_empty()),
         documents => Value::from(Serde(listed(period, &others))),
         commands => readme::commands(),
         commands_about => readme::COMMANDS_ABOUT,

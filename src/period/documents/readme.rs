@@ -1,5 +1,7 @@
 //! `readme.md`: what the package is, and the commands that prove it.
 
+mod walk;
+
 use std::fmt::Write as _;
 
 use super::{
@@ -61,6 +63,7 @@ fn readme(period: &Period, about: &About) -> String {
     );
     text.push_str(include_str!("../../../examples/sample.py"));
     text.push_str("```\n\n");
+    text.push_str(&walk::from_a_status(period));
     text.push_str(
         "## Walk from a line to a signed byte\n\n\
          `data/period.json` names, for each exception and each member of the population, the objects that show it by \

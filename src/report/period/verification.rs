@@ -27,12 +27,13 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
             Text::new().code("evidence-root.txt").plain(" in this PDF holds the evidence root for machines"),
         ),
     ];
-    let walk: [(&str, &str); 4] = [
+    let walk: [(&str, &str); 5] = [
+        ("From a status", from_status(facts)),
         ("From a line", "An exception or a member of the population names its object by digest, and a run."),
         ("To its text", "data/evidence, objects.parquet, column json, holds the text; its SHA-256 is the digest."),
         (
             "To its run",
-            "The folder of the run's number holds the bundle's manifest, its signed envelope and its log entry: the manifest names the digest of the table that holds the object, the envelope signs the manifest, the entry commits the envelope.",
+            "The folder of the run's number holds the bundle's manifest, its signed envelope and its log entry: the manifest names the digest of the file of results and of the table that holds the object, the envelope signs the manifest, the entry commits the envelope.",
         ),
         (
             "To its bundle",
@@ -60,4 +61,15 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         ),
     ];
     Section { title: "How to verify".into(), new_page: true, blocks }
+}
+
+/// The first step from a status on a run, whether it held or not.
+fn from_status(facts: &Facts<'_>) -> &'static str {
+    if facts.clusters.iter().all(|cluster| cluster.all.results.is_empty()) {
+        return "The status is this package's word: the run's bundle holds what the run said, data/evaluation.json.";
+    }
+    "data/evidence, in the cluster's folder, results, the number of the first run on which it stood, holds what the run \
+     said of the framework, with the checks behind each row; data/period.json, results, names the runs of each file. The \
+     run's manifest names its digest as data/results. Commands for one requirement on one run are in \
+     data/documents/readme.md."
 }

@@ -12,7 +12,7 @@ use crate::{
     period::{
         day::Day,
         evidence::proof_folder,
-        model::{ClusterPeriod, Exception, RequirementPeriod, ResultsSpan, Run, RunNumber},
+        model::{ClusterPeriod, Exception, RequirementPeriod, Run, RunNumber},
     },
     report::view::words as report,
 };
@@ -253,10 +253,8 @@ fn counted(check: &CheckCounts) -> String {
 fn proof(cluster: &ClusterPeriod, row: &RequirementPeriod, told: &Told<'_>, page: &mut Page) {
     let run = told.run;
     let folder = proof_folder(&cluster.folder, run.number);
-    let is_of_run =
-        |span: &&ResultsSpan| span.framework == row.framework && (span.first..=span.last).contains(&run.number);
     let mut steps = Vec::new();
-    match cluster.results.iter().find(is_of_run).filter(|_| told.results.is_some()) {
+    match cluster.results_of(&row.framework, run.number).filter(|_| told.results.is_some()) {
         Some(span) => {
             steps.push(format!("{} says it, as SHA-256 {}", span.path(&cluster.folder), span.digest.hex()));
             steps.push(format!("{folder}manifest-sha256.txt names that digest"));
