@@ -69,7 +69,7 @@ fn from_status(facts: &Facts<'_>) -> &'static str {
         return "The status is this package's word: the run's bundle holds what the run said, data/evaluation.json.";
     }
     "data/evidence, in the cluster's folder, results, the number of the first run on which it stood, holds what the run \
-     said of the framework, with the checks behind each row; data/period.json, results, names the runs of each file. The \
+     said of the framework: the status of each row, and in how many places its checks passed and failed; data/period.json, results, names the runs of each file. The \
      run's manifest names its digest as data/results. Commands for one requirement on one run are in \
      data/documents/readme.md."
 }

@@ -6,7 +6,7 @@ use super::{Question, words};
 use crate::{
     cli::text::{Page, plural},
     evaluate::{
-        Outcome, Status,
+        Outcome, RequirementResult, Status,
         results::{CheckCounts, Results},
     },
     period::{
@@ -179,7 +179,7 @@ struct Told<'a> {
     failures: Vec<&'a Exception>,
     /// Its own words, where the package holds them.
     results: Option<&'a Results>,
-    decides: &'a [String],
+    row: &'a RequirementPeriod,
 }
 
 impl<'a> Told<'a> {
@@ -191,7 +191,7 @@ impl<'a> Told<'a> {
             reason: reason(row, run.number),
             failures: exceptions(cluster, row).into_iter().filter(stood).collect(),
             results: question.proved.results(&cluster.folder, run.number, &row.framework),
-            decides: &row.decides,
+            row,
         }
     }
 
@@ -213,14 +213,14 @@ impl<'a> Told<'a> {
         page.items("Failures", same(Self::standing));
     }
 
+    /// In how many places its checks looked, and each of them in the whole cluster where that is of its business.
     fn known_by(&self) -> Vec<String> {
         let Some(results) = self.results else { return Vec::new() };
-        let decides = results.checks.iter().filter(|check| self.decides.contains(&check.id));
-        let mut lines: Vec<String> = decides.map(counted).collect();
-        if let Some(scope) = results.versions.iter().find_map(|version| version.scope.as_ref()) {
-            lines.push(format!("counted over the whole cluster; what lies in scope {scope} counts here"));
-        }
-        lines
+        let decides = results.checks.iter().filter(|check| self.row.decides.contains(&check.id));
+        let scope = results.versions.iter().find_map(|version| version.scope.as_ref());
+        let of_row = results.requirements.iter().rev().find(|result| result.id == self.row.id);
+        let in_scope = of_row.zip(scope).and_then(|(row, scope)| Some(places(row, row.passed?, scope)));
+        decides.map(counted).chain(in_scope).collect()
     }
 
     fn standing(&self) -> Vec<String> {
@@ -228,6 +228,16 @@ impl<'a> Told<'a> {
         let line = |x: &&Exception| format!("{}; first seen by run {:04}", line(x), x.first_seen);
         named.map(line).chain(more(self.failures.len())).collect()
     }
+}
+
+/// `in scope card-data its checks passed in 12 places, failed in 3, 1 more waived`.
+fn places(row: &RequirementResult, passed: u64, scope: &str) -> String {
+    let waived = if row.waived > 0 { format!(", {} more waived", row.waived) } else { String::new() };
+    format!(
+        "in scope {scope} its checks passed in {}, failed in {}{waived}",
+        report::count(passed, "place", "places"),
+        row.failures
+    )
 }
 
 /// `container-privileged: 1 of 41 failed`.
