@@ -7,7 +7,7 @@ use kubeproof::{
     },
     digest::Digest,
     evaluate::Status,
-    period::{model::ResultsSpan, pseudonym::PseudonymKey},
+    period::{Holding, model::ResultsSpan, pseudonym::PseudonymKey},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -284,6 +284,52 @@ fn runs_that_wrote_no_results_are_the_signers_word_and_counted() {
     let [open] = open.as_slice() else { panic!("{open:?}") };
     assert!(open.starts_with("2 statuses on 2 runs rest on the word of the package's signer: their bundles"), "{open}");
     assert!(proved(&made).results(CLUSTER, 1, PSS).is_none() && proved(&made).results(CLUSTER, 3, PSS).is_some());
+}
+
+#[test]
+fn results_in_another_versions_form_are_carried_and_prove_nothing_here() {
+    let mut newer = day(2).file("data/results/pss-baseline.json", r#"{"schema":"kubeproof.dev/results/v2"}"#);
+    newer.tool = "9.9.9";
+    let made = Quarter::of([day(1), newer]).make();
+    assert_eq!(results(&made.package.files), ["0000/pss-baseline.json", "0001/pss-baseline.json"]);
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!(code, 0, "{content}");
+    let [open] = open.as_slice() else { panic!("{open:?}") };
+    assert!(open.starts_with("1 status on 1 run rest") && open.contains("another version wrote"), "{open}");
+    assert!(proved(&made).results(CLUSTER, 1, PSS).is_none());
+}
+
+#[test]
+fn what_a_run_that_saw_nothing_said_is_proved_too() {
+    let made = Quarter::of([day(1), day(2).failed()]).make();
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("2 statuses by the runs' own results"), "{content}");
+    let proved = proved(&made);
+    let results = proved.results(CLUSTER, 1, PSS).unwrap();
+    assert_eq!(results.requirements[0].status, Status::NotEvaluated);
+    assert_eq!(results.checks[0].reason.as_deref(), Some("deployments.apps was refused"));
+}
+
+#[test]
+fn no_cluster_speaks_for_another() {
+    const EU: &str = "eu-0a1b2c3d";
+    let quarter = Quarter::of([day(1), day(2)]);
+    let eu = Day { name: "eu", ..day(2).failing("cart", 2) };
+    quarter.commit_in(EU, &eu.seal());
+    let holding = [Holding { store: quarter.store(), clusters: vec![CLUSTER.to_owned(), EU.to_owned()] }];
+    let made = quarter.make_of(&holding, None, &[], None, None).unwrap();
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("3 statuses by the runs' own results"), "{content}");
+    let proved = proved(&made);
+    let status = |cluster| proved.results(cluster, 0, PSS).unwrap().requirements[0].status;
+    assert_eq!((status(EU), status(CLUSTER)), (Status::Fail, Status::Pass));
+    let better = sign_again(&made, |files| {
+        let other = files[&file(0)].clone();
+        files.insert(format!("data/evidence/{EU}/results/0000/pss-baseline.json"), other);
+    });
+    assert_eq!(said(&better).0, 3);
 }
 
 #[test]
