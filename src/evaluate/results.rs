@@ -23,8 +23,8 @@ pub struct Results {
     pub versions: Vec<FrameworkResult>,
     /// Its requirements as in `data/evaluation.json`, in the same order.
     pub requirements: Vec<RequirementResult>,
-    /// The checks that decide or support one of them, by id. Their counts are of the whole cluster, also where the
-    /// framework is judged in a scope.
+    /// The checks that decide or support one of them, by id, with what they say of the whole cluster: none where the
+    /// framework is judged in a scope, of which its requirements tell.
     pub checks: Vec<CheckCounts>,
 }
 
@@ -79,7 +79,9 @@ pub fn of(
     }
     let results = versions.into_iter().map(|(id, versions)| {
         let rows: Vec<RequirementResult> = requirements.iter().filter(|row| row.framework == id).cloned().collect();
-        let used: BTreeSet<&String> = rows.iter().flat_map(|row| row.decides.iter().chain(&row.supports)).collect();
+        let is_whole = versions.iter().all(|version| version.scope.is_none());
+        let used = rows.iter().filter(|_| is_whole).flat_map(|row| row.decides.iter().chain(&row.supports));
+        let used: BTreeSet<&String> = used.collect();
         let checks = checks.iter().filter(|check| used.contains(&check.id)).map(CheckCounts::of).collect();
         let (schema, framework) = (SCHEMA.to_owned(), id.to_owned());
         (file_name(id), Results { schema, framework, versions, requirements: rows, checks })
@@ -140,6 +142,7 @@ mod tests {
             reason: None,
             failures: 0,
             waived: 0,
+            passed: Some(4),
             attestation: None,
             company_control: None,
             owner: None,
@@ -186,6 +189,16 @@ mod tests {
         assert_eq!(one.checks.iter().map(|check| check.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!((one.checks[0].evaluated, one.checks[0].not_evaluated), (4, 1));
         assert!(!String::from_utf8(files["one.json"].clone()).unwrap().contains("a title that the rules hold"));
+    }
+
+    #[test]
+    fn a_framework_that_is_judged_in_a_scope_says_nothing_of_the_rest_of_the_cluster() {
+        let mut evaluation = evaluation();
+        evaluation.frameworks[0].scope = Some("card-data".into());
+        let files = write(&evaluation).unwrap();
+        let [one, two] = ["one.json", "two.json"].map(|name| read(&files[name]).unwrap());
+        assert!(one.checks.is_empty() && !two.checks.is_empty());
+        assert_eq!(one.requirements[0].passed, Some(4), "its requirements tell of the scope");
     }
 
     #[test]

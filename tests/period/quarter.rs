@@ -283,6 +283,7 @@ impl Day {
                     reason: (status == Status::Fail).then(|| format!("{failed} failures")),
                     failures: failed,
                     waived: 0,
+                    passed: None,
                     attestation: None,
                     company_control: None,
                     owner: self.owner.map(Into::into),

@@ -20,7 +20,7 @@ use crate::{
     framework::{self, Check, Framework, Library, Requirement, load::checks_of, load_frameworks, select},
 };
 
-/// Explain a check, a requirement, a framework or a finding; of a package, what its runs said
+/// Explain a check, a requirement or a finding, or what a package says of it
 ///
 /// With --package, the package is verified first, as 'verify' does it. A requirement (pci-dss/2.2.6) then shows its state
 /// on every run, or on the runs around one day; an exception (X-0001) its course; an object (sha256:...) its bytes. Each
