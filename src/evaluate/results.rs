@@ -50,6 +50,13 @@ pub struct CheckCounts {
     pub reason: Option<String>,
 }
 
+impl Results {
+    /// Everything in it is said of that scope, and nothing of the rest of the cluster.
+    pub fn is_of(&self, scope: &str) -> bool {
+        self.checks.is_empty() && self.versions.iter().all(|version| version.scope.as_deref() == Some(scope))
+    }
+}
+
 impl CheckCounts {
     fn of(check: &CheckResult) -> Self {
         let CheckResult { id, outcome, evaluated, failed, waived, expected, not_evaluated, reason, .. } = check;
@@ -198,6 +205,7 @@ mod tests {
         let files = write(&evaluation).unwrap();
         let [one, two] = ["one.json", "two.json"].map(|name| read(&files[name]).unwrap());
         assert!(one.checks.is_empty() && !two.checks.is_empty());
+        assert!(one.is_of("card-data") && !one.is_of("card") && !two.is_of("card-data"));
         assert_eq!(one.requirements[0].passed, Some(4), "its requirements tell of the scope");
     }
 

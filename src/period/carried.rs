@@ -76,14 +76,19 @@ pub(crate) fn framework_of(path: &str) -> Option<&str> {
     path.strip_prefix(bag::RESULTS)?.strip_suffix(".json").filter(|name| !name.contains('/'))
 }
 
-/// Whether a package has a file of its runs: results of the frameworks that it is about, and of a scope none, since their
-/// counts are of the whole cluster.
-pub(crate) fn belongs(path: &str, scope: Option<&str>, frameworks: &[String]) -> bool {
+/// Whether a package has a file of its runs: everything that decided, and the results of the frameworks asked for.
+pub(crate) fn belongs(path: &str, frameworks: &[String]) -> bool {
     if !path.starts_with(bag::RESULTS) {
         return is_carried(path);
     }
     let is_asked = |id: &str| frameworks.is_empty() || frameworks.iter().any(|asked| asked == id);
-    scope.is_none() && framework_of(path).is_some_and(is_asked)
+    framework_of(path).is_some_and(is_asked)
+}
+
+/// Whether a file tells nothing from outside of a scope by its counts: results that are of it alone.
+pub(super) fn is_within(path: &str, bytes: &[u8], scope: Option<&str>) -> bool {
+    let Some(scope) = scope.filter(|_| path.starts_with(bag::RESULTS)) else { return true };
+    results::read(bytes).is_ok_and(|results| results.is_of(scope))
 }
 
 /// Place of a file below its cluster's evidence: `rules/0003/checks/pod/a.yaml` for `data/rules/checks/pod/a.yaml`.
@@ -158,13 +163,15 @@ mod tests {
     }
 
     #[test]
-    fn results_of_other_frameworks_and_of_a_scope_are_left_out() {
+    fn results_of_other_frameworks_and_of_more_than_a_scope_are_left_out() {
         let (rule, pss) = ("data/rules/a.yaml", "data/results/pss.json");
         let asked = ["pss".to_owned()];
-        assert!(belongs(pss, None, &[]) && belongs(pss, None, &asked));
-        assert!(!belongs(pss, None, &["cis".to_owned()]) && !belongs(pss, Some("cards"), &asked));
-        assert!(belongs(rule, Some("cards"), &asked) && !belongs("data/drift.json", None, &[]));
-        assert!(!belongs("data/results/notes/pss.json", None, &[]), "a later version may write more");
+        assert!(belongs(pss, &[]) && belongs(pss, &asked) && !belongs(pss, &["cis".to_owned()]));
+        assert!(belongs(rule, &asked) && !belongs("data/drift.json", &[]));
+        assert!(!belongs("data/results/notes/pss.json", &[]), "a later version may write more");
+        assert!(
+            is_within(rule, b"", Some("cards")) && is_within(pss, b"", None) && !is_within(pss, b"", Some("cards"))
+        );
     }
 
     #[test]

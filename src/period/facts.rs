@@ -212,8 +212,10 @@ impl Facts {
             declarations: evaluation.declarations,
             attested: optional_json(&files, "data/rules/attested.json")?,
             written: written(&files),
-            attested_files: chosen(&files, |path| path.starts_with(ATTESTED)),
-            carried: chosen(&files, |path| carried::belongs(path, scope, &asked.frameworks)),
+            attested_files: chosen(&files, |path, _| path.starts_with(ATTESTED)),
+            carried: chosen(&files, |path, bytes| {
+                carried::belongs(path, &asked.frameworks) && carried::is_within(path, bytes, scope)
+            }),
             lines,
             nodes: nodes(&files, &window)?,
             coverage,
@@ -272,8 +274,12 @@ fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
     files.get(name).map(Vec::as_slice).ok_or_else(|| format!("{name} is missing"))
 }
 
-fn chosen(files: &Files, is_chosen: impl Fn(&str) -> bool) -> Files {
-    files.iter().filter(|(path, _)| is_chosen(path)).map(|(path, bytes)| (path.clone(), bytes.clone())).collect()
+fn chosen(files: &Files, is_chosen: impl Fn(&str, &[u8]) -> bool) -> Files {
+    files
+        .iter()
+        .filter(|(path, bytes)| is_chosen(path, bytes))
+        .map(|(path, bytes)| (path.clone(), bytes.clone()))
+        .collect()
 }
 
 fn json<T: serde::de::DeserializeOwned>(files: &Files, name: &str) -> Result<T, String> {

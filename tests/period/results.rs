@@ -7,7 +7,7 @@ use kubeproof::{
     },
     digest::Digest,
     evaluate::Status,
-    period::{model::ResultsSpan, pseudonym::PseudonymKey},
+    period::{Holding, model::ResultsSpan, pseudonym::PseudonymKey},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -231,7 +231,7 @@ fn the_readmes_commands_walk_from_a_status_to_the_runs_signature() {
     };
     let said = walk(&readme, &|_| {}).unwrap();
     let file = inside("results/0002/pss-baseline.json");
-    let row = r#"{"id":"privileged","status":"pass","reason":null,"decides":["container-privileged"]}"#;
+    let row = r#"{"id":"privileged","status":"pass","reason":null,"failures":0,"waived":0,"passed":null}"#;
     let check = r#"{"evaluated":2,"expected":0,"failed":0,"id":"container-privileged","notEvaluated":0,"#;
     assert!(said.starts_with(&format!("{row}\n{check}")), "{said}");
     assert!(said.ends_with(&format!("SIGNED by run 0003, 2026-10-04T06:00:00Z: {file}\n")), "{said}");
@@ -287,6 +287,52 @@ fn runs_that_wrote_no_results_are_the_signers_word_and_counted() {
 }
 
 #[test]
+fn results_in_another_versions_form_are_carried_and_prove_nothing_here() {
+    let mut newer = day(2).file("data/results/pss-baseline.json", r#"{"schema":"kubeproof.dev/results/v2"}"#);
+    newer.tool = "9.9.9";
+    let made = Quarter::of([day(1), newer]).make();
+    assert_eq!(results(&made.package.files), ["0000/pss-baseline.json", "0001/pss-baseline.json"]);
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!(code, 0, "{content}");
+    let [open] = open.as_slice() else { panic!("{open:?}") };
+    assert!(open.starts_with("1 status on 1 run rest") && open.contains("another version wrote"), "{open}");
+    assert!(proved(&made).results(CLUSTER, 1, PSS).is_none());
+}
+
+#[test]
+fn what_a_run_that_saw_nothing_said_is_proved_too() {
+    let made = Quarter::of([day(1), day(2).failed()]).make();
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("2 statuses by the runs' own results"), "{content}");
+    let proved = proved(&made);
+    let results = proved.results(CLUSTER, 1, PSS).unwrap();
+    assert_eq!(results.requirements[0].status, Status::NotEvaluated);
+    assert_eq!(results.checks[0].reason.as_deref(), Some("deployments.apps was refused"));
+}
+
+#[test]
+fn no_cluster_speaks_for_another() {
+    const EU: &str = "eu-0a1b2c3d";
+    let quarter = Quarter::of([day(1), day(2)]);
+    let eu = Day { name: "eu", ..day(2).failing("cart", 2) };
+    quarter.commit_in(EU, &eu.seal());
+    let holding = [Holding { store: quarter.store(), clusters: vec![CLUSTER.to_owned(), EU.to_owned()] }];
+    let made = quarter.make_of(&holding, None, &[], None, None).unwrap();
+    let (code, content, open) = said(&made.package.files);
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("3 statuses by the runs' own results"), "{content}");
+    let proved = proved(&made);
+    let status = |cluster| proved.results(cluster, 0, PSS).unwrap().requirements[0].status;
+    assert_eq!((status(EU), status(CLUSTER)), (Status::Fail, Status::Pass));
+    let better = sign_again(&made, |files| {
+        let other = files[&file(0)].clone();
+        files.insert(format!("data/evidence/{EU}/results/0000/pss-baseline.json"), other);
+    });
+    assert_eq!(said(&better).0, 3);
+}
+
+#[test]
 fn results_come_and_go_with_their_framework() {
     let law = |number: u32| Day { scope: Some("card-data"), ..day(number) };
     let quarter = Quarter::of([law(1), day(2), law(3)]);
@@ -310,20 +356,56 @@ fn results_come_and_go_with_their_framework() {
     assert_eq!(said(&more).0, 3, "a framework that the package is not about");
 }
 
+/// A run whose law is judged in a scope of that id.
+fn law(number: u32, scope: &'static str) -> Day {
+    let regulation = |id: &str, of: &str| {
+        format!(
+            "  - id: {id}\n    regulations: [{of}]\n    namespaces: {{names: [shop]}}\n    declaredBy: somebody\n    \
+             declaredOn: 2026-10-01\n"
+        )
+    };
+    let (cards, other) = (regulation("card-data", "pci-dss"), regulation("other", "pci-dss"));
+    let file =
+        format!("apiVersion: kubeproof.dev/v1\nscopes:\n{cards}{}", if scope.contains('+') { &other } else { "" });
+    Day { scope: Some(scope), ..day(number) }.file("data/rules/scope.yaml", file)
+}
+
 #[test]
-fn a_package_of_a_scope_has_no_counts_of_the_whole_cluster() {
-    const SCOPES: &str = "apiVersion: kubeproof.dev/v1\nscopes:\n  - id: card-data\n    regulations: [pci-dss]\n    \
-                          namespaces: {names: [shop]}\n    declaredBy: somebody\n    declaredOn: 2026-10-01\n";
-    let law = |number: u32| Day { scope: Some("card-data"), ..day(number) }.file("data/rules/scope.yaml", SCOPES);
-    let made = Quarter::of([law(1), law(2)]).try_make(None, &[], Some("card-data")).unwrap();
-    assert!(results(&made.package.files).is_empty() && made.period.clusters[0].results.is_empty());
+fn a_package_of_a_scope_has_what_was_said_of_it_and_no_counts_of_the_rest() {
+    let quarter = Quarter::of([law(1, "card-data"), law(2, "card-data").failing("cart", 2)]);
+    let made = quarter.try_make(None, &[], Some("card-data")).unwrap();
+    assert_eq!(results(&made.package.files), ["0000/pci-dss.json", "0001/pci-dss.json"]);
     let (code, content, open) = said(&made.package.files);
-    assert_eq!(code, 0, "{content}");
-    let [open] = open.as_slice() else { panic!("{open:?}") };
-    assert!(
-        open.starts_with("2 statuses on 2 runs rest on the word of the package's signer: results are of"),
-        "{open}"
-    );
+    assert_eq!((code, open), (0, vec![]), "{content}");
+    assert!(content.contains("2 statuses by the runs' own results"), "{content}");
+    let [row] = made.period.clusters[0].requirements.as_slice() else { panic!("one row of the law") };
+    assert_eq!(row.reasons[0].reason, "1 failures", "they are failures of the scope");
+    let whole = quarter.make();
+    let more = sign_again(&made, |files| drop(files.insert(file(0), whole.package.files[&file(0)].clone())));
+    let (code, content, _) = said(&more);
+    assert_eq!(code, 3);
+    assert!(content.contains("tells more than the package's scope"), "{content}");
+    let less = sign_again(&made, |files| {
+        files.remove(&inside("results/0001/pci-dss.json"));
+    });
+    assert!(said(&less).1.contains("names other results than those that are here"), "{}", said(&less).1);
+}
+
+#[test]
+fn what_was_judged_in_more_than_the_scope_is_the_signers_word() {
+    const WORD: &str = "rest on the word of the package's signer: their results count more than the package's scope";
+    let wider = Quarter::of([law(1, "card-data"), law(2, "card-data+other").failing("cart", 2)]);
+    let made = wider.try_make(None, &[], Some("card-data")).unwrap();
+    assert_eq!(results(&made.package.files), ["0000/pci-dss.json"]);
+    assert!(made.period.clusters[0].requirements[0].reasons.is_empty(), "failures of the other scope among them");
+    let whole = wider.try_make(None, &[PSS.to_owned()], Some("card-data")).unwrap();
+    assert!(results(&whole.package.files).is_empty() && whole.period.clusters[0].results.is_empty());
+    for (made, word) in [(made, "1 status on 1 run"), (whole, "2 statuses on 2 runs")] {
+        let (code, content, open) = said(&made.package.files);
+        assert_eq!(code, 0, "{content}");
+        let [open] = open.as_slice() else { panic!("{open:?}") };
+        assert!(open.starts_with(&format!("{word} {WORD}")), "{open}");
+    }
 }
 
 #[test]

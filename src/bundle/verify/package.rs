@@ -322,7 +322,7 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
     let filter = &period.filter;
     for (cluster, standing) in period.clusters.iter().zip(standing) {
         named.insert(table_path(&cluster.folder));
-        let belongs = |file: &&Standing| carried::belongs(&file.path, filter.scope.as_deref(), &filter.frameworks);
+        let belongs = |file: &&Standing| carried::belongs(&file.path, &filter.frameworks);
         for file in standing.iter().filter(belongs) {
             let path = carried::package_path(&cluster.folder, &file.path, file.first);
             match lines.get(&path) {

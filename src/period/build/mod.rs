@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     cadence::{self, Planned},
-    carried::{self, Carried},
+    carried::{self, Carried, Standing},
     facts::{Facts, Files, Proof},
     model::{
         Bounds, Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
@@ -172,8 +172,8 @@ impl Builder {
         remarks.sort();
         // Without a run nothing was proved that could tell the name from the folder.
         let carried = self.carried.finish();
-        let here = carried.iter().filter(|file| carried::belongs(&file.path, around.scope, around.frameworks));
-        let results = carried::spans(here);
+        let is_here = |file: &&Standing| self.carried_files.contains_key(&carried::place(&file.path, file.first));
+        let results = carried::spans(carried.iter().filter(is_here));
         let name = if runs.is_empty() { around.folder.clone() } else { self.name };
         let cluster = ClusterPeriod {
             folder: around.folder,

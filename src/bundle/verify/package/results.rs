@@ -35,10 +35,10 @@ impl RunResults {
 /// Why nothing in the package shows a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Why {
-    /// Results are of the whole cluster.
-    Scope,
     /// The bundle is of a version that wrote none.
     None,
+    /// The file counts more than the package's scope, or names what is outside of it.
+    Scope,
     /// The file names what must not be read here.
     Hidden,
     /// Another version wrote it in a form that is not known here.
@@ -62,7 +62,7 @@ impl Shown {
             let statuses = count(*statuses, "status", "statuses");
             let runs = count(runs.len() as u64, "run", "runs");
             let because = match why {
-                Why::Scope => "results are of the whole cluster, and a package of a scope leaves them out",
+                Why::Scope => "their results count more than the package's scope, or name what is outside of it",
                 Why::None => "their bundles hold no results (data/results), so that only data/evaluation.json says it",
                 Why::Hidden => "their results hold a name that the package leaves out",
                 Why::Unread => "another version wrote their results in a form that is not known here",
@@ -81,7 +81,7 @@ pub(super) fn judge(
     steps: &mut Steps,
 ) {
     let path = |file: &Standing| carried::package_path(&cluster.folder, &file.path, file.first);
-    let belongs = |file: &&Standing| carried::belongs(&file.path, filter.scope.as_deref(), &filter.frameworks);
+    let belongs = |file: &&Standing| carried::belongs(&file.path, &filter.frameworks);
     let here = carried::spans(standing.iter().filter(belongs).filter(|file| lines.contains_key(&path(file))));
     let mut tampered =
         |subject: &str, detail: String| steps.fail(StepName::Content, Verdict::Tampered, subject, detail);
@@ -92,11 +92,14 @@ pub(super) fn judge(
         let path = span.path(&cluster.folder);
         let is_own = cluster.run(span.first).is_some_and(|run| run.tool_version == env!("CARGO_PKG_VERSION"));
         match files.get(&path).map_or_else(|| Err("missing".to_owned()), |bytes| results::read(bytes)) {
+            Ok(results) if filter.scope.as_ref().is_some_and(|scope| !results.is_of(scope)) => {
+                tampered(&path, "tells more than the package's scope".to_owned());
+            }
             Ok(results) if results.framework == span.framework => {
                 shown.results.0.push((cluster.folder.clone(), span, results));
             }
             Ok(_) => tampered(&path, "is of another framework".to_owned()),
-            Err(error) if is_own => tampered(&path, error),
+            Err(error) if is_own || filter.scope.is_some() => tampered(&path, error),
             // Its statuses are counted as the signer's word below.
             Err(_) => {}
         }
@@ -231,13 +234,11 @@ fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<&str> {
 
 /// Why the results of a run are not at hand; `None` where the run had some, and none of this framework.
 fn missing(framework: &str, run: RunNumber, standing: &[Standing], filter: &Filter) -> Option<Why> {
-    if filter.scope.is_some() {
-        return Some(Why::Scope);
-    }
-    let mut of_run = standing.iter().filter(|file| (file.first..=file.last).contains(&run));
-    let frameworks: BTreeSet<&str> = of_run.by_ref().filter_map(|file| carried::framework_of(&file.path)).collect();
+    let of_run = standing.iter().filter(|file| (file.first..=file.last).contains(&run));
+    let frameworks: BTreeSet<&str> = of_run.filter_map(|file| carried::framework_of(&file.path)).collect();
     match (frameworks.is_empty(), frameworks.contains(framework)) {
         (true, _) => Some(Why::None),
+        (false, true) if filter.scope.is_some() => Some(Why::Scope),
         (false, true) if filter.hides_names() => Some(Why::Hidden),
         (false, true) => Some(Why::Unread),
         (false, false) => None,

@@ -11,7 +11,7 @@ pub(super) fn from_a_status(period: &Period) -> String {
     let title = "## Walk from a status to a signed byte\n\n";
     let Some(example) = Example::of(period) else {
         let why = match &period.filter.scope {
-            Some(_) => "they count the whole cluster, and this package is limited to a scope",
+            Some(_) => "what is there of them counts more than its scope, or names what is outside of it",
             None => "the bundles of its runs hold none, or what they name is left out",
         };
         return format!(
@@ -22,12 +22,12 @@ pub(super) fn from_a_status(period: &Period) -> String {
     format!(
         "{title}`data/period.json` lists the status of each requirement on every run (`statuses`). What the runs said \
          themselves, whether it held or not, lies in `data/evidence/CLUSTER/results/NNNN/FRAMEWORK.json`: each \
-         requirement with its status and reason, and the checks behind it with the number of places that they looked at \
-         in the whole cluster, also where a framework is judged in a scope. NNNN is the number of the first run on which \
-         the file stood; `results` names the first and the last run of each. The manifests of all of them name its \
-         digest as `data/results/FRAMEWORK.json`, their envelopes sign the manifests, their entries in the log commit \
-         the envelopes. `kubeproof verify` holds every status against these files, and says how many are proved by them \
-         and how many are this package's word.\n\n\
+         requirement with its status, its reason and the number of places where its deciding checks failed and passed, and \
+         the checks behind it; of a framework that is judged in a scope without these, since they are about the whole \
+         cluster. NNNN is the number of the first run on which the file stood; `results` names the first and the last run \
+         of each. The manifests of all of them name its digest as `data/results/FRAMEWORK.json`, their envelopes sign \
+         the manifests, their entries in the log commit the envelopes. `kubeproof verify` holds every status against \
+         these files, and says how many are proved by them and how many are this package's word.\n\n\
          These commands show what one run said of one requirement, in the package's folder, once the package is proved \
          as above. For another one change the four lines that name it: `runs` in `data/period.json` names the number and \
          the time of each run.\n\n```\n{}```\n\n",
@@ -76,7 +76,7 @@ impl<'a> Example<'a> {
              A=$(jq --arg c $CLUSTER --arg f $FRAMEWORK --argjson n $RUN \"$Q\" $P)\n\
              R=$C/results/$(printf %04d $A)/$F\n\
              Q='.requirements[]|select(.id==$id)'\n\
-             jq -e -c --arg id \"$REQUIREMENT\" \"$Q|{{id,status,reason,decides}}\" $R\n\
+             jq -e -c --arg id \"$REQUIREMENT\" \"$Q|{{id,status,reason,failures,waived,passed}}\" $R\n\
              Q=\"($Q|.decides+.supports) as \\$of|.checks[]|select(.id|IN(\\$of[]))\"\n\
              jq -c --arg id \"$REQUIREMENT\" \"$Q\" $R\n\
              D=$(sha256sum < $R | cut -c1-64)\n\
