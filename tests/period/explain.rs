@@ -144,3 +144,18 @@ fn nothing_is_told_of_a_package_that_is_not_proved() {
     fs::write(&results, changed).unwrap();
     assert!(package.refused(3, &[ROW]).contains("results/0001/pss-baseline.json"));
 }
+
+#[test]
+fn the_questions_that_the_readme_prints_are_answered_as_they_stand() {
+    let package = package();
+    let readme = fs::read_to_string(package.path().join("data/documents/readme.md")).unwrap();
+    let asked: Vec<&str> = readme.lines().filter(|line| line.starts_with("kubeproof explain ")).collect();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    for line in asked {
+        let words = line.split(" | ").next().unwrap().split_whitespace().skip(1);
+        let words: Vec<&str> = words.map(|word| if word == "PACKAGE" { "q4" } else { word }).collect();
+        let (code, out, error) = package.run(&words, None);
+        assert_eq!((code, error.as_str()), (0, ""), "{line}");
+        assert!(out.contains("cart"), "{line}: {out}");
+    }
+}

@@ -9,7 +9,7 @@ mod workbook;
 
 use std::collections::BTreeMap;
 
-pub(crate) use readme::{COMMANDS_ABOUT, commands};
+pub(crate) use readme::{COMMANDS_ABOUT, commands, questions};
 
 use rayon::prelude::*;
 

@@ -41,11 +41,14 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         ),
     ];
     let walk = walk.iter().map(|(name, text)| ((*name).to_owned(), Text::from(*text))).collect();
-    let blocks = vec![
+    let mut blocks = vec![
         Block::paragraph(format!("{SIGNATURE} Take the public key from somebody you trust, not from the package.")),
         Block::Pairs { pairs },
         Block::heading("With kubeproof, offline"),
         Block::Commands { lines: vec!["kubeproof verify PACKAGE --key signing.pub".into()] },
+    ];
+    blocks.extend(asked(facts));
+    blocks.extend([
         Block::heading("With tools that we did not write, in the package's folder"),
         Block::Commands { lines: documents::commands().lines().map(str::to_owned).collect() },
         Block::paragraph(format!(
@@ -59,8 +62,19 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
             "Times are claimed by the machines that ran the collection. Runs that were never committed show only as gaps in \
              the log. Whoever holds the store and every key can rewrite what nobody else has seen.",
         ),
-    ];
+    ]);
     Section { title: "How to verify".into(), new_page: true, blocks }
+}
+
+/// What the same program answers, where there is something to ask.
+fn asked(facts: &Facts<'_>) -> Vec<Block> {
+    let lines = documents::questions(facts.period, Some(&facts.framework.id));
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    let says = "It also tells what a requirement\u{2019}s state was on a day and how that is known, shows an exception from \
+                beginning to end, and prints the bytes of an object:";
+    vec![Block::paragraph(says), Block::Commands { lines }]
 }
 
 /// The first step from a status on a run, whether it held or not.
