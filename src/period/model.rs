@@ -216,6 +216,12 @@ impl ClusterPeriod {
         self.runs.get(usize::try_from(number).ok()?)
     }
 
+    /// Why a run is missing, where the evidence says it: the bundle that claims to be it and was left out.
+    pub fn cause_of(&self, missed: &MissedRun) -> Option<&Excluded> {
+        let name = missed.excluded.as_ref()?;
+        self.excluded.iter().find(|excluded| excluded.bundle == *name)
+    }
+
     /// A waiver by its id, as its declaration has it.
     pub fn waiver(&self, id: &str) -> Option<&DeclarationPeriod> {
         self.declarations.iter().find(|declaration| declaration.kind == "waiver" && declaration.id == id)

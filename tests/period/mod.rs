@@ -9,6 +9,7 @@ mod operation;
 mod package;
 mod pdf;
 mod quarter;
+mod reading;
 mod sample;
 mod veil;
 mod writers;
