@@ -232,10 +232,14 @@ fn about(period: &Period, path: &str) -> String {
         known.map_or(name, |framework| framework.title.as_str())
     };
     match extension {
-        "xlsx" => "All tables as one workbook, with a column for management's response".to_owned(),
+        "xlsx" => {
+            "All tables as one workbook: a sheet that explains every column, and a column for management's response"
+                .to_owned()
+        }
         "md" => "What the package is, how to prove it, how to walk from a line to a signed byte".to_owned(),
         "json" => format!("OSCAL assessment results: {}", framework()),
         "pdf" => format!("Report: {}", framework()),
+        _ if name == tables::COLUMNS => "What every column of the tables says".to_owned(),
         _ => format!("Table: {}", name.replace('-', " ")),
     }
 }
