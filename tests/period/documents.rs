@@ -83,7 +83,10 @@ fn the_page_links_to_every_document_loads_nothing_and_escapes_names() {
         assert!(path == "index.html" || page.contains(&format!("href=\"{path}\"")), "no link to {path}");
     }
     assert!(!page.contains("<img") && page.contains("&lt;img src=x onerror=alert(1)&gt;"), "{page}");
-    assert!(page.contains("default-src 'none'") && !page.contains("<script") && !page.contains(" src=\""));
+    assert!(page.contains("default-src 'none'; style-src 'sha256-") && !page.contains("script-src"));
+    assert!(
+        page.contains("base-uri 'none'; form-action 'none'") && !page.contains("<script") && !page.contains(" src=\"")
+    );
     let links: Vec<&str> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(links.iter().all(|link| !link.contains("//") && !link.starts_with('/')), "{links:?}");
     for needle in ["kubeproof verify PACKAGE --key signing.pub", "sha256sum -c --strict", &made.package.root.hex()] {

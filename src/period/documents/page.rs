@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use minijinja::{Environment, Value, context, value::Serde};
+use minijinja::{Value, context, value::Serde};
 use serde::Serialize;
 
 use super::{About, DocumentError, Documents, readme, tables};
@@ -21,7 +21,7 @@ pub(super) const FILE: &str = "index.html";
 /// Rows of a table; the workbook holds all.
 const ROWS: usize = 100;
 
-const PAGE: &str = include_str!("../../../templates/period.html");
+const PAGE: (&str, &str) = ("period.html", include_str!("../../../templates/period.html"));
 
 #[derive(Serialize)]
 struct Tile {
@@ -89,10 +89,8 @@ struct File<'a> {
 
 /// The page.
 pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Result<Vec<u8>, DocumentError> {
-    let mut environment = Environment::new();
-    environment.add_template(FILE, PAGE)?;
     let (open, left) = open(period);
-    let page = environment.get_template(FILE)?.render(context! {
+    let said = context! {
         from => period.from.to_string(),
         to => period.to.to_string(),
         made => rfc3339(period.made),
@@ -110,10 +108,9 @@ pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Resul
         commands_about => readme::COMMANDS_ABOUT,
         key => about.signing_key.hex(),
         root => about.root.hex(),
-        style => Value::from_safe_string(report::STYLE.into()),
-        style_hash => report::source_hash(report::STYLE),
-    })?;
-    Ok(page.into_bytes())
+        several => period.clusters.len() > 1,
+    };
+    Ok(report::page(PAGE, said)?.into_bytes())
 }
 
 fn tiles(period: &Period) -> Vec<Tile> {
@@ -208,13 +205,12 @@ fn open_row<'a>(cluster: &'a ClusterPeriod, x: &'a Exception) -> Open<'a> {
     }
 }
 
-/// Every other document with what it is, tables last; the forms of a table stand beside each other.
+/// Every other document with what it is, in the order to read; the forms of a table stand beside each other.
 fn listed<'a>(period: &Period, others: &'a Documents) -> Vec<Document<'a>> {
-    let file = |(path, bytes): (&'a String, &Vec<u8>)| File { path, size: size(bytes.len()) };
-    let (tables, files): (Vec<File<'a>>, Vec<_>) =
-        others.iter().map(file).partition(|file| file.path.starts_with(tables::FOLDER));
+    let mut files: Vec<File<'a>> = others.iter().map(|(path, bytes)| File { path, size: size(bytes.len()) }).collect();
+    files.sort_by_key(|file| place(file.path));
     let mut listed: Vec<Document<'a>> = Vec::new();
-    for file in files.into_iter().chain(tables) {
+    for file in files {
         let about = about(period, file.path);
         match listed.last_mut() {
             Some(document) if document.about == about => document.files.push(file),
@@ -222,6 +218,18 @@ fn listed<'a>(period: &Period, others: &'a Documents) -> Vec<Document<'a>> {
         }
     }
     listed
+}
+
+/// For people first, then for programs; of the tables first the one that explains them.
+fn place(path: &str) -> (u8, bool) {
+    let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("pdf") => 0,
+        Some("xlsx") => 1,
+        Some("md") => 2,
+        Some("csv" | "parquet") => 3,
+        _ => 4,
+    };
+    (kind, kind == 3 && !path.contains(tables::COLUMNS))
 }
 
 fn about(period: &Period, path: &str) -> String {
