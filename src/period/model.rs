@@ -216,6 +216,12 @@ impl ClusterPeriod {
         self.runs.get(usize::try_from(number).ok()?)
     }
 
+    /// An exception by its id, which is its place in the list.
+    pub fn exception(&self, id: &str) -> Option<&Exception> {
+        let place: usize = id.strip_prefix("X-")?.parse().ok()?;
+        self.exceptions.get(place.checked_sub(1)?).filter(|exception| exception.id == id)
+    }
+
     /// Why a run is missing, where the evidence says it: the bundle that claims to be it and was left out.
     pub fn cause_of(&self, missed: &MissedRun) -> Option<&Excluded> {
         let name = missed.excluded.as_ref()?;

@@ -7,7 +7,7 @@ use kubeproof::{
     framework::RowCoverage,
     period::{
         Period,
-        model::{DeclarationPeriod, RequirementPeriod, StateSpan},
+        model::{DeclarationPeriod, Exception, RequirementPeriod, StateSpan},
     },
 };
 use lopdf::{Dictionary, Document, Object, ObjectId};
@@ -217,4 +217,23 @@ fn exceptions_of_one_check_stand_under_its_name_once() {
         expect(section, &[&format!("X-{nth:04}"), &format!("object-{nth}")]);
     }
     assert!(section.matches("Management's response").count() >= 41, "each has room for a response");
+}
+
+#[test]
+fn an_exception_that_is_not_printed_leads_to_where_its_check_is_counted() {
+    let mut period = made();
+    let cluster = &mut period.clusters[0];
+    let (first, known) = (cluster.exceptions[0].clone(), cluster.exceptions.len());
+    let more = (known..100).map(|at| Exception { id: format!("X-{:04}", at + 1), ..first.clone() });
+    cluster.exceptions.extend(more);
+    let row = cluster.requirements.iter_mut().find(|row| !row.exceptions.is_empty()).unwrap();
+    // All of them decide: the document prints the first of the list, and the row names the last.
+    row.exceptions = (1..100).rev().map(|at| format!("X-{at:04}")).collect();
+    let bytes = pdf(&period);
+    let pages = pages(&bytes);
+    let page = |needle: &str| pages.iter().position(|page| page.contains(needle)).map(|at| at as u32 + 1);
+    let link = (page("What it asks").unwrap(), page("Counted here, named in workbook.xlsx").unwrap());
+    assert!(pages[link.0 as usize - 1].contains("X-0099") && !pages[link.1 as usize - 1].contains("X-0099"));
+    let links = links(&Document::load_mem(&bytes).unwrap());
+    assert!(links.contains(&link), "{link:?} is not among {links:?}");
 }

@@ -52,7 +52,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         blocks.push(Block::Answers(answers(facts, cluster, cap)));
         if cluster.exceptions.len() > cap {
             blocks.push(facts.heading(cluster, "Not printed here"));
-            blocks.push(Block::Table(rest(&cluster.exceptions[cap..])));
+            blocks.push(Block::Table(rest(cluster, &cluster.exceptions[cap..])));
         }
     }
     Section { title: "Exceptions".into(), new_page: true, blocks }
@@ -85,9 +85,9 @@ fn answers(facts: &Facts<'_>, cluster: &Cluster<'_>, cap: usize) -> Answers {
 }
 
 /// What exceptions stand under: a check, whose severity may differ from object to object.
-type Kind<'a> = (Reverse<Severity>, &'a str);
+pub(super) type Kind<'a> = (Reverse<Severity>, &'a str);
 
-fn kind(exception: &Exception) -> Kind<'_> {
+pub(super) fn kind(exception: &Exception) -> Kind<'_> {
     (Reverse(exception.severity), &exception.check)
 }
 
@@ -334,12 +334,12 @@ fn ended(cause: Cause) -> &'static str {
 }
 
 /// Exceptions that are not printed, by check: every one of them is counted, since the control totals say so.
-fn rest(exceptions: &[&Exception]) -> Table {
+fn rest(cluster: &Cluster<'_>, exceptions: &[&Exception]) -> Table {
     let titles: BTreeMap<Kind<'_>, &str> = exceptions.iter().map(|x| (kind(x), x.title.as_str())).collect();
     let rows = counts(exceptions).into_iter().map(|(kind, (count, open))| {
         let (Reverse(severity), check) = kind;
         vec![
-            Text::new().run(severity.into(), words::severity(severity)),
+            Text::new().run(severity.into(), words::severity(severity)).at(cluster.counted_place(kind)),
             Text::from(titles[&kind]).note(check),
             format!("{}, {} open", words::count(count, "exception", "exceptions"), words::number(open)).into(),
         ]

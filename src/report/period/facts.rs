@@ -28,6 +28,8 @@ pub(super) struct Facts<'a> {
 pub(super) struct Cluster<'a> {
     /// All that the package says of it.
     pub(super) all: &'a ClusterPeriod,
+    /// Id of the framework.
+    framework: &'a str,
     /// Its name, or its folder where another cluster has the same name.
     pub(super) name: &'a str,
     /// Rows of the framework.
@@ -40,6 +42,8 @@ pub(super) struct Cluster<'a> {
     nth: usize,
     /// Ids of the exceptions that the document prints.
     printed: BTreeSet<&'a str>,
+    /// Kinds of those that it only counts, with their place in the table that does.
+    counted: BTreeMap<exceptions::Kind<'a>, usize>,
 }
 
 impl<'a> Facts<'a> {
@@ -97,25 +101,41 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Whether an exception's check decides or supports a requirement of the framework.
+fn concerns(exception: &Exception, framework: &str) -> bool {
+    exception.requirements.iter().any(|id| id.strip_prefix(framework).is_some_and(|rest| rest.starts_with('/')))
+}
+
 impl<'a> Cluster<'a> {
-    fn of(period: &Period, (nth, all): (usize, &'a ClusterPeriod), framework: &str, cap: usize) -> Self {
+    fn of(period: &Period, (nth, all): (usize, &'a ClusterPeriod), framework: &'a str, cap: usize) -> Self {
         let same = period.clusters.iter().filter(|other| other.name == all.name).count();
-        let within = |id: &String| id.strip_prefix(framework).is_some_and(|rest| rest.starts_with('/'));
         let rows: Vec<&RequirementPeriod> = all.requirements.iter().filter(|row| row.framework == framework).collect();
         let deciding: BTreeSet<&str> = rows.iter().flat_map(|row| &row.exceptions).map(String::as_str).collect();
-        let concerned = all.exceptions.iter().filter(|x| x.requirements.iter().any(within));
+        let concerned = all.exceptions.iter().filter(|x| concerns(x, framework));
         let (mut exceptions, others): (Vec<&Exception>, Vec<&Exception>) =
             concerned.partition(|x| deciding.contains(x.id.as_str()));
         let deciding = exceptions.len();
         exceptions.extend(others);
         let printed = exceptions.iter().take(cap).map(|exception| exception.id.as_str()).collect();
+        let mut counted: BTreeMap<exceptions::Kind<'a>, usize> =
+            exceptions.iter().skip(cap).map(|exception| (exceptions::kind(exception), 0)).collect();
+        (0..).zip(counted.values_mut()).for_each(|(nth, place)| *place = nth);
         let name = if same > 1 { &all.folder } else { &all.name };
-        Self { all, name, rows, exceptions, deciding, nth, printed }
+        Self { all, framework, name, rows, exceptions, deciding, nth, printed, counted }
     }
 
-    /// Where an exception is described; `None` for one that the document does not print.
+    /// Where an exception is described, or counted where the document does not print it.
     pub(super) fn exception_place(&self, id: &str) -> Option<String> {
-        self.printed.contains(id).then(|| format!("x{}-{id}", self.nth))
+        if self.printed.contains(id) {
+            return Some(format!("x{}-{id}", self.nth));
+        }
+        let exception = self.all.exception(id).filter(|exception| concerns(exception, self.framework))?;
+        self.counted_place(exceptions::kind(exception))
+    }
+
+    /// Where exceptions of a check that are not printed are counted.
+    pub(super) fn counted_place(&self, kind: exceptions::Kind<'_>) -> Option<String> {
+        Some(format!("rest{}-{}", self.nth, self.counted.get(&kind)?))
     }
 
     /// Where a run's bundle is named; `None` for one that the index does not print.
