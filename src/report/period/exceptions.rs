@@ -138,61 +138,78 @@ impl Said {
     }
 }
 
-/// What all of several say, where they are several and say the same.
-fn common<'a, T: PartialEq>(all: &'a [Said], of: impl Fn(&'a Said) -> &'a T) -> Option<&'a T> {
-    let (first, rest) = all.split_first()?;
-    (!rest.is_empty() && rest.iter().all(|other| of(other) == of(first))).then(|| of(first))
-}
-
-/// When most of several were seen, where they are several.
-fn usual(all: &[Said]) -> Option<&Text> {
-    let times = |seen: &Text| all.iter().filter(|other| other.seen == *seen).count();
-    let most = all.iter().rev().map(|said| &said.seen).max_by_key(|seen| times(seen))?;
+/// What most of several say, where at least two say the same.
+fn usual<'a, T: PartialEq>(all: &'a [Said], of: impl Fn(&'a Said) -> &'a T) -> Option<&'a T> {
+    let times = |value: &T| all.iter().filter(|other| of(other) == value).count();
+    let most = all.iter().rev().map(&of).max_by_key(|value| times(value))?;
     (times(most) > 1).then_some(most)
 }
 
 fn group(facts: &Facts<'_>, cluster: &Cluster<'_>, exceptions: &[&Exception], (all, open): (u64, u64)) -> AnswerGroup {
     let first = exceptions[0];
     let said: Vec<Said> = exceptions.iter().map(|exception| Said::of(facts, cluster, exception)).collect();
-    let (message, found) = (common(&said, |said| &said.message), common(&said, |said| &said.found));
-    let (serves, seen) = (common(&said, |said| &said.serves), usual(&said));
-    let count = words::count(all, "exception", "exceptions");
-    let mut about =
-        Text::new().code(&first.check).soft(format!("  {count} in the period, {} open", words::number(open)));
-    for line in message.into_iter().chain(found) {
-        about = about.note(line);
-    }
-    about = about.lines(serves.cloned().unwrap_or_default());
-    if let Some(seen) = seen {
-        about = about.line().soft("Each that says so below: ").and(seen.clone().in_line());
-    }
-    let rows = exceptions.iter().zip(&said).map(|(exception, said)| {
-        let mut what = what(cluster, exception);
-        for (line, common) in [(&said.message, message), (&said.found, found)] {
-            what = what.note(if common.is_some() { "" } else { line });
-        }
-        if serves.is_none() {
-            what = what.lines(said.serves.clone());
-        }
-        let as_above = seen.is_some_and(|seen| *seen == said.seen);
-        let seen = if as_above { Text::new().soft("as said above") } else { said.seen.clone() };
-        vec![cited(cluster, exception, what), seen, answer(cluster, exception)]
-    });
-    let rows: Vec<Vec<Text>> = rows.collect();
+    let usual = Usual {
+        message: usual(&said, |said| &said.message),
+        found: usual(&said, |said| &said.found),
+        serves: usual(&said, |said| &said.serves),
+        seen: usual(&said, |said| &said.seen),
+    };
+    let rows: Vec<Vec<Text>> =
+        exceptions.iter().zip(&said).map(|(exception, said)| row(cluster, exception, said, &usual)).collect();
     let left = all - rows.len() as u64;
+    let severity = words::sentence_case(words::severity(first.severity));
+    let count = words::count(all, "exception", "exceptions");
+    let about = Text::new().code(&first.check).soft(format!("  {count} in the period, {} open", words::number(open)));
     AnswerGroup {
-        head: Some(
-            Text::new()
-                .run(first.severity.into(), words::sentence_case(words::severity(first.severity)))
-                .strong(format!("  {}", first.title)),
-        ),
-        about: Some(about),
+        head: Some(Text::new().run(first.severity.into(), severity).strong(format!("  {}", first.title))),
+        about: Some(usual.after(about)),
         rows,
         more: (left > 0).then(|| {
             let more = words::count(left, "more exception", "more exceptions");
             format!("and {more} of this check, named in workbook.xlsx, sheet Exceptions")
         }),
     }
+}
+
+/// What several exceptions of a check have in common, said once above them.
+struct Usual<'a> {
+    message: Option<&'a String>,
+    found: Option<&'a String>,
+    serves: Option<&'a Text>,
+    seen: Option<&'a Text>,
+}
+
+impl Usual<'_> {
+    fn after(&self, about: Text) -> Text {
+        let mut common = Text::new();
+        for line in self.message.into_iter().chain(self.found).filter(|line| !line.is_empty()) {
+            common = common.lines(Text::new().soft(line));
+        }
+        common = common.lines(self.serves.cloned().unwrap_or_default());
+        if let Some(seen) = self.seen {
+            common = common.lines(seen.clone().in_line());
+        }
+        if common.0.is_empty() {
+            return about;
+        }
+        about.note("Of each, where it does not say otherwise:").lines(common)
+    }
+}
+
+fn row(cluster: &Cluster<'_>, exception: &Exception, said: &Said, usual: &Usual<'_>) -> Vec<Text> {
+    let mut what = what(cluster, exception);
+    if usual.message != Some(&said.message) {
+        what = what.note(&said.message);
+    }
+    if usual.found != Some(&said.found) {
+        let nothing = said.found.is_empty() && usual.found.is_some();
+        what = what.note(if nothing { "no value was noted" } else { &said.found });
+    }
+    if usual.serves != Some(&said.serves) {
+        what = what.lines(said.serves.clone());
+    }
+    let seen = if usual.seen == Some(&said.seen) { Text::new().soft("as said above") } else { said.seen.clone() };
+    vec![cited(cluster, exception, what), seen, answer(cluster, exception)]
 }
 
 /// The requirements of this document's framework, all of them, then some of the others; each on a line of its own.
