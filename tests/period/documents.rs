@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::Command};
 use kubeproof::period::Made;
 use tempfile::TempDir;
 
+use super::pdf;
 use super::quarter::{Day, Quarter, namespace, reads_secrets, write};
 use crate::harness::tools;
 
@@ -92,6 +93,24 @@ fn the_page_links_to_every_document_loads_nothing_and_escapes_names() {
     for needle in ["kubeproof verify PACKAGE --key signing.pub", "sha256sum -c --strict", &made.package.root.hex()] {
         assert!(page.contains(needle), "no '{needle}'");
     }
+}
+
+#[test]
+fn a_missed_run_says_why_its_bundle_was_left_out_or_that_no_cause_is_recorded() {
+    let made = made();
+    let [cluster] = made.period.clusters.as_slice() else { panic!("one cluster") };
+    let left_out = &cluster.excluded[0];
+    let pdf = pdf::words(&document(&made, "pss-baseline.pdf"));
+    let csv = String::from_utf8(document(&made, "tables/cadence.csv")).unwrap();
+    for needle in ["A bundle claims to be it and was left out: not as it was signed", "Cause, and who states it"] {
+        assert!(pdf.contains(needle), "no '{needle}' in {pdf}");
+    }
+    let claimed = format!("bundle {} claims to be it: {}", left_out.bundle, left_out.reason);
+    assert!(csv.contains(&claimed.replace('"', "\"\"")), "no '{claimed}' in {csv}");
+    let unknown = cluster.cadence.missed.iter().filter(|missed| missed.excluded.is_none()).count();
+    assert!(unknown > 0 && csv.matches("no cause is recorded").count() == unknown, "{unknown} in {csv}");
+    let remark = format!("no cause is recorded of {unknown}, of the rest a bundle was left out");
+    assert!(cluster.remarks.iter().any(|known| known.text.ends_with(&remark)), "{:?}", cluster.remarks);
 }
 
 #[test]

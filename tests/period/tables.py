@@ -31,6 +31,8 @@ assert workbook.sheetnames[:2] == ["About", "Columns"] and len(workbook.sheetnam
 made = datetime.datetime.fromisoformat(period["made"].replace("Z", "+00:00")).replace(tzinfo=None)
 assert workbook.properties.created == made == workbook.properties.modified, workbook.properties
 about = {row[0]: row[1] for row in workbook["About"].iter_rows(values_only=True) if row[0]}
+leads = {cell.value: cell.hyperlink.location for (cell, *_) in workbook["About"].iter_rows() if cell.hyperlink}
+assert leads == {title: f"'{title}'!A1" for title in workbook.sheetnames[1:]}, leads
 assert about["Bundles used"] == str(len(rows_of("runs"))), about
 with zipfile.ZipFile(documents / "workbook.xlsx") as archive:
     assert not any("<f>" in archive.read(name).decode() for name in archive.namelist() if name.endswith(".xml"))
