@@ -23,6 +23,8 @@ pub const RESULTS: &str = "data/results/";
 /// Prefix of documents, which are outside the evidence root.
 pub const REPORT: &str = "data/report/";
 
+/// The line of [`BAG_INFO`] that says where to begin (RFC 8493, 2.2.2).
+const DESCRIPTION: &str = "External-Description: ";
 const DECLARATION: &[u8] = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 
 /// Why a manifest or a file name is refused.
@@ -154,6 +156,8 @@ pub struct BagInfo {
     pub agent: String,
     /// Day, in UTC.
     pub date: NaiveDate,
+    /// What it holds and where to begin reading, within 57 characters: lines of 79 are what RFC 8493 recommends.
+    pub description: &'static str,
     /// What the bag is about.
     pub identifier: String,
 }
@@ -164,8 +168,18 @@ impl BagInfo {
         Self {
             agent: format!("{} {}", predicate.tool.name, predicate.tool.version),
             date: predicate.run.finished.date_naive(),
+            description: "Evidence of one run; open data/report/index.html",
             identifier: predicate.cluster.folder.clone(),
         }
+    }
+
+    /// The file's text; bags of before [`DESCRIPTION`] was written have no line of it.
+    fn text(&self, octets: u64, files: usize, described: bool) -> String {
+        let description = if described { format!("{DESCRIPTION}{}\n", self.description) } else { String::new() };
+        format!(
+            "Bag-Software-Agent: {}\nBagging-Date: {}\n{description}External-Identifier: {}\nPayload-Oxum: {octets}.{files}\n",
+            self.agent, self.date, self.identifier,
+        )
     }
 }
 
@@ -178,13 +192,20 @@ pub fn derived(manifest: &[u8], octets: u64, predicate: &Predicate) -> BTreeMap<
 
 /// The same files of any bag.
 pub fn tag_files(manifest: &[u8], octets: u64, info: &BagInfo) -> BTreeMap<String, Vec<u8>> {
-    let info = format!(
-        "Bag-Software-Agent: {}\nBagging-Date: {}\nExternal-Identifier: {}\nPayload-Oxum: {octets}.{}\n",
-        info.agent,
-        info.date,
-        info.identifier,
-        manifest.iter().filter(|b| **b == b'\n').count(),
-    );
+    tags(manifest, info.text(octets, entries(manifest), true))
+}
+
+/// The same files as `found` has them, a bag-info.txt: one of before it said where to begin is held against its own form.
+pub fn tag_files_as(found: Option<&[u8]>, manifest: &[u8], octets: u64, info: &BagInfo) -> BTreeMap<String, Vec<u8>> {
+    let before = info.text(octets, entries(manifest), false);
+    if found == Some(before.as_bytes()) { tags(manifest, before) } else { tag_files(manifest, octets, info) }
+}
+
+fn entries(manifest: &[u8]) -> usize {
+    manifest.iter().filter(|b| **b == b'\n').count()
+}
+
+fn tags(manifest: &[u8], info: String) -> BTreeMap<String, Vec<u8>> {
     let mut tags =
         BTreeMap::from([(BAGIT.to_owned(), Digest::of(DECLARATION)), (BAG_INFO.to_owned(), Digest::of(&info))]);
     tags.insert(MANIFEST.to_owned(), Digest::of(manifest));
@@ -217,6 +238,27 @@ mod tests {
             "data/ä",
         ] {
             assert!(!is_payload_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_bag_says_where_to_begin_and_one_of_before_is_held_against_its_own_form() {
+        let info = BagInfo {
+            agent: "kubeproof 0.1.0".into(),
+            date: NaiveDate::MIN,
+            description: "Evidence; open data/index.html",
+            identifier: "prod".into(),
+        };
+        let manifest = format!("{}  data/index.html\n", "0".repeat(64)).into_bytes();
+        let said = |files: &BTreeMap<String, Vec<u8>>| String::from_utf8(files[BAG_INFO].clone()).unwrap();
+        let new = tag_files(&manifest, 7, &info);
+        assert!(said(&new).contains("\nExternal-Description: Evidence; open data/index.html\n"), "{}", said(&new));
+        let before = said(&new).replace("External-Description: Evidence; open data/index.html\n", "");
+        let old = tag_files_as(Some(before.as_bytes()), &manifest, 7, &info);
+        assert_eq!(said(&old), before);
+        assert_ne!(old[TAG_MANIFEST], new[TAG_MANIFEST]);
+        for other in [None, Some(&b"External-Description: another\n"[..]), Some(&new[BAG_INFO])] {
+            assert_eq!(tag_files_as(other, &manifest, 7, &info), new);
         }
     }
 

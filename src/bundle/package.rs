@@ -79,6 +79,7 @@ pub fn bag_info(predicate: &PackagePredicate) -> BagInfo {
     BagInfo {
         agent: format!("{} {}", predicate.tool.name, predicate.tool.version),
         date: predicate.made.date_naive(),
+        description: "Evidence of a period; open data/documents/index.html",
         identifier: format!("period {} to {}", predicate.from, predicate.to),
     }
 }

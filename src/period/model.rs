@@ -227,6 +227,18 @@ impl ClusterPeriod {
         (span.framework == framework && run <= span.last).then_some(span)
     }
 
+    /// An exception by its id, which is its place in the list.
+    pub fn exception(&self, id: &str) -> Option<&Exception> {
+        let place: usize = id.strip_prefix("X-")?.parse().ok()?;
+        self.exceptions.get(place.checked_sub(1)?).filter(|exception| exception.id == id)
+    }
+
+    /// Why a run is missing, where the evidence says it: the bundle that claims to be it and was left out.
+    pub fn cause_of(&self, missed: &MissedRun) -> Option<&Excluded> {
+        let name = missed.excluded.as_ref()?;
+        self.excluded.iter().find(|excluded| excluded.bundle == *name)
+    }
+
     /// A waiver by its id, as its declaration has it.
     pub fn waiver(&self, id: &str) -> Option<&DeclarationPeriod> {
         self.declarations.iter().find(|declaration| declaration.kind == "waiver" && declaration.id == id)

@@ -309,7 +309,7 @@ fn other_texts(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut String)) {
     cluster.remarks.iter_mut().for_each(|remark| act(&mut remark.text));
     for row in &mut cluster.requirements {
         row.reasons.iter_mut().for_each(|span| act(&mut span.reason));
-        row.owner.iter_mut().chain(&mut row.company_control).for_each(&mut *act);
+        row.owner.iter_mut().chain(&mut row.company_control).chain(&mut row.note).for_each(&mut *act);
     }
     for change in &mut cluster.scope_changes {
         let values = change.before.iter_mut().chain(&mut change.after);

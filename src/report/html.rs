@@ -17,9 +17,10 @@ const ROWS: usize = 2_000;
 const INDEX: (&str, &str) = ("index.html", include_str!("../../templates/index.html"));
 /// The page of a comparison.
 pub(super) const DRIFT: (&str, &str) = ("drift.html", include_str!("../../templates/drift.html"));
+const HEAD: (&str, &str) = ("head.html", include_str!("../../templates/head.html"));
 const BLOCKS: (&str, &str) = ("blocks.html", include_str!("../../templates/blocks.html"));
 /// The look of every page.
-pub(crate) const STYLE: &str = include_str!("../../templates/index.css");
+const STYLE: &str = include_str!("../../templates/index.css");
 const SCRIPT: &str = include_str!("../../templates/index.js");
 
 /// A page that could not be made: a defect of the template, never of the data.
@@ -47,7 +48,7 @@ pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
     let shown = || input.evaluation.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
     let rows = rows(input, shown().take(ROWS));
     let left = shown().count().saturating_sub(ROWS);
-    page(
+    let page = page(
         INDEX,
         context! {
             view => Value::from(Serde(view(input))),
@@ -56,24 +57,26 @@ pub fn html(input: &Input<'_>) -> Result<String, HtmlError> {
             script => Value::from_safe_string(SCRIPT.into()),
             script_hash => source_hash(SCRIPT),
         },
-    )
+    )?;
+    Ok(page)
 }
 
-/// A page of a view's parts, with the look of every page.
-pub(super) fn page((name, text): (&str, &str), said: Value) -> Result<String, HtmlError> {
+/// A page with the head and the look of every page.
+pub(crate) fn page((name, text): (&str, &str), said: Value) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_formatter(|out, state, value| match value.as_str() {
         Some(text) if !value.is_safe() => escape_formatter(out, state, &glyphs::visible(text).into_owned().into()),
         _ => escape_formatter(out, state, value),
     });
-    environment.add_template(BLOCKS.0, BLOCKS.1)?;
-    environment.add_template(name, text)?;
+    for (name, text) in [HEAD, BLOCKS, (name, text)] {
+        environment.add_template(name, text)?;
+    }
     let look = context! { style => Value::from_safe_string(STYLE.into()), style_hash => source_hash(STYLE) };
-    Ok(environment.get_template(name)?.render(context! { ..said, ..look })?)
+    environment.get_template(name)?.render(context! { ..said, ..look })
 }
 
 /// What a content security policy compares an inline element with.
-pub(crate) fn source_hash(source: &str) -> String {
+fn source_hash(source: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(source)))
 }
 

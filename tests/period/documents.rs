@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, process::Command};
 
 use tempfile::TempDir;
 
-use super::quarter::{Day, Made, Quarter, namespace, reads_secrets, write};
+use super::{
+    pdf,
+    quarter::{Day, Made, Quarter, namespace, reads_secrets, write},
+};
 use crate::harness::tools;
 
 const FORMULA: &str = "=cmd|' /C calc'!A0";
@@ -82,12 +85,33 @@ fn the_page_links_to_every_document_loads_nothing_and_escapes_names() {
         assert!(path == "index.html" || page.contains(&format!("href=\"{path}\"")), "no link to {path}");
     }
     assert!(!page.contains("<img") && page.contains("&lt;img src=x onerror=alert(1)&gt;"), "{page}");
-    assert!(page.contains("default-src 'none'") && !page.contains("<script") && !page.contains(" src=\""));
+    assert!(page.contains("default-src 'none'; style-src 'sha256-") && !page.contains("script-src"));
+    assert!(
+        page.contains("base-uri 'none'; form-action 'none'") && !page.contains("<script") && !page.contains(" src=\"")
+    );
     let links: Vec<&str> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(links.iter().all(|link| !link.contains("//") && !link.starts_with('/')), "{links:?}");
     for needle in ["kubeproof verify PACKAGE --key signing.pub", "sha256sum -c --strict", &made.package.root.hex()] {
         assert!(page.contains(needle), "no '{needle}'");
     }
+}
+
+#[test]
+fn a_missed_run_says_why_its_bundle_was_left_out_or_that_no_cause_is_recorded() {
+    let made = made();
+    let [cluster] = made.period.clusters.as_slice() else { panic!("one cluster") };
+    let left_out = &cluster.excluded[0];
+    let pdf = pdf::words(&document(&made, "pss-baseline.pdf"));
+    let csv = String::from_utf8(document(&made, "tables/cadence.csv")).unwrap();
+    for needle in ["A bundle claims to be it and was left out: not as it was signed", "Cause, and who states it"] {
+        assert!(pdf.contains(needle), "no '{needle}' in {pdf}");
+    }
+    let claimed = format!("bundle {} claims to be it: {}", left_out.bundle, left_out.reason);
+    assert!(csv.contains(&claimed.replace('"', "\"\"")), "no '{claimed}' in {csv}");
+    let unknown = cluster.cadence.missed.iter().filter(|missed| missed.excluded.is_none()).count();
+    assert!(unknown > 0 && csv.matches("no cause is recorded").count() == unknown, "{unknown} in {csv}");
+    let remark = format!("no cause is recorded of {unknown}, of the rest a bundle was left out");
+    assert!(cluster.remarks.iter().any(|known| known.text.ends_with(&remark)), "{:?}", cluster.remarks);
 }
 
 #[test]

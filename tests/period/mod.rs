@@ -11,6 +11,7 @@ mod operation;
 mod package;
 mod pdf;
 mod quarter;
+mod reading;
 mod results;
 mod sample;
 mod veil;

@@ -27,10 +27,12 @@ files = {"Status by run": "statuses", "Time to repair": "repair-times", "Totals 
 types = {polars.String: str, polars.Int64: (int, float), polars.Boolean: bool, polars.Date: datetime.datetime}
 
 workbook = openpyxl.load_workbook(documents / "workbook.xlsx")
-assert workbook.sheetnames[0] == "About" and len(workbook.sheetnames) == 15, workbook.sheetnames
+assert workbook.sheetnames[:2] == ["About", "Columns"] and len(workbook.sheetnames) == 16, workbook.sheetnames
 made = datetime.datetime.fromisoformat(period["made"].replace("Z", "+00:00")).replace(tzinfo=None)
 assert workbook.properties.created == made == workbook.properties.modified, workbook.properties
 about = {row[0]: row[1] for row in workbook["About"].iter_rows(values_only=True) if row[0]}
+leads = {cell.value: cell.hyperlink.location for (cell, *_) in workbook["About"].iter_rows() if cell.hyperlink}
+assert leads == {title: f"'{title}'!A1" for title in workbook.sheetnames[1:]}, leads
 assert about["Bundles used"] == str(len(rows_of("runs"))), about
 with zipfile.ZipFile(documents / "workbook.xlsx") as archive:
     assert not any("<f>" in archive.read(name).decode() for name in archive.namelist() if name.endswith(".xml"))
@@ -66,6 +68,37 @@ for sheet in workbook.worksheets[1:]:
             else:
                 assert isinstance(cell, str) and cell == value, (title, cell, value)
                 assert text == ("'" + value if value[0] in "=+-@\t\r" else value), (text, value)
+
+# Every column of every sheet is explained once, and with the type that its values have.
+forms = {"text": polars.String, "whole number": polars.Int64, "day": polars.Date, "true or false": polars.Boolean}
+explained = {}
+for row in workbook["Columns"].iter_rows(min_row=2, values_only=True):
+    assert all(row) and row[2].endswith("."), row
+    explained.setdefault(row[0], []).append(row)
+for sheet in workbook.worksheets[2:]:
+    rows = explained.pop(sheet.title)
+    assert [row[1] for row in rows] == [cell.value for cell in sheet[1]], sheet.title
+    frame = polars.read_parquet(documents / f"tables/{rows[0][4]}.parquet")
+    assert [row[5] for row in rows] == frame.columns, sheet.title
+    for row in rows:
+        kind = frame.schema[row[5]]
+        assert kind == forms[row[3]] if row[3] in forms else isinstance(kind, polars.Datetime), row
+assert not explained, explained
+
+# What is wider than its column is shown as ####: numbers, days and moments.
+for sheet in workbook.worksheets:
+    spans = sheet.column_dimensions.values()
+    widths = {at: span.width for span in spans for at in range(span.min, span.max + 1)}
+    for cell in (cell for row in sheet.iter_rows() for cell in row if cell.value is not None):
+        shown = None
+        if isinstance(cell.value, datetime.datetime):
+            shown = "2026-10-01 06:00:00" if "hh" in cell.number_format else "2026-10-01"
+        elif isinstance(cell.value, (int, float)) and not isinstance(cell.value, bool):
+            shown = f"{cell.value:,.0f}"
+        width = widths[cell.column]
+        assert shown is None or len(shown) + 1 <= width, (sheet.title, cell.coordinate, shown, width)
+        words = max(len(word) for word in str(cell.value).split()) if cell.row == 1 and sheet.freeze_panes else 0
+        assert words <= width, (sheet.title, cell.coordinate, cell.value, width)
 
 exceptions = polars.read_parquet(documents / "tables/exceptions.parquet")
 assert exceptions["managements_response"].null_count() == exceptions.height

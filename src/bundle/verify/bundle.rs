@@ -225,7 +225,8 @@ pub(super) fn judge_manifest(
         steps.fail(StepName::Manifest, Verdict::Tampered, envelope::FILE, detail);
     }
     let octets = sums.iter().filter(|(path, _)| path.starts_with(bag::DATA)).map(|(_, sum)| sum.octets).sum();
-    let mut derived = bag::tag_files(manifest, octets, &said.info);
+    let found = files.get(bag::BAG_INFO).map(Vec::as_slice);
+    let mut derived = bag::tag_files_as(found, manifest, octets, &said.info);
     if let Ok(bytes) = sigstore::derive(envelope, key) {
         derived.insert(sigstore::FILE.to_owned(), bytes);
     }

@@ -85,8 +85,19 @@ pub(super) fn missed(cadence: &Cadence) -> Option<Remark> {
     (missed > 0).then(|| Remark {
         kind: RemarkKind::RunsMissed,
         runs: Vec::new(),
-        text: format!("{missed} of {due} {is} not here: {} UTC{more}", first.join(", ")),
+        text: format!("{missed} of {due} {is} not here: {} UTC{more}; {}", first.join(", "), causes(cadence)),
     })
+}
+
+/// Of how many missed runs the evidence says why they are not here.
+fn causes(cadence: &Cadence) -> String {
+    let known = cadence.missed.iter().filter(|missed| missed.excluded.is_some()).count() as u64;
+    match (known, cadence.missed.len() as u64 - known) {
+        (0, _) => "no cause is recorded".into(),
+        (1, 0) => "a bundle that claims to be it was left out".into(),
+        (_, 0) => "bundles that claim to be them were left out".into(),
+        (_, rest) => format!("no cause is recorded of {rest}, of the rest a bundle was left out"),
+    }
 }
 
 /// Waivers that ended while exceptions under them stood.

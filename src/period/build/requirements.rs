@@ -153,6 +153,7 @@ impl Row {
             section: definition.and_then(|d| d.section.clone()),
             level: definition.and_then(|d| d.level.clone()),
             coverage: newest.coverage,
+            note: definition.and_then(|d| d.note.clone()),
             periodicity: definition.and_then(|d| d.periodicity.clone()),
             company_control: newest.company_control.clone(),
             owner: newest.owner.clone(),

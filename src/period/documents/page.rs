@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use minijinja::{Environment, Value, context, value::Serde};
+use minijinja::{Value, context, value::Serde};
 use serde::Serialize;
 
 use super::{About, DocumentError, Folder, readme, tables};
@@ -21,7 +21,7 @@ const FILE: &str = "index.html";
 /// Rows of a table; the workbook holds all.
 const ROWS: usize = 100;
 
-const PAGE: &str = include_str!("../../../templates/period.html");
+const PAGE: (&str, &str) = ("period.html", include_str!("../../../templates/period.html"));
 
 #[derive(Serialize)]
 struct Tile {
@@ -90,10 +90,8 @@ struct File<'a> {
 /// The page.
 pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
     let others = folder.sizes();
-    let mut environment = Environment::new();
-    environment.add_template(FILE, PAGE)?;
     let (open, left) = open(period);
-    let page = environment.get_template(FILE)?.render(context! {
+    let said = context! {
         from => period.from.to_string(),
         to => period.to.to_string(),
         made => rfc3339(period.made),
@@ -112,10 +110,9 @@ pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Resul
         commands_about => readme::COMMANDS_ABOUT,
         key => about.signing_key.hex(),
         root => about.root.hex(),
-        style => Value::from_safe_string(report::STYLE.into()),
-        style_hash => report::source_hash(report::STYLE),
-    })?;
-    Ok(folder.put(FILE, page.as_bytes())?)
+        several => period.clusters.len() > 1,
+    };
+    Ok(folder.put(FILE, report::page(PAGE, said)?.as_bytes())?)
 }
 
 fn tiles(period: &Period) -> Vec<Tile> {
@@ -210,13 +207,12 @@ fn open_row<'a>(cluster: &'a ClusterPeriod, x: &'a Exception) -> Open<'a> {
     }
 }
 
-/// Every other document with what it is, tables last; the forms of a table stand beside each other.
+/// Every other document with what it is, in the order to read; the forms of a table stand beside each other.
 fn listed<'a>(period: &Period, others: &'a BTreeMap<String, u64>) -> Vec<Document<'a>> {
-    let file = |(path, octets): (&'a String, &u64)| File { path, size: size(*octets) };
-    let (tables, files): (Vec<File<'a>>, Vec<_>) =
-        others.iter().map(file).partition(|file| file.path.starts_with(tables::FOLDER));
+    let mut files: Vec<File<'a>> = others.iter().map(|(path, octets)| File { path, size: size(*octets) }).collect();
+    files.sort_by_key(|file| place(file.path));
     let mut listed: Vec<Document<'a>> = Vec::new();
-    for file in files.into_iter().chain(tables) {
+    for file in files {
         let about = about(period, file.path);
         match listed.last_mut() {
             Some(document) if document.about == about => document.files.push(file),
@@ -224,6 +220,18 @@ fn listed<'a>(period: &Period, others: &'a BTreeMap<String, u64>) -> Vec<Documen
         }
     }
     listed
+}
+
+/// For people first, then for programs; of the tables first the one that explains them.
+fn place(path: &str) -> (u8, bool) {
+    let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("pdf") => 0,
+        Some("xlsx") => 1,
+        Some("md") => 2,
+        Some("csv" | "parquet") => 3,
+        _ => 4,
+    };
+    (kind, kind == 3 && !path.contains(tables::COLUMNS))
 }
 
 fn about(period: &Period, path: &str) -> String {
@@ -234,10 +242,14 @@ fn about(period: &Period, path: &str) -> String {
         known.map_or(name, |framework| framework.title.as_str())
     };
     match extension {
-        "xlsx" => "All tables as one workbook, with a column for management's response".to_owned(),
+        "xlsx" => {
+            "All tables as one workbook: a sheet that explains every column, and a column for management's response"
+                .to_owned()
+        }
         "md" => "What the package is, how to prove it, how to walk from a line to a signed byte".to_owned(),
         "json" => format!("OSCAL assessment results: {}", framework()),
         "pdf" => format!("Report: {}", framework()),
+        _ if name == tables::COLUMNS => "What every column of the tables says".to_owned(),
         _ => format!("Table: {}", name.replace('-', " ")),
     }
 }

@@ -116,7 +116,7 @@ impl Book {
                 0 => String::new(),
                 left => format!(" {left} of them are not in the sheet: {FOLDER}{name}.parquet has all."),
             };
-            sheet.write_string_with_format(row, 0, title, &formats.label)?;
+            sheet.write_url_with_text(row, 0, format!("internal:'{title}'!A1").as_str(), title)?;
             sheet.write_number_with_format(row, 1, as_number(rows), &formats.number)?;
             sheet.write_string_with_format(row, 2, format!("{about}{more}"), &formats.text)?;
         }

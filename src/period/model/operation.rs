@@ -26,6 +26,9 @@ pub struct RequirementPeriod {
     pub level: Option<String>,
     /// How much of it a cluster can answer.
     pub coverage: RowCoverage,
+    /// What a person must show, in our own words; `None` in packages from before it was told apart from the reasons.
+    #[serde(default)]
+    pub note: Option<String>,
     /// How often it is to be shown, as the framework file says it.
     pub periodicity: Option<String>,
     /// The company's own control id, as of the newest run.

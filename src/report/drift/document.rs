@@ -190,7 +190,7 @@ pub fn drift_pdf(input: &DriftInput<'_>) -> Result<Vec<u8>, PdfError> {
 /// # Errors
 /// A defect of the template; never what the clusters hold.
 pub fn drift_html(input: &DriftInput<'_>) -> Result<String, HtmlError> {
-    page(DRIFT, context! { view => Value::from(Serde(view(input))), again => input.again })
+    Ok(page(DRIFT, context! { view => Value::from(Serde(view(input))), again => input.again })?)
 }
 
 pub(super) fn view(input: &DriftInput<'_>) -> DriftView {

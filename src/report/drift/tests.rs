@@ -414,6 +414,7 @@ fn the_page_loads_nothing_and_escapes_names() {
     case.sample.meta.confidentiality = Some("<b>".into());
     let page = case.with(drift_html).unwrap();
     expect(&page, &["Not verified here", "default-src 'none'", "kubeproof diff old new --key signing.pub"]);
+    crate::report::tests::judge_policy(&page, false);
     expect(&page, &["&lt;script&gt;alert(1)", "aU+202Etxet-desrever", "href=\"#section-0\"", "id=\"section-0\""]);
     for unwanted in ["<script", "http://", "https://", "src=", "javascript:", "\u{202e}", "<img", "style=\""] {
         assert!(!page.contains(unwanted), "{unwanted}");

@@ -114,7 +114,7 @@ fn row(cluster: &Cluster<'_>, held: &Held<'_>) -> Vec<Text> {
     vec![
         Text::new().strong(path).note(&subject.kind),
         Text::from(held.names.join(", ")).plain(format!(" {place}")).note(&power.through),
-        until,
+        until.linked(|word| cluster.place(word)),
         by,
     ]
 }

@@ -1,13 +1,16 @@
 //! Cadence: runs that were due against runs that were, gaps that a framework does not allow, partial runs.
 
-use super::facts::{Cluster, Facts, run_id};
+use super::{
+    facts::{Cluster, Facts, run_id},
+    scope::exclusion,
+};
 use crate::{
     period::{
         asked_since,
-        model::{Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Schedule},
+        model::{Bounds, Gap, Interval, MissedRun, PartialRun, PeriodicityRow, Run, Schedule, ScopeSubject},
         words::duration,
     },
-    report::view::{Block, Look, Section, Shape, Table, Text, words},
+    report::view::{AnswerGroup, Answers, Block, Look, Section, Shape, Table, Text, words},
 };
 
 /// Rows of each table.
@@ -23,11 +26,12 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         if facts.several() {
             blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
         }
-        blocks.push(Block::Pairs { pairs: summary(cluster) });
+        let linked = |(name, text): (String, Text)| (name, text.linked(|word| cluster.place(word)));
+        blocks.push(Block::Pairs { pairs: summary(cluster).into_iter().map(linked).collect() });
         blocks.push(facts.heading(cluster, "How often the framework asks, and gaps that were longer"));
         blocks.push(Block::Table(periodicities(facts, cluster)));
         blocks.push(facts.heading(cluster, "Due, and not here"));
-        blocks.push(Block::Table(missed(cluster)));
+        blocks.push(Block::Answers(missed(cluster)));
         blocks.push(facts.heading(cluster, "Runs that did not see everything"));
         blocks.push(Block::Table(partial(cluster)));
     }
@@ -85,18 +89,18 @@ fn gap_words(cluster: &Cluster<'_>, gap: &Gap) -> String {
 
 fn periodicities(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     let prefix = format!("{}/", facts.framework.id);
-    let own = |row: &PeriodicityRow| -> Vec<String> {
+    let own = |row: &PeriodicityRow| -> Vec<(String, Option<String>)> {
         let since = |id: &str| {
             let row = cluster.rows.iter().find(|known| known.id == id)?;
             let first = asked_since(&row.statuses, &cluster.all.runs)?;
-            Some(format!("{id} (asked for since {})", words::short_date(cluster.all.run(first)?.finished.date_naive())))
+            Some(format!(" (asked for since {})", words::short_date(cluster.all.run(first)?.finished.date_naive())))
         };
         let own = row.requirements.iter().filter_map(|id| id.strip_prefix(&prefix));
-        own.map(|id| since(id).unwrap_or_else(|| id.to_owned())).collect()
+        own.map(|id| (id.to_owned(), since(id))).collect()
     };
     let rows = cluster.all.cadence.periodicities.iter().filter_map(|row| {
         let ids = own(row);
-        (!ids.is_empty()).then(|| periodicity(cluster, row, &ids))
+        (!ids.is_empty()).then(|| periodicity(facts, cluster, row, &ids))
     });
     Table {
         shape: Shape::Gaps,
@@ -108,7 +112,12 @@ fn periodicities(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     }
 }
 
-fn periodicity(cluster: &Cluster<'_>, row: &PeriodicityRow, ids: &[String]) -> Vec<Text> {
+fn periodicity(
+    facts: &Facts<'_>,
+    cluster: &Cluster<'_>,
+    row: &PeriodicityRow,
+    ids: &[(String, Option<String>)],
+) -> Vec<Text> {
     let asked = Text::new().strong(interval(row.interval)).note(format!("at most {}", duration(row.allowed_seconds)));
     let mut gaps = match row.exceeded.len() as u64 {
         0 => Text::new().run(Look::Good, "none"),
@@ -121,7 +130,16 @@ fn periodicity(cluster: &Cluster<'_>, row: &PeriodicityRow, ids: &[String]) -> V
     if left > 0 {
         gaps = gaps.note(format!("and {} more in data/period.json", words::number(left)));
     }
-    vec![asked, gaps, words::some_of(ids, NAMES).into()]
+    let mut rows = Text::new();
+    for (nth, (id, since)) in ids.iter().take(NAMES).enumerate() {
+        rows = rows.plain(if nth > 0 { ", " } else { "" }).plain(id).to(facts.row_place(id));
+        rows = rows.plain(since.as_deref().unwrap_or_default());
+    }
+    let left = ids.len().saturating_sub(NAMES) as u64;
+    if left > 0 {
+        rows = rows.plain(format!(" and {} more", words::number(left)));
+    }
+    vec![asked, gaps.linked(|word| cluster.place(word)), rows]
 }
 
 fn interval(interval: Interval) -> &'static str {
@@ -135,26 +153,64 @@ fn interval(interval: Interval) -> &'static str {
     }
 }
 
-fn missed(cluster: &Cluster<'_>) -> Table {
-    let row = |missed: &MissedRun| {
-        let what = match &missed.excluded {
-            Some(bundle) => Text::from("A bundle claims to be it and was left out").line().code(bundle),
-            None => "No bundle claims to be it".into(),
-        };
-        vec![Text::new().strong(words::full_time(missed.due)), what]
+fn missed(cluster: &Cluster<'_>) -> Answers {
+    let all = &cluster.all.cadence.missed;
+    let left = all.len().saturating_sub(ROWS) as u64;
+    let more = || {
+        let rows = words::count(left, "more run is", "more runs are");
+        format!(
+            "{rows} not printed here: all of them are in data/period.json, cadence, and in workbook.xlsx, sheet Cadence."
+        )
     };
-    let table = Table {
-        shape: Shape::Notes,
-        about: "Runs that were due and are not here".into(),
+    let group = AnswerGroup {
+        head: None,
+        about: None,
+        rows: all.iter().take(ROWS).map(|missed| missed_row(cluster, missed)).collect(),
+        more: None,
+    };
+    Answers {
+        shape: Shape::Missed,
+        about: "Runs that were due and are not here, with room for the cause".into(),
         columns: vec!["Due", "What is known"],
-        rows: cluster.all.cadence.missed.iter().map(row).collect(),
+        prompt: "Cause, and who states it",
+        groups: if all.is_empty() { Vec::new() } else { vec![group] },
         empty: match cluster.all.cadence.expected {
             Some(_) => "Every run that was due is here, verified.".into(),
             None => "Without a schedule no run is known to be missing.".into(),
         },
-        more: None,
+        more: (left > 0).then(more),
+    }
+}
+
+/// The cause where the evidence has one: a bundle that claims to be the run and was left out. Else what stands around it.
+fn missed_row(cluster: &Cluster<'_>, missed: &MissedRun) -> Vec<Text> {
+    let text = match cluster.all.cause_of(missed) {
+        Some(excluded) => Text::from("A bundle claims to be it and was left out: ")
+            .run(Look::Critical, exclusion(excluded.kind))
+            .note(words::sentence_case(&excluded.reason))
+            .line()
+            .code(&excluded.bundle),
+        None => Text::new().run(Look::Unseen, "No cause is recorded").plain(", and no bundle claims to be it"),
     };
-    table.capped(ROWS, "all of them are in data/period.json, cadence.")
+    let text = text.note(around(cluster, missed)).linked(|word| cluster.place(word));
+    vec![Text::new().strong(words::full_time(missed.due)), text]
+}
+
+/// The runs before and after, and which versions of the cluster changed between them.
+fn around(cluster: &Cluster<'_>, missed: &MissedRun) -> String {
+    let runs = &cluster.all.runs;
+    let before = runs.iter().rev().find(|run| run.finished < missed.due);
+    let after = runs.iter().find(|run| run.started > missed.due);
+    let at = |run: Option<&Run>, none: &str| run.map_or_else(|| none.to_owned(), |run| cluster.at(run.number));
+    let said =
+        format!("run before: {}; run after: {}", at(before, "none in the period"), at(after, "none in the period"));
+    let versions = cluster.all.scope_changes.iter().filter(|change| {
+        let (Some(before), Some(after)) = (before, after) else { return false };
+        change.what == ScopeSubject::Kubernetes
+            && change.between == Bounds { after: Some(before.number), by: after.number }
+    });
+    let versions = versions.filter_map(|change| Some((change.before.as_ref()?, change.after.as_ref()?)));
+    versions.fold(said, |said, (old, new)| format!("{said}; between them Kubernetes went from {old} to {new}"))
 }
 
 fn partial(cluster: &Cluster<'_>) -> Table {
@@ -163,7 +219,7 @@ fn partial(cluster: &Cluster<'_>) -> Table {
             partial.unseen.iter().map(|list| format!("{} ({})", list.resource, list.reason)).collect();
         let reason = cluster.all.run(partial.run).and_then(|run| run.reason.clone()).unwrap_or_default();
         vec![
-            Text::new().code(run_id(partial.run)).note(cluster.when(partial.run)),
+            Text::new().code(run_id(partial.run)).to(cluster.run_place(partial.run)).note(cluster.when(partial.run)),
             Text::from(words::some_of(&unseen, NAMES)).note(words::sentence_case(&reason)),
         ]
     };

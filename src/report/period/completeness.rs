@@ -44,7 +44,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
 /// What `data/period.json` holds against what stands in this document.
 fn printed(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     let found = cluster.exceptions.len() as u64;
-    let shown = found.min(exceptions::printed(facts) as u64);
+    let shown = found.min(exceptions::printed(facts.clusters.len()) as u64);
     let rest =
         if shown == found { String::new() } else { format!("and {} counted by check", words::number(found - shown)) };
     let row = |what: &str, all: u64, here: Text| vec![Text::from(what), words::number(all).into(), here];
@@ -86,7 +86,10 @@ fn run(cluster: &Cluster<'_>, total: &ControlTotal) -> Vec<Text> {
     let number = |n: u64| Text::from(words::number(n));
     let counts = &total.counts;
     let outcomes = counts.pass + counts.fail + counts.not_applicable + counts.not_evaluated + counts.manual;
-    let mut name = Text::new().code(run_id(total.run)).soft(format!("  {}", cluster.when(total.run)));
+    let mut name = Text::new()
+        .code(run_id(total.run))
+        .to(cluster.run_place(total.run))
+        .soft(format!("  {}", cluster.when(total.run)));
     for difference in &total.differences {
         name = name.note(difference);
     }
@@ -112,7 +115,10 @@ fn bridge(cluster: &Cluster<'_>) -> Table {
     let own = standing(cluster.all.runs.len(), cluster.exceptions.iter().copied());
     let rows = cluster.all.control_totals.iter().zip(own).map(|(total, own)| {
         let bridge = total.bridge.unwrap_or_default();
-        let name = Text::new().code(run_id(total.run)).soft(format!("  {}", cluster.when(total.run)));
+        let name = Text::new()
+            .code(run_id(total.run))
+            .to(cluster.run_place(total.run))
+            .soft(format!("  {}", cluster.when(total.run)));
         let counts = [total.failures, bridge.exceptions, bridge.expected, bridge.left_out, own];
         std::iter::once(name).chain(counts.map(|count| words::number(count).into())).collect()
     });

@@ -202,7 +202,10 @@ pub(super) fn parts(counts: impl Iterator<Item = (&'static str, u64)> + Clone) -
 fn remarks(facts: &Facts<'_>) -> Table {
     let rows = facts.clusters.iter().flat_map(|cluster| {
         let said = cluster.all.remarks.iter().map(|remark| remark.text.clone()).chain(gaps(facts, cluster));
-        said.map(|text| vec![Text::new().strong(cluster.name), words::sentence_case(&text).into()])
+        said.map(|text| {
+            let text = Text::from(words::sentence_case(&text)).linked(|word| cluster.place(word));
+            vec![Text::new().strong(cluster.name), text]
+        })
     });
     let table = Table {
         shape: Shape::Notes,

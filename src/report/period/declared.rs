@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Declarations printed.
-const DECLARATIONS: usize = 150;
+pub(super) const DECLARATIONS: usize = 150;
 /// Findings or requirements named.
 const NAMES: usize = 3;
 /// States named.
@@ -32,20 +32,21 @@ fn table(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
         shape: Shape::Declarations,
         about: "Attestations, waivers and provider documents by their last day".into(),
         columns: vec!["Id", "What it says, and what it applied to", "State", "Last day"],
-        rows: cluster.all.declarations.iter().map(|declaration| row(facts, cluster, declaration)).collect(),
+        rows: cluster.all.declarations.iter().enumerate().map(|nth| row(facts, cluster, nth)).collect(),
         empty: "Nothing was attested or waived in this period, and no provider document was declared.".into(),
         more: None,
     };
     table.capped(DECLARATIONS, "all of them are in data/period.json, declarations.")
 }
 
-fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, declaration: &DeclarationPeriod) -> Vec<Text> {
+fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, (at, declaration): (usize, &DeclarationPeriod)) -> Vec<Text> {
     let mut what = Text::from(words::sentence_case(&declaration.note));
     let exceptions = if declaration.kind == "waiver" { cluster.all.waived_by(&declaration.id) } else { Vec::new() };
     if !exceptions.is_empty() {
-        what = what.note(format!("applied to {}", words::some_of(&exceptions, NAMES)));
+        let applied = Text::new().soft(format!("applied to {}", words::some_of(&exceptions, NAMES)));
+        what = what.lines(applied.linked(|word| cluster.place(word)));
     } else if !declaration.applies_to.is_empty() {
-        what = what.note(format!("applied to {}", words::some_of(&declaration.applies_to, NAMES)));
+        what = what.lines(applied(facts, &declaration.applies_to));
     }
     for file in &declaration.files {
         what = what.note(said(file));
@@ -53,11 +54,25 @@ fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, declaration: &DeclarationPeriod
     let since = declaration.since.map_or_else(String::new, |day| format!("from {}", words::short_date(day)));
     let until = declaration.until.map_or_else(|| "none".to_owned(), words::short_date);
     vec![
-        Text::new().code(&declaration.id).note(words::declaration(&declaration.kind)),
+        Text::new().code(&declaration.id).at(cluster.declaration_place(at)).note(words::declaration(&declaration.kind)),
         what,
         ended(facts, cluster, declaration, states(cluster, &declaration.states)),
         Text::from(until).note(since),
     ]
+}
+
+/// What a declaration applied to; the framework's requirements lead to where they are described.
+fn applied(facts: &Facts<'_>, ids: &[String]) -> Text {
+    let mut text = Text::new().soft("applied to ");
+    for (nth, id) in ids.iter().take(NAMES).enumerate() {
+        let own = id.split_once('/').filter(|(framework, _)| *framework == facts.framework.id);
+        text = text.soft(if nth > 0 { ", " } else { "" });
+        text = text.soft(id).to(own.and_then(|(_, id)| facts.row_place(id)));
+    }
+    match ids.len().saturating_sub(NAMES) as u64 {
+        0 => text,
+        left => text.soft(format!(" and {} more", words::number(left))),
+    }
 }
 
 /// What its last run says no more: that it was withdrawn or replaced since, and that its last day has passed.

@@ -1,4 +1,5 @@
-//! Exceptions: each from beginning to end, with a column for management's response.
+//! Exceptions: under each check the objects that failed it, each from beginning to end, with room for management's
+//! response.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -11,7 +12,7 @@ use crate::{
         model::{Ending, Exception, WrittenBy},
         words::{began, duration, ended},
     },
-    report::view::{Block, Look, Section, Shape, Table, Text, words},
+    report::view::{AnswerGroup, Answers, Block, Look, Section, Shape, Table, Text, words},
 };
 
 /// Exceptions printed in one document, over all clusters; the workbook holds each of them.
@@ -37,88 +38,219 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         return Section { title: "Exceptions".into(), new_page: false, blocks };
     }
     blocks.push(Block::paragraph(
-        "Failures of the checks that decide or support a requirement of this framework: those that decide one first, the worst first of each. Of a write the \
-         API server notes the client program, no person; an audit log, where one was read, names the user. The digest names the \
-         object as it was stored and signed: its text is in the package, data/evidence, and the run's bundle holds the same \
-         row. The last column is management's.",
+        "Failures of the checks that decide or support a requirement of this framework, under each check the objects that \
+         failed it: checks that decide one first, the worst first of each. Of a write the API server notes the client \
+         program, no person; an audit log, where one was read, names the user. The digest names the object as it was \
+         stored and signed: its text is in the package, data/evidence, and the run's bundle holds the same row. The room \
+         below each is for management's response; workbook.xlsx has a column for it.",
     ));
-    let cap = printed(facts);
+    let cap = printed(facts.clusters.len());
     for cluster in &facts.clusters {
         if facts.several() {
             blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
         }
-        blocks.push(Block::Table(table(facts, cluster, cap)));
+        blocks.push(Block::Answers(answers(facts, cluster, cap)));
         if cluster.exceptions.len() > cap {
             blocks.push(facts.heading(cluster, "Not printed here"));
-            blocks.push(Block::Table(rest(&cluster.exceptions[cap..])));
+            blocks.push(Block::Table(rest(cluster, &cluster.exceptions[cap..])));
         }
     }
     Section { title: "Exceptions".into(), new_page: true, blocks }
 }
 
-/// Exceptions printed of each cluster.
-pub(super) fn printed(facts: &Facts<'_>) -> usize {
-    (PRINTED / facts.clusters.len().max(1)).max(AT_LEAST)
+/// Exceptions printed of each of so many clusters.
+pub(super) fn printed(clusters: usize) -> usize {
+    (PRINTED / clusters.max(1)).max(AT_LEAST)
 }
 
-fn table(facts: &Facts<'_>, cluster: &Cluster<'_>, cap: usize) -> Table {
-    let left = cluster.exceptions.len().saturating_sub(cap);
-    Table {
+fn answers(facts: &Facts<'_>, cluster: &Cluster<'_>, cap: usize) -> Answers {
+    let left = cluster.exceptions.len().saturating_sub(cap) as u64;
+    let more = || {
+        let rows = words::count(left, "more exception is", "more exceptions are");
+        format!("{rows} not printed here: each of them is named in workbook.xlsx, sheet Exceptions.")
+    };
+    let counts = counts(&cluster.exceptions);
+    Answers {
         shape: Shape::Exceptions,
-        about: "Exceptions with their bounds, owners and a column for management's response".into(),
-        columns: vec!["Exception", "First and last seen", "Owner, waiver, fix", "Management's response"],
-        rows: cluster.exceptions.iter().take(cap).map(|exception| row(facts, cluster, exception)).collect(),
+        about: "Exceptions by check, with their bounds, owners and room for management's response".into(),
+        columns: vec!["Exception", "First and last seen", "Owner, waiver, fix"],
+        prompt: "Management's response",
+        groups: by_check(cluster.exceptions.iter().take(cap).copied())
+            .iter()
+            .map(|of_one| group(facts, cluster, of_one, counts[&kind(of_one[0])]))
+            .collect(),
         empty: "No exception in this period.".into(),
-        more: None,
+        more: (left > 0).then(more),
     }
-    .leaving_out(left, "each of them is named in workbook.xlsx, sheet Exceptions.")
 }
 
-fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> Vec<Text> {
-    vec![what(facts, cluster, exception), seen(cluster, exception), answer(cluster, exception), Text::new()]
+/// What exceptions stand under: a check, whose severity may differ from object to object.
+pub(super) type Kind<'a> = (Reverse<Severity>, &'a str);
+
+pub(super) fn kind(exception: &Exception) -> Kind<'_> {
+    (Reverse(exception.severity), &exception.check)
 }
 
-/// The requirements of this document's framework, all of them, then some of the others.
-fn serves(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> [String; 3] {
+/// How many there are of each kind, and how many of them are open.
+fn counts<'a>(exceptions: &[&'a Exception]) -> BTreeMap<Kind<'a>, (u64, u64)> {
+    let mut counts = BTreeMap::new();
+    for exception in exceptions {
+        let (all, open) = counts.entry(kind(exception)).or_insert((0, 0));
+        *all += 1;
+        *open += u64::from(exception.ending == Ending::Open);
+    }
+    counts
+}
+
+/// Exceptions of one kind together, where the first of them stands.
+fn by_check<'a>(exceptions: impl Iterator<Item = &'a Exception>) -> Vec<Vec<&'a Exception>> {
+    let mut places: BTreeMap<Kind<'_>, usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<&Exception>> = Vec::new();
+    for exception in exceptions {
+        let at = *places.entry(kind(exception)).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[at].push(exception);
+    }
+    groups
+}
+
+/// What is said of one exception, so that what several have in common is said once.
+struct Said {
+    message: String,
+    found: String,
+    serves: Text,
+    seen: Text,
+}
+
+impl Said {
+    fn of(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> Self {
+        let found = exception.observed.as_ref();
+        Self {
+            message: words::sentence_case(&exception.message),
+            found: found.map_or_else(String::new, |found| {
+                format!("found {}, expected {}", words::clip(found, VALUE), exception.expected)
+            }),
+            serves: serves(facts, cluster, exception),
+            seen: seen(cluster, exception).linked(|word| cluster.place(word)),
+        }
+    }
+}
+
+/// What most of several say, where at least two say the same.
+fn usual<'a, T: PartialEq>(all: &'a [Said], of: impl Fn(&'a Said) -> &'a T) -> Option<&'a T> {
+    let times = |value: &T| all.iter().filter(|other| of(other) == value).count();
+    let most = all.iter().rev().map(&of).max_by_key(|value| times(value))?;
+    (times(most) > 1).then_some(most)
+}
+
+fn group(facts: &Facts<'_>, cluster: &Cluster<'_>, exceptions: &[&Exception], (all, open): (u64, u64)) -> AnswerGroup {
+    let first = exceptions[0];
+    let said: Vec<Said> = exceptions.iter().map(|exception| Said::of(facts, cluster, exception)).collect();
+    let usual = Usual {
+        message: usual(&said, |said| &said.message),
+        found: usual(&said, |said| &said.found),
+        serves: usual(&said, |said| &said.serves),
+        seen: usual(&said, |said| &said.seen),
+    };
+    let rows: Vec<Vec<Text>> =
+        exceptions.iter().zip(&said).map(|(exception, said)| row(cluster, exception, said, &usual)).collect();
+    let left = all - rows.len() as u64;
+    let severity = words::sentence_case(words::severity(first.severity));
+    let count = words::count(all, "exception", "exceptions");
+    let about = Text::new().code(&first.check).soft(format!("  {count} in the period, {} open", words::number(open)));
+    AnswerGroup {
+        head: Some(Text::new().run(first.severity.into(), severity).strong(format!("  {}", first.title))),
+        about: Some(usual.after(about)),
+        rows,
+        more: (left > 0).then(|| {
+            let more = words::count(left, "more exception", "more exceptions");
+            format!("and {more} of this check, named in workbook.xlsx, sheet Exceptions")
+        }),
+    }
+}
+
+/// What several exceptions of a check have in common, said once above them.
+struct Usual<'a> {
+    message: Option<&'a String>,
+    found: Option<&'a String>,
+    serves: Option<&'a Text>,
+    seen: Option<&'a Text>,
+}
+
+impl Usual<'_> {
+    fn after(&self, about: Text) -> Text {
+        let mut common = Text::new();
+        for line in self.message.into_iter().chain(self.found).filter(|line| !line.is_empty()) {
+            common = common.lines(Text::new().soft(line));
+        }
+        common = common.lines(self.serves.cloned().unwrap_or_default());
+        if let Some(seen) = self.seen {
+            common = common.lines(seen.clone().in_line());
+        }
+        if common.0.is_empty() {
+            return about;
+        }
+        about.note("Of each, where it does not say otherwise:").lines(common)
+    }
+}
+
+fn row(cluster: &Cluster<'_>, exception: &Exception, said: &Said, usual: &Usual<'_>) -> Vec<Text> {
+    let mut what = what(cluster, exception);
+    if usual.message != Some(&said.message) {
+        what = what.note(&said.message);
+    }
+    if usual.found != Some(&said.found) {
+        let nothing = said.found.is_empty() && usual.found.is_some();
+        what = what.note(if nothing { "no value was noted" } else { &said.found });
+    }
+    if usual.serves != Some(&said.serves) {
+        what = what.lines(said.serves.clone());
+    }
+    let seen = if usual.seen == Some(&said.seen) { Text::new().soft("as said above") } else { said.seen.clone() };
+    vec![cited(cluster, exception, what), seen, answer(cluster, exception)]
+}
+
+/// The requirements of this document's framework, all of them, then some of the others; each on a line of its own.
+fn serves(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> Text {
     let framework = facts.framework.id.as_str();
     let (own, others): (Vec<&String>, Vec<&String>) =
         exception.requirements.iter().partition(|id| id.split_once('/').is_some_and(|(known, _)| known == framework));
     let own = own.into_iter().filter_map(|id| id.split_once('/')).map(|(_, id)| id);
     let (decides, supports): (Vec<&str>, Vec<&str>) = own.partition(|id| cluster.decides(exception, id));
-    let line = |word: &str, ids: &[&str]| match ids {
-        [] => String::new(),
-        ids => format!("{word} {} {}", words::short_framework(framework), ids.join(", ")),
-    };
+    let mut text = Text::new();
+    for (word, ids) in [("decides", decides), ("supports", supports)] {
+        if !ids.is_empty() {
+            text = text.lines(Text::new().soft(format!("{word} {} ", words::short_framework(framework))));
+            text = text.and(facts.linked_rows(&ids));
+        }
+    }
     let others: Vec<String> = others.into_iter().map(|id| words::short_requirement(id)).collect();
-    let others =
-        if others.is_empty() { String::new() } else { format!("elsewhere {}", words::some_of(&others, SERVES)) };
-    [line("decides", &decides), line("supports", &supports), others]
+    if others.is_empty() {
+        return text;
+    }
+    text.lines(Text::new().soft(format!("elsewhere {}", words::some_of(&others, SERVES))))
 }
 
-fn what(facts: &Facts<'_>, cluster: &Cluster<'_>, exception: &Exception) -> Text {
-    let mut text = Text::new()
+fn what(cluster: &Cluster<'_>, exception: &Exception) -> Text {
+    Text::new()
         .code(&exception.id)
-        .run(exception.severity.into(), format!("  {}", words::severity(exception.severity)))
+        .at(cluster.exception_place(&exception.id))
         .line()
         .plain(format!("{} ", exception.resource.kind))
         .strong(exception.resource.path())
-        .note(words::sentence_case(&exception.message));
-    if let Some(observed) = &exception.observed {
-        text = text.note(format!("found {}, expected {}", words::clip(observed, VALUE), exception.expected));
+}
+
+fn cited(cluster: &Cluster<'_>, exception: &Exception, text: Text) -> Text {
+    let Some(cited) = exception.evidence.first() else { return text };
+    let run = run_id(cited.run);
+    let text = text.line().code(format!("sha256:{}…", cited.digest.short(16)));
+    let text = text.soft(" run ").soft(run).to(cluster.run_place(cited.run));
+    match exception.evidence.len() as u64 - 1 {
+        0 => text,
+        left => text.soft(format!(" and {} more", words::number(left))),
     }
-    text = text.note(&exception.check);
-    for line in serves(facts, cluster, exception) {
-        text = text.note(line);
-    }
-    if let Some(cited) = exception.evidence.first() {
-        text = text.line().code(format!("sha256:{}…", cited.digest.short(16)));
-        text = text.soft(format!(" run {}", run_id(cited.run)));
-        let left = exception.evidence.len() as u64 - 1;
-        if left > 0 {
-            text = text.soft(format!(" and {}", words::count(left, "more", "more")));
-        }
-    }
-    text
 }
 
 fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
@@ -194,17 +326,13 @@ pub(super) fn writers(all: &[WrittenBy]) -> String {
 }
 
 /// Exceptions that are not printed, by check: every one of them is counted, since the control totals say so.
-fn rest(exceptions: &[&Exception]) -> Table {
-    let mut checks: BTreeMap<(Reverse<Severity>, &str), (u64, u64, &str)> = BTreeMap::new();
-    for exception in exceptions {
-        let entry = checks.entry((Reverse(exception.severity), &exception.check)).or_insert((0, 0, &exception.title));
-        entry.0 += 1;
-        entry.1 += u64::from(exception.ending == Ending::Open);
-    }
-    let rows = checks.into_iter().map(|((Reverse(severity), check), (count, open, title))| {
+fn rest(cluster: &Cluster<'_>, exceptions: &[&Exception]) -> Table {
+    let titles: BTreeMap<Kind<'_>, &str> = exceptions.iter().map(|x| (kind(x), x.title.as_str())).collect();
+    let rows = counts(exceptions).into_iter().map(|(kind, (count, open))| {
+        let (Reverse(severity), check) = kind;
         vec![
-            Text::new().run(severity.into(), words::severity(severity)),
-            Text::from(title).note(check),
+            Text::new().run(severity.into(), words::severity(severity)).at(cluster.counted_place(kind)),
+            Text::from(titles[&kind]).note(check),
             format!("{}, {} open", words::count(count, "exception", "exceptions"), words::number(open)).into(),
         ]
     });

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Runs printed of each cluster.
-const RUNS: usize = 400;
+pub(super) const RUNS: usize = 400;
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::paragraph(
@@ -34,21 +34,24 @@ fn runs(cluster: &Cluster<'_>) -> Table {
         shape: Shape::Runs,
         about: "Every run with its log entry and its bundle".into(),
         columns: vec!["Run", "Result", "Log", "Bundle"],
-        rows: cluster.all.runs.iter().map(row).chain(left_out).collect(),
+        rows: cluster.all.runs.iter().map(|run| row(cluster, run)).chain(left_out).collect(),
         empty: "There is no run in this period.".into(),
         more: None,
     };
     table.capped(RUNS, "all of them are in data/period.json, runs.")
 }
 
-fn row(run: &Run) -> Vec<Text> {
+fn row(cluster: &Cluster<'_>, run: &Run) -> Vec<Text> {
     let result = match run.result {
         RunResult::Complete => Text::from("complete"),
         RunResult::Partial => Text::new().run(Look::Unseen, "partial"),
         RunResult::Failed => Text::new().run(Look::Critical, "failed"),
     };
     vec![
-        Text::new().code(run_id(run.number)).soft(format!("  {}", words::full_time(run.finished))),
+        Text::new()
+            .code(run_id(run.number))
+            .at(cluster.run_place(run.number))
+            .soft(format!("  {}", words::full_time(run.finished))),
         result,
         words::number(run.index).into(),
         Text::new().code(run.bundle.hex()),

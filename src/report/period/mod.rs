@@ -13,6 +13,7 @@ mod exceptions;
 mod facts;
 mod index;
 mod method;
+mod people;
 mod population;
 mod repairs;
 mod results;

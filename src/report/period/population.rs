@@ -108,7 +108,7 @@ fn row(cluster: &Cluster<'_>, change: &ScopeChange) -> Vec<Text> {
         Some(after) => Text::from(cluster.at(change.between.by)).note(format!("not yet in run {}", run_id(after))),
         None => cluster.at(change.between.by).into(),
     };
-    vec![Text::new().soft(what), text, between]
+    vec![Text::new().soft(what), text, between.linked(|word| cluster.place(word))]
 }
 
 /// Digests by their first digits; `present` says nothing beside `came`.

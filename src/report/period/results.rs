@@ -1,12 +1,11 @@
 //! Results: each requirement with what every run said of it, and the sentence of its operating effectiveness.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 
 use super::{
     cover::parts,
     facts::{Cluster, Facts, run_id},
+    people,
 };
 use crate::{
     evaluate::Status,
@@ -39,43 +38,30 @@ const MISSED: Key = Key { key: "missed", short: "", text: "a run that was due is
 
 pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::Pairs { pairs: summary(facts) }];
-    let rows = requirements(facts);
-    let longest_id = rows.iter().map(|row| row.id.as_str()).max_by_key(|id| id.chars().count());
+    let longest_id = facts.rows.iter().map(|row| row.id.as_str()).max_by_key(|id| id.chars().count());
     let longest_id = longest_id.unwrap_or_default().to_owned();
-    if rows.is_empty() {
+    if facts.rows.is_empty() {
         blocks.push(Block::paragraph("No run of this period evaluated a requirement of this framework."));
     } else {
-        let reads = format!(
-            "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
-             requirement leaves a gap, one that was due and is missing a dotted one. A day between two runs was seen by \
-             neither: read the run before it and the run after it; where both say the same, it may still have been \
-             otherwise in between. Days before the first run and after the last were seen by none. The words below name \
-             the runs where they differ. {}",
-            said(facts)
-        );
-        blocks.push(Block::paragraph(Text::new().soft(reads)));
-        blocks.push(Block::paragraph(Text::new().soft(
-            "What a requirement asks is told in our own sentences; the framework's own wording is its publisher's, and \
-             decides where the two differ.",
-        )));
-        let any = facts.clusters.iter().any(|cluster| !cluster.all.cadence.missed.is_empty());
-        let keys = STATUSES.into_iter().chain(any.then_some(MISSED)).collect();
-        blocks.push(Block::Legend { keys });
+        blocks.extend(introduction(facts));
     }
-    let mut sections: Vec<(&str, Vec<OperationRow>)> = Vec::new();
-    for row in rows {
-        let title = row.section.as_deref().unwrap_or("Requirements");
-        let shown = shown(facts, row);
-        match sections.iter_mut().find(|(known, _)| *known == title) {
-            Some((_, rows)) => rows.push(shown),
-            None => sections.push((title, vec![shown])),
+    for (title, rows) in sections(&facts.rows) {
+        let (people, decided): (Vec<Row<'_>>, Vec<Row<'_>>) =
+            rows.into_iter().partition(|row| people::alone(facts, row));
+        if decided.is_empty() {
+            continue;
         }
-    }
-    for (title, rows) in sections {
         blocks.push(Block::heading(title));
         let columns = vec!["Id", "What it asks, and how it operated", "Decided by", "Exceptions"];
+        let rows = decided.into_iter().map(|row| shown(facts, row)).collect();
         blocks.push(Block::Operation(Operation { columns, longest_id: longest_id.clone(), rows }));
+        if !people.is_empty() {
+            let ids: Vec<&str> = people.iter().map(|row| row.id.as_str()).collect();
+            let text = Text::new().soft("People alone, listed below: ").and(facts.linked_rows(&ids));
+            blocks.push(Block::paragraph(text));
+        }
     }
+    blocks.extend(people::blocks(facts));
     Section { title: "Results".into(), new_page: false, blocks }
 }
 
@@ -108,6 +94,37 @@ fn evaluated<'a>(cluster: &'a Cluster<'_>) -> impl Iterator<Item = RunNumber> + 
     runs.filter(move |(at, _)| about(*at)).map(|(_, run)| run.number)
 }
 
+type Row<'a> = &'a RequirementPeriod;
+
+/// Rows under the headings of their framework.
+pub(super) fn sections<'a>(rows: &[Row<'a>]) -> Vec<(&'a str, Vec<Row<'a>>)> {
+    let mut sections: Vec<(&str, Vec<Row<'a>>)> = Vec::new();
+    for row in rows {
+        let title = row.section.as_deref().unwrap_or("Requirements");
+        match sections.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, rows)) => rows.push(row),
+            None => sections.push((title, vec![row])),
+        }
+    }
+    sections
+}
+
+fn introduction(facts: &Facts<'_>) -> Vec<Block> {
+    let reads = format!(
+        "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
+                 requirement leaves a gap, one that was due and is missing a dotted one. A day between two runs was seen by neither: read the run before it and the run after it; where both \
+                 say the same, it may still have been otherwise in between. Days before the first run and after the last were seen by \
+                 none. The words below name the runs where they differ. {}",
+        said(facts)
+    );
+    let own = "What a requirement asks is told in our own sentences; the framework's own wording is its publisher's, and \
+               decides where the two differ. Requirements that people and documents alone answer stand in tables of their \
+               own, at the end of this section.";
+    let any = facts.clusters.iter().any(|cluster| !cluster.all.cadence.missed.is_empty());
+    let keys = STATUSES.into_iter().chain(any.then_some(MISSED)).collect();
+    vec![Block::paragraph(Text::new().soft(reads)), Block::paragraph(Text::new().soft(own)), Block::Legend { keys }]
+}
+
 /// The numbers first.
 fn summary(facts: &Facts<'_>) -> Vec<(String, Text)> {
     facts.clusters.iter().map(|cluster| (cluster.name.to_owned(), counts(cluster).into())).collect()
@@ -131,26 +148,21 @@ fn counts(cluster: &Cluster<'_>) -> String {
     )
 }
 
-/// Rows in the framework's order, each once: of several clusters the first that has it.
-fn requirements<'a>(facts: &Facts<'a>) -> Vec<&'a RequirementPeriod> {
-    let mut seen = BTreeSet::new();
-    let rows = facts.clusters.iter().flat_map(|cluster| cluster.rows.iter().copied());
-    rows.filter(|row| seen.insert(row.id.as_str())).collect()
-}
-
 fn shown(facts: &Facts<'_>, row: &RequirementPeriod) -> OperationRow {
-    let own: Vec<(&Cluster<'_>, &RequirementPeriod)> = facts
-        .clusters
-        .iter()
-        .filter_map(|cluster| Some((cluster, *cluster.rows.iter().find(|known| known.id == row.id)?)))
-        .collect();
+    let own = facts.own(row);
     OperationRow {
-        id: Text::new().strong(&row.id).note(row.company_control.clone().unwrap_or_default()),
+        id: id(facts, row),
         title: row.title.clone().into(),
         operated: own.iter().map(|(cluster, row)| operated(facts, cluster, row)).collect(),
         basis: basis(row),
         exceptions: exceptions(facts, &own),
     }
+}
+
+/// A requirement's id, and the company's own; what leads to the requirement leads here.
+pub(super) fn id(facts: &Facts<'_>, row: &RequirementPeriod) -> Text {
+    let id = Text::new().strong(&row.id).at(facts.row_place(&row.id));
+    id.note(row.company_control.clone().unwrap_or_default())
 }
 
 fn operated(facts: &Facts<'_>, cluster: &Cluster<'_>, row: &RequirementPeriod) -> Operated {
@@ -161,17 +173,21 @@ fn operated(facts: &Facts<'_>, cluster: &Cluster<'_>, row: &RequirementPeriod) -
         (None, spans) => in_words(cluster, spans).into(),
     };
     if let Some(last) = row.reasons.last() {
-        said = said.note(sentence_case(&last.reason));
-        let earlier = row.reasons.len() as u64 - 1;
-        if earlier > 0 {
-            said = said.note(format!(
-                "{} of earlier runs in data/period.json",
-                words::count(earlier, "other reason", "other reasons")
-            ));
-        }
+        said = said.note(sentence_case(&last.reason)).note(earlier_reasons(row));
     }
+    let said = said.linked(|word| cluster.place(word));
     let strip = strip(&row.statuses, &missed(cluster));
     Operated { cluster: facts.several().then(|| cluster.name.to_owned()), strip, said }
+}
+
+/// How many reasons before the last one are not printed, and where they are.
+pub(super) fn earlier_reasons(row: &RequirementPeriod) -> String {
+    match row.reasons.len().saturating_sub(1) as u64 {
+        0 => String::new(),
+        earlier => {
+            format!("{} of earlier runs in data/period.json", words::count(earlier, "other reason", "other reasons"))
+        }
+    }
 }
 
 /// Before which runs a run was due and is missing, as often as it is.
@@ -203,13 +219,13 @@ fn strip(statuses: &[Option<Status>], missed: &[usize]) -> Vec<Part> {
 
 /// Successive runs of the same status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    status: Option<Status>,
+pub(super) struct Span {
+    pub(super) status: Option<Status>,
     first: RunNumber,
     last: RunNumber,
 }
 
-fn spans(statuses: &[Option<Status>]) -> Vec<Span> {
+pub(super) fn spans(statuses: &[Option<Status>]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for (status, run) in statuses.iter().zip(0..) {
         match spans.last_mut() {
@@ -221,7 +237,7 @@ fn spans(statuses: &[Option<Status>]) -> Vec<Span> {
 }
 
 /// `0000–0001 none noted · 0002 exceptions noted (3 Oct 2026 06:00)`.
-fn in_words(cluster: &Cluster<'_>, spans: &[Span]) -> String {
+pub(super) fn in_words(cluster: &Cluster<'_>, spans: &[Span]) -> String {
     match spans {
         [] => String::new(),
         [one] => format!("Every run: {}", status(one.status)),
@@ -282,7 +298,7 @@ fn exceptions(facts: &Facts<'_>, own: &[(&Cluster<'_>, &RequirementPeriod)]) -> 
             text = text.soft(cluster.name).line();
         }
         for id in row.exceptions.iter().take(EXCEPTIONS) {
-            text = text.code(id).line();
+            text = text.code(id).to(cluster.exception_place(id)).line();
         }
         let left = row.exceptions.len().saturating_sub(EXCEPTIONS) as u64;
         if left > 0 {

@@ -84,7 +84,7 @@ fn about(cluster: &Cluster<'_>) -> Vec<(String, Text)> {
         }),
     )];
     pairs.push(("Environment".to_owned(), all.environment.clone().unwrap_or_else(|| "not declared".into()).into()));
-    pairs.push(("Runs used".to_owned(), used(cluster).into()));
+    pairs.push(("Runs used".to_owned(), Text::from(used(cluster)).linked(|word| cluster.place(word))));
     pairs.push((
         "Left out".to_owned(),
         match all.excluded.len() as u64 {

@@ -2,8 +2,10 @@
 
 pub(crate) mod sample;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sample::{busy, empty, finding, many};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::collect::InputError;
@@ -232,5 +234,22 @@ fn the_viewer_loads_nothing_and_escapes_names() {
     assert!(page.contains("Not verified here") && page.contains("kubeproof verify . --key pub.pem"));
     assert!(!page.contains("<img") && page.contains("&lt;img"));
     assert!(!page.contains("http://") && !page.contains("src=\"") && !page.contains("href=\""));
-    assert!(page.contains("default-src 'none'"));
+    judge_policy(&page, true);
+}
+
+/// The page's own policy allows its one style and, where it has one, its one script, by the hashes of what stands in it.
+pub(super) fn judge_policy(page: &str, scripted: bool) {
+    let between = |from: &str, to: &str| {
+        let (_, rest) = page.split_once(from)?;
+        Some(rest.split_once(to)?.0)
+    };
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    let style = hash(between("<style>", "</style>").unwrap());
+    let script = between("<script>", "</script>").map(hash);
+    assert_eq!(script.is_some(), scripted);
+    let script = script.map(|hash| format!("script-src {hash}; ")).unwrap_or_default();
+    let policy = between("Content-Security-Policy\" content=\"", "\">").unwrap().replace("&#x2f;", "/");
+    let expected = format!("default-src 'none'; style-src {style}; {script}base-uri 'none'; form-action 'none'");
+    assert_eq!(policy, expected);
+    assert_eq!(page.matches("<meta charset=\"utf-8\">").count(), 1);
 }

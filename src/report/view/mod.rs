@@ -1,6 +1,7 @@
 //! The view: all arithmetic and wording of a report, as plain values that the layouts print.
 
 mod access;
+mod answers;
 mod changes;
 mod chart;
 mod completeness;
@@ -20,6 +21,7 @@ pub(crate) mod words;
 
 use serde::Serialize;
 
+pub use answers::{AnswerGroup, Answers};
 pub(super) use changes::is_resolved;
 pub(in crate::report) use changes::{applied, by_whom, cause_text, cause_word, field, states, why, writers};
 pub use chart::{Chart, Column};
@@ -89,6 +91,8 @@ pub enum Block {
     Table(Table),
     /// A table whose rows belong to things that are named above them.
     Groups(Groups),
+    /// A table with room to write under each row.
+    Answers(Answers),
     /// Names and what is said of them.
     Pairs {
         /// In the order to read.

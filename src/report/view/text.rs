@@ -52,6 +52,12 @@ pub struct Run {
     pub look: Look,
     /// The words.
     pub text: String,
+    /// The place in the document that they lead to: another run's `at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The name of this place, for what leads here; once in a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// A cell, a sentence or a paragraph.
@@ -66,8 +72,29 @@ impl Text {
 
     /// Adds words of any look.
     pub fn run(mut self, look: Look, text: impl Into<String>) -> Self {
-        self.0.push(Run { look, text: text.into() });
+        self.0.push(Run { look, text: text.into(), to: None, at: None });
         self
+    }
+
+    /// Lets the words added last lead to a place, where there is one.
+    pub fn to(mut self, place: Option<String>) -> Self {
+        if let Some(run) = self.0.last_mut() {
+            run.to = place;
+        }
+        self
+    }
+
+    /// Names the place of the words added last.
+    pub fn at(mut self, place: Option<String>) -> Self {
+        if let Some(run) = self.0.last_mut() {
+            run.at = place;
+        }
+        self
+    }
+
+    /// Lets every word that `place` knows lead there: a word is letters, digits and hyphens.
+    pub fn linked(self, place: impl Fn(&str) -> Option<String>) -> Self {
+        Self(self.0.into_iter().flat_map(|run| run.linked(&place)).collect())
     }
 
     /// Adds body text.
@@ -96,9 +123,57 @@ impl Text {
         if text.is_empty() { self } else { self.line().soft(text) }
     }
 
+    /// Adds other words after these.
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Adds other words on lines of their own.
+    pub fn lines(self, other: Self) -> Self {
+        if self.0.is_empty() || other.0.is_empty() { self.and(other) } else { self.line().and(other) }
+    }
+
+    /// The same words in one line.
+    pub fn in_line(mut self) -> Self {
+        for run in self.0.iter_mut().filter(|run| run.look == Look::Break) {
+            (run.look, run.text) = (Look::Soft, "; ".into());
+        }
+        self
+    }
+
     /// Starts a new line.
     pub fn line(self) -> Self {
         self.run(Look::Break, "")
+    }
+}
+
+impl Run {
+    fn linked(self, place: &impl Fn(&str) -> Option<String>) -> Vec<Self> {
+        let part = |text: &str, to| Self { look: self.look, text: text.to_owned(), to, at: None };
+        let mut parts = Vec::new();
+        let mut done = 0;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let mut from = 0;
+        while let Some(start) = self.text[from..].find(word).map(|at| from + at) {
+            let end = self.text[start..].find(|c| !word(c)).map_or(self.text.len(), |at| start + at);
+            if let Some(to) = place(&self.text[start..end]).filter(|_| self.to.is_none()) {
+                if done < start {
+                    parts.push(part(&self.text[done..start], None));
+                }
+                parts.push(part(&self.text[start..end], Some(to)));
+                done = end;
+            }
+            from = end;
+        }
+        if parts.is_empty() {
+            return vec![self];
+        }
+        if done < self.text.len() {
+            parts.push(part(&self.text[done..], None));
+        }
+        parts[0].at = self.at;
+        parts
     }
 }
 
@@ -146,8 +221,14 @@ pub enum Shape {
     Names,
     /// Reference, finding, object, digest and row.
     Index,
-    /// Exception, when it was seen, owner and fix, response.
+    /// Exception, when it was seen, owner and fix.
     Exceptions,
+    /// When a run was due, what is known of it.
+    Missed,
+    /// Id, what it asks, what a person must show, who attested it.
+    People,
+    /// The same where nobody attested anything.
+    PeopleOpen,
     /// Severity and what became of its exceptions.
     Repairs,
     /// A class and four counts.
@@ -241,4 +322,32 @@ pub struct Group {
     pub rows: Vec<Vec<Text>>,
     /// How many rows were left out.
     pub more: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_words_lead_to_their_places_and_nothing_is_lost() {
+        let place = |word: &str| ["X-0001", "0002"].contains(&word).then(|| format!("to {word}"));
+        let text =
+            Text::from("X-0001 (run 0002), 2026 and X-00012").soft("–0002").code("X-0001").to(Some("own".into()));
+        let linked = text.clone().at(Some("here".into())).linked(place);
+        assert_eq!(linked.to_string(), text.to_string());
+        let to: Vec<(&str, Option<&str>)> = linked.0.iter().map(|run| (run.text.as_str(), run.to.as_deref())).collect();
+        assert_eq!(
+            to,
+            [
+                ("X-0001", Some("to X-0001")),
+                (" (run ", None),
+                ("0002", Some("to 0002")),
+                ("), 2026 and X-00012", None),
+                ("–", None),
+                ("0002", Some("to 0002")),
+                ("X-0001", Some("own")),
+            ]
+        );
+        assert_eq!(linked.0[6].at.as_deref(), Some("here"));
+    }
 }

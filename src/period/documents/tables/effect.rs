@@ -32,6 +32,7 @@ pub(super) fn requirements(period: &Period) -> Table<'_> {
             text("level", "Level", 10, |(_, r)| r.level.clone()),
             text("coverage", "Answered by", 12, |(_, r)| named(&r.coverage)),
             text("periodicity", "To be shown", 18, |(_, r)| r.periodicity.clone()),
+            text("note", "What a person must show", 40, |(_, r)| r.note.clone()),
             text("company_control", "Company control", 16, |(_, r)| r.company_control.clone()),
             text("owner", "Owner", 18, |(_, r)| r.owner.clone()),
             text("operation", "Operation in the period", 50, |(_, r)| {

@@ -3,9 +3,11 @@
 mod access;
 mod cells;
 mod effect;
+mod glossary;
 mod runs;
 
 pub(super) use effect::state;
+pub(super) use glossary::COLUMNS;
 
 use std::{io, ops::Range};
 
@@ -74,7 +76,7 @@ impl Values {
     }
 }
 
-/// What builds each table, in the order of the sheets.
+/// What builds each table but the one that explains them, in the order of the sheets.
 const BUILDERS: [fn(&Period) -> Table<'_>; 14] = [
     runs::remarks,
     effect::requirements,
@@ -92,9 +94,9 @@ const BUILDERS: [fn(&Period) -> Table<'_>; 14] = [
     runs::excluded,
 ];
 
-/// Every table, one after the other.
+/// Every table, one after the other; the first says what the columns of the others hold.
 pub(super) fn all(period: &Period) -> impl Iterator<Item = Table<'_>> {
-    BUILDERS.into_iter().map(|build| build(period))
+    std::iter::once(glossary::columns(period)).chain(BUILDERS.into_iter().map(|build| build(period)))
 }
 
 /// Each table as CSV and as Parquet.

@@ -124,6 +124,7 @@ pub(super) fn cadence(period: &Period) -> Table<'_> {
             number("allowed_days", "Allowed (days, rounded)", |e| days(e.allowed?)),
             number("run", "Run", |e| count(e.run?)),
             text("detail", "Detail", 60, |e| Some(e.detail.clone())),
+            text("managements_response", "Management's response", 50, |_| None),
             text("requirements", "Requirements", 60, |e| Some(e.requirements.join(" "))),
         ],
     )
@@ -137,7 +138,10 @@ fn events(cluster: &ClusterPeriod) -> Vec<Event<'_>> {
     let due = Event { detail: due(cadence), ..event("schedule") };
     let missed = cadence.missed.iter().map(|missed| Event {
         from: Some(missed.due),
-        detail: missed.excluded.as_ref().map(|name| format!("bundle {name} claims to be it")).unwrap_or_default(),
+        detail: match cluster.cause_of(missed) {
+            Some(excluded) => format!("bundle {} claims to be it: {}", excluded.bundle, excluded.reason),
+            None => "no cause is recorded".to_owned(),
+        },
         ..event("missed run")
     });
     let unscheduled = cadence.unscheduled.iter().map(|run| Event {
