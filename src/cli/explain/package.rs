@@ -89,9 +89,8 @@ impl<'a> Question<'a> {
         if self.on.is_some() {
             return Err(Failure::usage("an exception has days of its own").hint("leave out --on"));
         }
-        let of_cluster = |cluster: &'a ClusterPeriod| cluster.exceptions.iter().find(|x| x.id == id);
         let found: Vec<(&ClusterPeriod, &Exception)> =
-            self.clusters.iter().filter_map(|cluster| Some((*cluster, of_cluster(cluster)?))).collect();
+            self.clusters.iter().filter_map(|cluster| Some((*cluster, cluster.exception(id)?))).collect();
         if found.is_empty() {
             let last = self.clusters.iter().map(|cluster| cluster.exceptions.len()).max().unwrap_or(0);
             let failure = Failure::usage(format!("no exception {id} in the package"));

@@ -105,7 +105,7 @@ pub(crate) fn questions(period: &Period, framework: Option<&str>) -> Vec<String>
     let Some((cluster, row)) = rows().find(|(_, row)| !row.exceptions.is_empty()).or_else(|| rows().next()) else {
         return Vec::new();
     };
-    let exception = row.exceptions.first().and_then(|id| cluster.exceptions.iter().find(|x| x.id == *id));
+    let exception = row.exceptions.first().and_then(|id| cluster.exception(id));
     let run = cluster.runs.get(row.statuses.iter().rposition(Option::is_some).unwrap_or_default());
     let day = exception.and_then(|x| cluster.run(x.first_seen)).or(run).map(|run| run.finished.date_naive());
     let ask = |name: &str, more: &str| format!("kubeproof explain {name} --package PACKAGE{more} --key signing.pub");

@@ -111,10 +111,10 @@ pub(super) fn sections<'a>(rows: &[Row<'a>]) -> Vec<(&'a str, Vec<Row<'a>>)> {
 
 fn introduction(facts: &Facts<'_>) -> Vec<Block> {
     let reads = format!(
-        "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
-                 requirement leaves a gap, one that was due and is missing a dotted one. A day between two runs was seen by neither: read the run before it and the run after it; where both \
-                 say the same, it may still have been otherwise in between. Days before the first run and after the last were seen by \
-                 none. The words below name the runs where they differ. {}",
+        "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the requirement \
+         leaves a gap, one that was due and is missing a dotted one. A day between two runs was seen by neither: read the \
+         run before it and the run after it; where both say the same, it may still have been otherwise in between. Days \
+         before the first run and after the last were seen by none. The words below name the runs where they differ. {}",
         said(facts)
     );
     let own = "What a requirement asks is told in our own sentences; the framework's own wording is its publisher's, and \

@@ -114,7 +114,7 @@ fn state(status: Option<Status>, reason: Option<&str>) -> String {
 }
 
 fn exceptions<'a>(cluster: &'a ClusterPeriod, row: &RequirementPeriod) -> Vec<&'a Exception> {
-    cluster.exceptions.iter().filter(|exception| row.exceptions.contains(&exception.id)).collect()
+    row.exceptions.iter().filter_map(|id| cluster.exception(id)).collect()
 }
 
 /// What it is; how it went is said beside it.
