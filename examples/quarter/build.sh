@@ -13,18 +13,20 @@ trap 'rm -rf "$work"' EXIT
 cp -R "$here/config" "$here/recording" "$work"
 $kubeproof keys generate --out "$out/keys"
 
-week() { # what the job did each Monday at 06:00
-  echo "week of $1" >&2
+week() { # what the job did each Monday at 06:00, with the inputs of that day
+  day=$1; shift
+  echo "week of $day" >&2
   $kubeproof run --config "$work/config/kubeproof.yaml" --checks "$work/config/checks" \
-    --frameworks "$work/config/frameworks" --from "$work/recording" --store "$out/evidence" --keys "$out/keys" \
-    >"$out/$1.txt" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
+    --frameworks "$work/config/frameworks" --from "$work/recording" --store "$out/evidence" --keys "$out/keys" "$@" \
+    >"$out/$day.txt" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
 }
 
 week 2026-07-06
 for change in "$here"/weeks/*; do
   if [ -d "$change/config" ]; then cp -R "$change/config" "$work"; fi
   (cd "$work" && git apply "$change/recording.patch")
-  week "$(basename "$change")"
+  day=$(basename "$change")
+  if [ -d "$change/inputs" ]; then week "$day" --inputs "$change/inputs"; else week "$day"; fi
 done
 
 $kubeproof period --from 2026-07-01 --to 2026-09-30 --schedule "0 6 * * 1" \

@@ -18,6 +18,8 @@ pub const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 pub const DATA: &str = "data/";
 /// Prefix of everything that decided.
 pub const RULES: &str = "data/rules/";
+/// Prefix of what the run said of each framework (`evaluate::results`).
+pub const RESULTS: &str = "data/results/";
 /// Prefix of documents, which are outside the evidence root.
 pub const REPORT: &str = "data/report/";
 
@@ -68,7 +70,14 @@ pub type Lines = BTreeMap<String, Digest>;
 /// # Errors
 /// A path outside the grammar.
 pub fn lines(files: &BTreeMap<String, Vec<u8>>) -> Result<Lines, BagError> {
-    let lines: Lines = files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect();
+    checked(files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect())
+}
+
+/// The same lines, all of which can stand in a manifest.
+///
+/// # Errors
+/// A path outside the grammar.
+pub fn checked(lines: Lines) -> Result<Lines, BagError> {
     check_paths(&lines)?;
     Ok(lines)
 }

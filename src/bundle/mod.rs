@@ -4,6 +4,7 @@
 //! way back. All three are functions from values to values: only [`keys`] and [`verify::read`] touch files.
 
 pub mod bag;
+pub mod draft;
 pub mod envelope;
 pub mod keys;
 pub mod log;

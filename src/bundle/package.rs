@@ -9,10 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     bag::{self, BagInfo, Lines},
     envelope::{self, Envelope},
-    keys::{KeyError, SigningKey, VerifyingKey},
-    seal::SealError,
-    sigstore,
-    statement::{STATEMENT_TYPE, Statement, StatementError, Tool, claimed_type, subjects_with},
+    keys::{KeyError, VerifyingKey},
+    statement::{Statement, StatementError, Tool, claimed_type},
 };
 use crate::digest::Digest;
 
@@ -67,15 +65,13 @@ pub struct PackagedCluster {
     pub excluded: u64,
 }
 
-/// A package ready to be written.
-#[derive(Debug, Clone)]
+/// A package that is written and signed.
+#[derive(Debug, Clone, Copy)]
 pub struct SignedPackage {
     /// SHA-256 of the envelope's PAE.
     pub id: Digest,
     /// SHA-256 of the manifest without its documents.
     pub root: Digest,
-    /// Every file of the bag, by bag path.
-    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 /// What bag-info.txt of a package says.
@@ -88,46 +84,9 @@ pub fn bag_info(predicate: &PackagePredicate) -> BagInfo {
     }
 }
 
-/// SHA-256 of the manifest of `files` without the documents.
-///
-/// # Errors
-/// A path outside the manifest's grammar.
-pub fn root(files: &BTreeMap<String, Vec<u8>>) -> Result<Digest, SealError> {
-    Ok(root_of(&bag::lines(files)?))
-}
-
-/// The same, of a manifest.
+/// SHA-256 of a manifest without the documents.
 pub fn root_of(lines: &Lines) -> Digest {
     bag::root_without(lines, DOCUMENTS)
-}
-
-/// Makes a package of `files`, all below `data/`; digests and root of the predicate are computed here.
-///
-/// # Errors
-/// A path outside the manifest's grammar, or no data/period.json.
-pub fn seal(
-    files: BTreeMap<String, Vec<u8>>,
-    predicate: PackagePredicate,
-    key: &SigningKey,
-) -> Result<SignedPackage, SealError> {
-    let lines = bag::lines(&files)?;
-    let period = *lines.get(PERIOD).ok_or(SealError::Missing(PERIOD))?;
-    let predicate = PackagePredicate { period, root: root_of(&lines), ..predicate };
-    let (root, manifest) = (predicate.root, bag::format(&lines).into_bytes());
-    let statement = Statement {
-        kind: STATEMENT_TYPE.to_owned(),
-        subject: subjects_with(Digest::of(&manifest), &lines, DOCUMENTS),
-        predicate_type: PREDICATE_TYPE.to_owned(),
-        predicate,
-    };
-    let envelope = Envelope::sign(crate::canonical::to_vec(&statement)?, key);
-    let octets = files.values().map(|bytes| bytes.len() as u64).sum();
-    let mut files = files;
-    files.extend(bag::tag_files(&manifest, octets, &bag_info(&statement.predicate)));
-    files.insert(bag::MANIFEST.to_owned(), manifest);
-    files.insert(sigstore::FILE.to_owned(), sigstore::derive(&envelope, &key.public())?);
-    files.insert(envelope::FILE.to_owned(), envelope.to_bytes()?);
-    Ok(SignedPackage { id: envelope.id(), root, files })
 }
 
 /// Reads a package's statement.

@@ -19,7 +19,7 @@ use crate::{
     framework::{self, Check, Library, RuleFiles, Severity, parameters},
 };
 
-/// Lists checks, runs their tests and renders them as admission policies
+/// List checks, run the tests in their files, render them as admission policies
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -4,6 +4,7 @@ use clap::CommandFactory as _;
 
 use super::{Cli, Exit, Outcome};
 
+/// Write the completion script of a shell to standard output
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Shell to write for

@@ -30,7 +30,7 @@ use crate::{
     report::{self, Hands, Line, Tone},
 };
 
-/// What changed between two bundles, recorded clusters or folders of manifests, and why
+/// Tell what changed between bundles, recorded clusters or manifests, and why
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Each change has one cause: the cluster, the rules, what could be seen, or a declaration. The old side is judged

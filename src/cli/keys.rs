@@ -15,7 +15,7 @@ use crate::{
 };
 use clap::Subcommand;
 
-/// Make and show keys
+/// Make the signing, log and redaction keys, or show the public halves
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]

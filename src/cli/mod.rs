@@ -138,39 +138,24 @@ enum LogFormat {
     Json,
 }
 
+/// Each is described by its arguments, so that `--help` says all of it.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Collect, evaluate, compare, report, sign and store: the scheduled job
     Run(run::Args),
-    /// Evaluate manifests before they merge
     Check(check::Args),
-    /// Write the completion script of a shell to standard output
     Completions(completions::Args),
-    /// List the checks, and run the tests inside their files
     Checks(checks::Args),
-    /// List, show and validate frameworks
     Frameworks(frameworks::Args),
-    /// Explain a check, a requirement, a framework or a finding
     Explain(explain::Args),
-    /// Make the signing, log and redaction keys, or show the public halves
     Keys(keys::Args),
-    /// Prove a bundle, or every bundle of a store, offline
     Verify(verify::Args),
-    /// Compare two bundles, recorded clusters or folders of manifests
     Diff(diff::Args),
-    /// List the bundles in a store
     List(list::Args),
-    /// Fetch one bundle and the log that proves it
     Get(get::Args),
-    /// Tell whether evidence is fresh
     Status(status::Args),
-    /// Read this node's files and kubelet configuration into a node report
     Node(node::Args),
-    /// Make one signed package of a period's bundles, for an auditor
     Period(period::Args),
-    /// Draw an auditor's sample from a verified package
     Sample(sample::Args),
-    /// Run the schedules in a long-lived process
     Daemon(daemon::Args),
 }
 

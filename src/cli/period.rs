@@ -2,10 +2,7 @@
 
 mod summary;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use chrono::{NaiveDate, TimeDelta};
 
@@ -18,7 +15,7 @@ use super::{
 use crate::{
     bundle::keys::load_pseudonym,
     period::{
-        Holding, Made, Period, PeriodError, Planned, Request,
+        Holding, Period, PeriodError, Planned, Request,
         model::{Exclusion, RemarkKind},
     },
     schedule::{Recurrence, Schedule},
@@ -125,11 +122,10 @@ pub(super) fn run(args: &Args) -> Outcome {
             program: program_digest(),
             on_bundle: &on_bundle,
         };
-        crate::period::make(&request).await.map_err(explain)
+        crate::period::make(&request, &args.out).await.map_err(explain)
     });
     progress.clear();
     let made = made?;
-    write(&args.out, &made).map_err(|error| Failure::usage(format!("cannot write {}: {error}", args.out.display())))?;
     let key = key_source::public_file(&settings, args.keys.as_deref());
     summary::print(&made, &args.out, &key);
     Ok(exit_of(&made.period))
@@ -220,20 +216,4 @@ fn schedule(text: &str, time_zone: &str) -> Result<Planned, Failure> {
         recurrence: schedule.recurrence,
         tolerance: TimeDelta::seconds(i64::try_from(late).unwrap_or(0)),
     })
-}
-
-/// Writes beside the folder first, so that a package is there as a whole or not at all.
-fn write(folder: &Path, made: &Made) -> io::Result<()> {
-    let absolute = std::path::absolute(folder)?;
-    let parent = absolute.parent().unwrap_or(&absolute);
-    fs::create_dir_all(parent)?;
-    let draft = tempfile::Builder::new().prefix(".kubeproof-period-").tempdir_in(parent)?;
-    for (path, bytes) in &made.package.files {
-        let path = draft.path().join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(path, bytes)?;
-    }
-    fs::rename(draft.path(), absolute)
 }

@@ -29,7 +29,7 @@ use crate::{
     store::{Patience, Store, StoreError, pending::Undelivered},
 };
 
-/// Collect, evaluate, compare, report, sign and store
+/// Collect, evaluate, compare, report, sign and store: the scheduled job
 ///
 /// Without --from it reads the cluster: in a pod with its service account, else with the kubeconfig's current context.
 /// Exit code: 0 once evidence is committed, partial or not; 5 when something was not seen that expectedGaps does not

@@ -1,6 +1,9 @@
 //! What the commands that read a store share: which store, which cluster, which key.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::ValueEnum;
 
@@ -109,10 +112,14 @@ pub(super) fn failure(error: StoreError) -> Failure {
 /// Threads for files and for work beside them: each keeps memory of its own, and a folder is read no faster by more.
 const BLOCKING_THREADS: usize = 8;
 
+/// Idle threads end this soon: with each goes the memory that the allocator keeps for it.
+const IDLE: Duration = Duration::from_millis(100);
+
 /// A runtime for commands that talk to a store.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let built = builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let threads = builder.enable_all().max_blocking_threads(BLOCKING_THREADS).thread_keep_alive(IDLE);
+    let built = threads.build();
     built.map_err(|error| Failure::usage(format!("cannot start threads: {error}")))
 }
 

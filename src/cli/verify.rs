@@ -17,7 +17,7 @@ use crate::bundle::{
     },
 };
 
-/// Prove a bundle, or every bundle of a store, offline
+/// Prove a bundle, a store or a package, offline
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 verified, 3 tampered, 4 untrusted (no key, or another one), 5 incomplete

@@ -54,7 +54,7 @@ pub struct Input<'a> {
     pub kubernetes: Option<Minor>,
     /// Checks that judge by the policy version that a namespace pins as well.
     pub pod_security: &'a BTreeSet<&'a str>,
-    /// Scopes in each of which it is asked whether a check looked at anything.
+    /// Scopes in each of which it is asked how often a check passed.
     pub reaches: &'a [Reach<'a>],
     /// Keep passes among the findings.
     pub keep_passes: bool,
@@ -69,8 +69,8 @@ pub struct Judgement {
     pub checks: Vec<CheckResult>,
     /// Outcomes over every place of every check.
     pub counts: Counts,
-    /// For each scope asked about, the checks that passed somewhere in it.
-    pub passed_within: Vec<BTreeSet<String>>,
+    /// For each scope asked about, the places in it where a check passed, by check; checks that passed nowhere are left out.
+    pub passed_within: Vec<BTreeMap<String, u64>>,
 }
 
 /// Judges everything.
@@ -134,8 +134,8 @@ struct Batch {
     not_applicable: u64,
     /// Checks whose passes wait for a parameter.
     lack_parameters: BTreeSet<usize>,
-    /// For each scope, the checks that passed somewhere in it.
-    passed_within: Vec<BTreeSet<usize>>,
+    /// For each scope, places where a check passed; what is adopted is counted once it is merged.
+    passed_within: Vec<BTreeMap<usize, u64>>,
 }
 
 impl Batch {
@@ -144,7 +144,9 @@ impl Batch {
         self.not_applicable += other.not_applicable;
         self.lack_parameters.extend(other.lack_parameters);
         for (all, more) in self.passed_within.iter_mut().zip(other.passed_within) {
-            all.extend(more);
+            for (at, passes) in more {
+                *all.entry(at).or_default() += passes;
+            }
         }
         self.adopted.extend(other.adopted);
         for (total, more) in self.passes.iter_mut().zip(other.passes) {
@@ -153,23 +155,22 @@ impl Batch {
     }
 
     fn take(&mut self, at: usize, mut said: Said, scopes: &[usize]) {
-        self.see(at, &said, scopes);
+        let kept = said.findings.iter().filter(|finding| finding.outcome == Outcome::Pass).count() as u64;
+        self.pass(at, said.passes + kept, scopes);
         self.findings.append(&mut said.findings);
         self.count(at, &said);
     }
 
     fn adopt(&mut self, at: usize, mut said: Said, scopes: &[usize]) {
-        self.see(at, &said, scopes);
+        self.pass(at, said.passes, scopes);
         self.adopted.append(&mut said.findings);
         self.count(at, &said);
     }
 
-    /// Remembers in which scopes a check passed.
-    fn see(&mut self, at: usize, said: &Said, scopes: &[usize]) {
-        if said.passes > 0 || said.findings.iter().any(|finding| finding.outcome == Outcome::Pass) {
-            for scope in scopes {
-                self.passed_within[*scope].insert(at);
-            }
+    /// Remembers in which scopes a check passed, and in how many places.
+    fn pass(&mut self, at: usize, passes: u64, scopes: &[usize]) {
+        for scope in scopes.iter().filter(|_| passes > 0) {
+            *self.passed_within[*scope].entry(at).or_default() += passes;
         }
     }
 
@@ -232,7 +233,7 @@ impl<'a> Engine<'a> {
             adopted: Vec::new(),
             not_applicable: 0,
             lack_parameters: BTreeSet::new(),
-            passed_within: vec![BTreeSet::new(); self.input.reaches.len()],
+            passed_within: vec![BTreeMap::new(); self.input.reaches.len()],
         }
     }
 
@@ -360,11 +361,15 @@ impl<'a> Engine<'a> {
         each.filter_map(|ready| Some(not_set(ready.check, ready.unset()?))).collect()
     }
 
-    fn result(&self, total: Batch) -> Judgement {
+    fn result(&self, mut total: Batch) -> Judgement {
+        let passes = self.ready.iter().zip(&total.passes);
         let mut passes: BTreeMap<&str, u64> =
-            self.ready.iter().zip(&total.passes).map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
-        let (mut findings, mut not_applicable) = (total.findings, total.not_applicable);
-        for finding in merge(total.adopted) {
+            passes.map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
+        let (mut findings, mut not_applicable) = (std::mem::take(&mut total.findings), total.not_applicable);
+        for finding in merge(std::mem::take(&mut total.adopted)) {
+            if finding.outcome == Outcome::Pass {
+                self.pass_merged(&finding, &mut total);
+            }
             match finding.outcome {
                 outcome if self.keep().keeps(outcome) => findings.push(finding),
                 Outcome::Pass => *passes.entry(self.id(&finding.check)).or_default() += 1,
@@ -386,9 +391,18 @@ impl<'a> Engine<'a> {
             row.evaluated += passed;
             row.outcome = overall(row);
         }
-        let named = |checks: BTreeSet<usize>| checks.iter().map(|at| self.ready[*at].check.id.clone()).collect();
+        let named = |passes: BTreeMap<usize, u64>| {
+            passes.into_iter().map(|(at, passes)| (self.ready[at].check.id.clone(), passes)).collect()
+        };
         let passed_within = total.passed_within.into_iter().map(named).collect();
         Judgement { checks: checks.into_values().collect(), findings, counts, passed_within }
+    }
+
+    /// Counts a place that several replicas show as one.
+    fn pass_merged(&self, finding: &Finding, total: &mut Batch) {
+        let Some(at) = self.ready.iter().position(|ready| ready.check.id == *finding.check) else { return };
+        let stable = if self.ready[at].check.on == On::Image { "" } else { IN_OBJECT };
+        total.pass(at, 1, &self.scopes(&finding.resource, stable));
     }
 
     fn id(&self, check: &str) -> &str {

@@ -14,6 +14,7 @@ pub mod pins;
 pub mod providers;
 pub mod references;
 pub mod related;
+pub mod results;
 pub mod rules;
 pub mod run;
 #[cfg(test)]
@@ -165,6 +166,10 @@ pub struct RequirementResult {
     pub failures: u64,
     /// Some of its failures are waived.
     pub waived: u64,
+    /// Places where its deciding checks passed; of a framework that is judged in a scope, those in it. `None` in
+    /// evaluations of versions that did not count them.
+    #[serde(default)]
+    pub passed: Option<u64>,
     /// Attestation in force.
     pub attestation: Option<String>,
     /// The company's own control id.

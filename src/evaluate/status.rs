@@ -30,6 +30,8 @@ pub struct Decided {
     pub provider: u64,
     /// Deciding checks that passed somewhere.
     pub passed: u64,
+    /// Places where they passed.
+    pub places: u64,
     /// Deciding checks with nothing to look at.
     pub not_applicable: u64,
 }
@@ -48,8 +50,8 @@ pub struct Words<'a> {
 pub struct Within<'a> {
     /// What counts.
     pub reach: &'a Reach<'a>,
-    /// Checks that passed somewhere in it.
-    pub passed: BTreeSet<String>,
+    /// Places in it where a check passed, by check.
+    pub passed: BTreeMap<String, u64>,
 }
 
 /// What requirements are decided from.
@@ -169,7 +171,11 @@ fn decided(
         // What a check saw elsewhere says nothing of a scope.
         let looked = match scope {
             None => result.is_some_and(|check| check.evaluated > 0),
-            Some(scope) => scope.passed.contains(id) || within().any(|finding| finding.outcome == Outcome::Fail),
+            Some(scope) => scope.passed.contains_key(id) || within().any(|finding| finding.outcome == Outcome::Fail),
+        };
+        decided.places += match scope {
+            None => result.map_or(0, |check| check.evaluated.saturating_sub(check.failed)),
+            Some(scope) => scope.passed.get(id).copied().unwrap_or_default(),
         };
         match result {
             // Expected failures are left out: what remains of such a check passed.
@@ -215,6 +221,7 @@ fn row(
         },
         failures: decided.open,
         waived: decided.waived,
+        passed: Some(decided.places),
         attestation,
         company_control,
         owner,
@@ -256,7 +263,7 @@ mod tests {
     use RowCoverage::{Automated, Manual, Partial};
 
     const fn mix(open: u64, waived: u64, not_evaluated: u64, passed: u64, not_applicable: u64) -> Decided {
-        Decided { open, waived, not_evaluated, provider: 0, passed, not_applicable }
+        Decided { open, waived, not_evaluated, provider: 0, passed, places: passed, not_applicable }
     }
 
     /// The same, with questions that are on the provider's side.

@@ -26,6 +26,7 @@ fn evaluation() -> Evaluation {
         reason: Some("refused".into()),
         failures: 3,
         waived: 1,
+        passed: None,
         attestation: None,
         company_control: None,
         owner: Some("team-shop".into()),

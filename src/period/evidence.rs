@@ -7,13 +7,14 @@ use serde::Deserialize;
 
 use super::{
     build::Built,
+    carried::cluster_folder,
     facts::{Files, OBJECTS},
     model::{Cited, ClusterPeriod, Run, RunNumber},
     veil::Veil,
     writers,
 };
 use crate::{
-    bundle::{bag, package::EVIDENCE},
+    bundle::bag,
     digest::Digest,
     snapshot::{self, Manager, TableError, numbers, texts},
     store::{Store, StoreError},
@@ -64,17 +65,12 @@ struct Row {
 
 /// Folder of one run's proof in the package.
 pub(crate) fn proof_folder(cluster: &str, run: RunNumber) -> String {
-    format!("{EVIDENCE}{cluster}/runs/{run:04}/")
-}
-
-/// Folder of what decided on a cluster's runs.
-pub(crate) fn rules_folder(cluster: &str) -> String {
-    format!("{EVIDENCE}{cluster}/rules/")
+    format!("{}runs/{run:04}/", cluster_folder(cluster))
 }
 
 /// Table of one cluster's cited objects in the package.
 pub(crate) fn table_path(cluster: &str) -> String {
-    format!("{EVIDENCE}{cluster}/{CITED}")
+    format!("{}{CITED}", cluster_folder(cluster))
 }
 
 /// Gathers the evidence of one cluster, by package path. Citations afterwards name one run for each object, and
@@ -172,6 +168,27 @@ fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Resul
         });
     }
     Ok(rows)
+}
+
+/// A cited object, as a package holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Its digest.
+    pub digest: Digest,
+    /// The text with that digest; `None` where the package leaves it out.
+    pub json: Option<String>,
+}
+
+/// The objects of a table whose digest begins with these hexadecimal digits.
+pub(crate) fn stored_objects(table: &[u8], digits: &str) -> Result<Vec<StoredObject>, TableError> {
+    let table = snapshot::read_columns(CITED, table, &["digest", "json"])?;
+    let rows = table.texts("digest")?.into_iter().zip(table.optional("json")?);
+    let objects = rows.filter_map(|(digest, json)| {
+        let digest: Digest = digest.parse().ok()?;
+        let is_it = digest.hex().starts_with(digits);
+        is_it.then(|| StoredObject { digest, json: json.map(str::to_owned) })
+    });
+    Ok(objects.collect())
 }
 
 /// Takes names out of a row. A text that holds one goes as a whole, since no part of it has the digest: then the digest

@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use super::{
     build::{Blind, Objects},
+    carried,
     failures::{self, FINDINGS, Failures},
     model::{FrameworkVersion, Run, Unseen},
     names::Names,
-    rules::{Rules, check_files, decided_by},
+    rules::{Rules, check_files},
     window::Window,
     writers::{self, Logged},
     written::{DeclarationKey, Written, written},
@@ -68,10 +69,10 @@ pub(super) struct Facts {
     pub(super) written: BTreeMap<DeclarationKey, Written>,
     /// Attested files, by bag path.
     pub(super) attested_files: Files,
-    /// Everything that decided, by its path below `data/rules/`.
-    pub(super) rule_files: Files,
-    /// Their digests, by the manifest.
-    pub(super) decided_by: BTreeMap<String, Digest>,
+    /// Files that the package carries as they are, by bag path.
+    pub(super) carried: Files,
+    /// The manifest.
+    pub(super) lines: Lines,
     pub(super) failures: Failures,
     pub(super) objects: Objects,
     /// What the run could not see.
@@ -149,12 +150,22 @@ struct LooseCheck {
     reason: Option<String>,
 }
 
+/// What the package is limited to.
+pub(super) struct Asked {
+    pub(super) scope: Option<String>,
+    /// Framework ids; empty for all.
+    pub(super) frameworks: Vec<String>,
+    /// Names of people are to be left out.
+    pub(super) pseudonyms: bool,
+}
+
 impl Facts {
     /// Reads what was verified. The buffers are dropped on return.
     ///
     /// # Errors
     /// One sentence: a file that this version cannot read.
-    pub(super) fn of(verified: Verified, rules: &Rules, scope: Option<&str>, pseudonyms: bool) -> Result<Self, String> {
+    pub(super) fn of(verified: Verified, rules: &Rules, asked: &Asked) -> Result<Self, String> {
+        let scope = asked.scope.as_deref();
         let predicate = verified.predicate().clone();
         let (bundle, index, commit) = (verified.id(), verified.commit().index(), verified.commit().bytes().to_vec());
         let evaluation = within(evaluation(&verified)?, scope);
@@ -201,9 +212,11 @@ impl Facts {
             declarations: evaluation.declarations,
             attested: optional_json(&files, "data/rules/attested.json")?,
             written: written(&files),
-            attested_files: below(&files, ATTESTED).map(|(name, bytes)| (name.clone(), bytes.clone())).collect(),
-            rule_files: bag::rules(&files),
-            decided_by: decided_by(&lines),
+            attested_files: chosen(&files, |path, _| path.starts_with(ATTESTED)),
+            carried: chosen(&files, |path, bytes| {
+                carried::belongs(path, &asked.frameworks) && carried::is_within(path, bytes, scope)
+            }),
+            lines,
             nodes: nodes(&files, &window)?,
             coverage,
             images,
@@ -212,7 +225,7 @@ impl Facts {
             powers,
             window,
             reaches,
-            names: if pseudonyms || scope.is_some() { Names::of(&files)? } else { Names::default() },
+            names: if asked.pseudonyms || scope.is_some() { Names::of(&files)? } else { Names::default() },
         })
     }
 }
@@ -261,8 +274,12 @@ fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
     files.get(name).map(Vec::as_slice).ok_or_else(|| format!("{name} is missing"))
 }
 
-fn below<'a>(files: &'a Files, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Vec<u8>)> {
-    files.range(prefix.to_owned()..).take_while(move |(name, _)| name.starts_with(prefix))
+fn chosen(files: &Files, is_chosen: impl Fn(&str, &[u8]) -> bool) -> Files {
+    files
+        .iter()
+        .filter(|(path, bytes)| is_chosen(path, bytes))
+        .map(|(path, bytes)| (path.clone(), bytes.clone()))
+        .collect()
 }
 
 fn json<T: serde::de::DeserializeOwned>(files: &Files, name: &str) -> Result<T, String> {

@@ -6,6 +6,8 @@
 
 mod build;
 pub mod cadence;
+pub(crate) mod carried;
+pub mod day;
 pub mod documents;
 pub mod evidence;
 mod facts;

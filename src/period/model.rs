@@ -24,7 +24,7 @@ pub use population::{
     ControlTotal, DeclarationPeriod, DeclaredFile, FailureBridge, Item, ItemClass, Power, PrivilegedSubject,
     ResourceTotal, ScopeChange, ScopeSubject, StateSpan,
 };
-pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, Run, Unseen};
+pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 
 use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
@@ -34,35 +34,35 @@ pub const SCHEMA: &str = "kubeproof.dev/period/v1";
 /// Number of a run: its place in [`ClusterPeriod::runs`].
 pub type RunNumber = u32;
 
-/// One package.
+/// One package. Fields stand in the order of their keys: what is large is then written once, and not put in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Period {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// First day, in UTC.
-    pub from: NaiveDate,
-    /// Last day, in UTC, itself included.
-    pub to: NaiveDate,
-    /// When the package was made.
-    pub made: DateTime<Utc>,
-    /// Version of kubeproof that made it.
-    pub tool_version: String,
-    /// Confidentiality marking on every page, where one is configured.
-    #[serde(default)]
-    pub confidentiality: Option<String>,
-    /// Id of the key by which the bundles were verified: hex SHA-256 of its SPKI.
-    pub key: String,
-    /// Where the bundles were read: URLs of stores, or the names of folders.
-    pub stores: Vec<String>,
-    /// What was left out on request.
-    pub filter: Filter,
-    /// Frameworks of the package in the order in which documents print them.
-    pub frameworks: Vec<FrameworkPeriod>,
     /// Clusters, by folder.
     pub clusters: Vec<ClusterPeriod>,
     /// The clusters side by side; `None` for one.
     pub comparison: Option<Comparison>,
+    /// Confidentiality marking on every page, where one is configured.
+    #[serde(default)]
+    pub confidentiality: Option<String>,
+    /// What was left out on request.
+    pub filter: Filter,
+    /// Frameworks of the package in the order in which documents print them.
+    pub frameworks: Vec<FrameworkPeriod>,
+    /// First day, in UTC.
+    pub from: NaiveDate,
+    /// Id of the key by which the bundles were verified: hex SHA-256 of its SPKI.
+    pub key: String,
+    /// When the package was made.
+    pub made: DateTime<Utc>,
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Where the bundles were read: URLs of stores, or the names of folders.
+    pub stores: Vec<String>,
+    /// Last day, in UTC, itself included.
+    pub to: NaiveDate,
+    /// Version of kubeproof that made it.
+    pub tool_version: String,
 }
 
 /// What the package was limited to.
@@ -97,48 +97,52 @@ pub struct FrameworkPeriod {
     pub outside: BTreeMap<String, String>,
 }
 
-/// What one cluster's bundles say.
+/// What one cluster's bundles say; fields in the order of their keys, as those of [`Period`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterPeriod {
-    /// Folder in the store: name and first digits of the uid.
-    pub folder: String,
-    /// Configured name.
-    pub name: String,
-    /// The one of [`Period::stores`] that its bundles were read from.
-    pub store: String,
-    /// uid of the kube-system namespace.
-    pub uid: Option<String>,
-    /// `production`, `staging`, ...
-    pub environment: Option<String>,
-    /// The log as it was read; `None` where no bundle of the cluster was proved.
-    pub log: Option<LogSeen>,
-    /// Verified bundles, in the order of the log.
-    pub runs: Vec<Run>,
-    /// Bundles of the period that were not used, and entries without a bundle.
-    pub excluded: Vec<Excluded>,
-    /// What a reader should know before the numbers.
-    pub remarks: Vec<Remark>,
-    /// One row for each requirement, by framework and in its order.
-    pub requirements: Vec<RequirementPeriod>,
-    /// Failures from when they began to when they ended, worst first.
-    pub exceptions: Vec<Exception>,
-    /// Time to repair, by severity, worst first.
-    pub repair_times: Vec<RepairTimes>,
     /// Runs that were due, and runs that were.
     pub cadence: Cadence,
-    /// Namespaces, nodes and versions that came and went.
-    pub scope_changes: Vec<ScopeChange>,
     /// The same counts in source, snapshot and findings, run by run.
     pub control_totals: Vec<ControlTotal>,
-    /// The newest run, resource by resource.
-    pub resource_totals: Vec<ResourceTotal>,
+    /// Waivers, attestations and provider documents, by their last day.
+    pub declarations: Vec<DeclarationPeriod>,
+    /// `production`, `staging`, ...
+    pub environment: Option<String>,
+    /// Failures from when they began to when they ended, worst first.
+    pub exceptions: Vec<Exception>,
+    /// Bundles of the period that were not used, and entries without a bundle.
+    pub excluded: Vec<Excluded>,
+    /// Folder in the store: name and first digits of the uid.
+    pub folder: String,
+    /// The log as it was read; `None` where no bundle of the cluster was proved.
+    pub log: Option<LogSeen>,
+    /// Configured name.
+    pub name: String,
     /// The full list that samples are drawn from, by class, namespace, kind and name.
     pub population: Vec<Item>,
     /// Subjects with powers that lead further, worst first.
     pub privileged: Vec<PrivilegedSubject>,
-    /// Waivers, attestations and provider documents, by their last day.
-    pub declarations: Vec<DeclarationPeriod>,
+    /// What a reader should know before the numbers.
+    pub remarks: Vec<Remark>,
+    /// Time to repair, by severity, worst first.
+    pub repair_times: Vec<RepairTimes>,
+    /// One row for each requirement, by framework and in its order.
+    pub requirements: Vec<RequirementPeriod>,
+    /// The newest run, resource by resource.
+    pub resource_totals: Vec<ResourceTotal>,
+    /// Where what the runs said of each framework stands, as they signed it; what is not covered is the word of the
+    /// package's signer. By framework and run.
+    #[serde(default)]
+    pub results: Vec<ResultsSpan>,
+    /// Verified bundles, in the order of the log.
+    pub runs: Vec<Run>,
+    /// Namespaces, nodes and versions that came and went.
+    pub scope_changes: Vec<ScopeChange>,
+    /// The one of [`Period::stores`] that its bundles were read from.
+    pub store: String,
+    /// uid of the kube-system namespace.
+    pub uid: Option<String>,
     /// Cited objects whose text names what must not be read here, by digest: the text is left out, and its run's bundle
     /// holds it. Empty without a scope and without pseudonyms.
     pub withheld: BTreeSet<Digest>,
@@ -214,6 +218,13 @@ impl ClusterPeriod {
     /// A run by its number.
     pub fn run(&self, number: RunNumber) -> Option<&Run> {
         self.runs.get(usize::try_from(number).ok()?)
+    }
+
+    /// Where what a run said of a framework stands; `None` where the package does not hold it.
+    pub fn results_of(&self, framework: &str, run: RunNumber) -> Option<&ResultsSpan> {
+        let after = self.results.partition_point(|span| (span.framework.as_str(), span.first) <= (framework, run));
+        let span = self.results.get(after.checked_sub(1)?)?;
+        (span.framework == framework && run <= span.last).then_some(span)
     }
 
     /// An exception by its id, which is its place in the list.

@@ -1,12 +1,13 @@
 //! From a store to a signed package.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
     build::{Built, Span, comparison},
     cadence::Planned,
+    carried,
     documents::{self, About, DocumentError},
     evidence::{self, EvidenceError},
     facts::Files,
@@ -19,9 +20,9 @@ use super::{
 use crate::{
     bundle::{
         SigningKey, VerifyingKey,
+        draft::{Draft, DraftError},
         keys::KeyError,
         package::{self, PackagePredicate, PackagedCluster, SignedPackage},
-        seal::SealError,
         statement::Tool,
     },
     canonical::{self, CanonicalError},
@@ -124,9 +125,9 @@ pub enum PeriodError {
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// The bag.
+    /// The package cannot be written.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Draft(#[from] DraftError),
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -139,15 +140,17 @@ pub enum PeriodError {
 pub struct Made {
     /// What it says.
     pub period: Period,
-    /// What is written.
+    /// What was written.
     pub package: SignedPackage,
 }
 
-/// Verifies every bundle of the period, reads those that hold, and signs what they say together.
+/// Verifies every bundle of the period, reads those that hold, signs what they say together, and writes it to the new
+/// folder `out`.
 ///
 /// # Errors
-/// The store cannot be read, or what was asked for is not in it. A bundle that does not verify is no error.
-pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
+/// The store cannot be read, what was asked for is not in it, or the package cannot be written: then nothing is. A
+/// bundle that does not verify is no error.
+pub async fn make(request: &Request<'_>, out: &Path) -> Result<Made, PeriodError> {
     if request.to < request.from {
         return Err(PeriodError::Backwards { from: request.from, to: request.to });
     }
@@ -175,10 +178,10 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
         let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
         files.extend(evidence::gather(store, &mut built, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);
-        veil.keep_rules(&mut built.rule_files);
-        let Built { cluster, frameworks: own, attested, rule_files, scope_declared, .. } = built;
-        let rules = evidence::rules_folder(folder);
-        files.extend(rule_files.into_iter().map(|(path, bytes)| (format!("{rules}{path}"), bytes)));
+        veil.keep(&mut built.carried, &mut built.cluster.results);
+        let Built { cluster, frameworks: own, attested, carried, scope_declared, .. } = built;
+        let evidence = carried::cluster_folder(folder);
+        files.extend(carried.into_iter().map(|(path, bytes)| (format!("{evidence}{path}"), bytes)));
         declared |= scope_declared && !cluster.runs.is_empty();
         files.extend(attested);
         merge(&mut frameworks, own);
@@ -204,7 +207,7 @@ pub async fn make(request: &Request<'_>) -> Result<Made, PeriodError> {
         clusters,
     };
     check_asked(request, &period, declared)?;
-    seal(request, period, files)
+    write(request, period, files, out)
 }
 
 /// Every cluster with its store, by folder.
@@ -248,11 +251,12 @@ fn check_asked(request: &Request<'_>, period: &Period, scope_declared: bool) -> 
     }
 }
 
-fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made, PeriodError> {
-    files.insert(package::PERIOD.to_owned(), canonical::to_vec(&period)?);
-    let about = About { root: package::root(&files)?, signing_key: request.signing.public().digest() };
-    let documents = documents::documents(&period, &about)?;
-    files.extend(documents.into_iter().map(|(name, bytes)| (format!("{}{name}", package::DOCUMENTS), bytes)));
+fn write(request: &Request<'_>, period: Period, files: Files, out: &Path) -> Result<Made, PeriodError> {
+    let draft = Draft::begin(out)?;
+    files.into_iter().try_for_each(|(path, bytes)| draft.put(path, &bytes))?;
+    draft.put(package::PERIOD, &canonical::to_vec(&period)?)?;
+    let about = About { root: draft.root()?, signing_key: request.signing.public().digest() };
+    documents::write(&period, &about, &draft)?;
     let predicate = PackagePredicate {
         run_key: request.run_key.to_pem()?,
         tool: Tool {
@@ -262,7 +266,7 @@ fn seal(request: &Request<'_>, period: Period, mut files: Files) -> Result<Made,
         },
         ..claims(&period)
     };
-    Ok(Made { package: package::seal(files, predicate, request.signing)?, period })
+    Ok(Made { package: draft.seal(predicate, request.signing)?, period })
 }
 
 /// What a package's statement says as far as it follows from the model: whoever verifies computes it again. Digests,

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{
     build::{Around, Builder, Built, Span},
     cadence::Planned,
-    facts::Facts,
+    facts::{Asked, Facts},
     log::{Entry, Log},
     model::{Excluded, Exclusion},
     rules::Rules,
@@ -184,14 +184,15 @@ impl Reading<'_> {
         let commit = claim.entry.as_ref().map(|entry| (entry.slot, entry.bytes.clone()));
         let (id, trust) = (claim.id, Trust::Key(self.key.clone()));
         let options = Options { cluster: Some(folder.to_owned()), ..Options::at(self.now) };
-        let (scope, pseudonyms, rules) = (self.scope.map(str::to_owned), self.pseudonyms, Arc::clone(self.rules));
+        let (scope, frameworks) = (self.scope.map(str::to_owned), self.frameworks.to_vec());
+        let (asked, rules) = (Asked { scope, frameworks, pseudonyms: self.pseudonyms }, Arc::clone(self.rules));
         // Hashing, canonical forms and tables: work for a thread of its own, beside the next bundle's.
         let judged = tokio::task::spawn_blocking(move || {
             let log = LogFiles::of(commit);
             let (verification, verified) = verify::bundle(&id.short(12), files, &log, &trust, &options);
             match verified {
                 Some(verified) => {
-                    let facts = Facts::of(verified, &rules, scope.as_deref(), pseudonyms);
+                    let facts = Facts::of(verified, &rules, &asked);
                     facts.map(Box::new).map_err(Refusal::Unreadable)
                 }
                 None => Err(Refusal::Unverified(Box::new(verification))),

@@ -7,7 +7,7 @@ use std::{
 
 use super::facts::Files;
 use crate::{
-    bundle::bag::{self, Lines},
+    bundle::bag::Lines,
     config::parse_yaml,
     digest::Digest,
     evaluate::FrameworkResult,
@@ -55,11 +55,6 @@ impl Rules {
             .filter_map(|(name, digest)| known(&self.clocked, digest, || parse(name, files.get(name)?)))
             .collect()
     }
-}
-
-/// Digests of everything that decided, by its path below the rules.
-pub(super) fn decided_by(lines: &Lines) -> BTreeMap<String, Digest> {
-    below(lines, bag::RULES).map(|(path, digest)| (path[bag::RULES.len()..].to_owned(), *digest)).collect()
 }
 
 /// Digests of the files of checks, by check: a check's file is named for it.

@@ -9,10 +9,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use serde_json::Value;
+
 use super::{
     facts::{Files, SubjectKey},
     model::{
-        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, Unseen, WrittenBy,
+        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, ResultsSpan, Unseen,
+        WrittenBy,
     },
     names::{Finder, Names, is_person, is_place, is_word},
     pseudonym::PseudonymKey,
@@ -99,14 +102,30 @@ impl<'a> Veil<'a> {
         }
     }
 
-    /// Leaves out what decided, where it names what must not be shown; with pseudonyms also what people declared.
-    pub(super) fn keep_rules(&self, files: &mut Files) {
-        const DEFINITIONS: [&str; 2] = ["checks/", "frameworks/"];
-        let is_definition =
-            |path: &str| path.split_once('/').is_some_and(|(_, path)| DEFINITIONS.iter().any(|f| path.starts_with(f)));
+    /// Leaves out what is carried where it names what must not be shown; with pseudonyms also what people declared.
+    pub(super) fn keep(&self, files: &mut Files, results: &mut Vec<ResultsSpan>) {
+        if self.outside.is_none() && self.people.is_none() {
+            return;
+        }
         files.retain(|path, bytes| {
-            (self.people.is_none() || is_definition(path)) && !self.hides(&String::from_utf8_lossy(bytes))
+            let parts: Vec<&str> = path.splitn(4, '/').collect();
+            match parts.as_slice() {
+                ["results", ..] => serde_json::from_slice(bytes).is_ok_and(|value| !self.hides_any(&value)),
+                ["rules", _, "checks" | "frameworks", _] => !self.hides(&String::from_utf8_lossy(bytes)),
+                _ => self.people.is_none() && !self.hides(&String::from_utf8_lossy(bytes)),
+            }
         });
+        results.retain(|span| files.contains_key(&span.place()));
+    }
+
+    /// The same of every text in JSON, as the package's own texts are searched.
+    fn hides_any(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.hides(text),
+            Value::Array(items) => items.iter().any(|item| self.hides_any(item)),
+            Value::Object(members) => members.values().any(|member| self.hides_any(member)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
     }
 
     fn cover_exception(&self, exception: &mut Exception) {

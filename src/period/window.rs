@@ -129,6 +129,11 @@ impl Window {
         self.0.is_some()
     }
 
+    /// Whether everything that was said within a scope may be shown; `None` for what was said of the whole cluster.
+    pub(super) fn shows_all_of(&self, scope: Option<&str>) -> bool {
+        self.0.as_ref().is_none_or(|seen| scope == Some(seen.id.as_str()))
+    }
+
     /// Whether the scope was declared, on any of the runs that were merged; without a scope there is nothing to declare.
     pub(super) fn is_declared(&self) -> bool {
         self.0.as_ref().is_none_or(|seen| seen.declared)

@@ -1,4 +1,6 @@
-//! Times and counts in words, the same in every document.
+//! Times, counts and causes in words, the same in every document.
+
+use super::model::Cause;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -23,6 +25,33 @@ pub fn duration(seconds: i64) -> String {
 pub fn count(count: impl Into<u64>, one: &str, many: &str) -> String {
     let count = count.into();
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Why a failure began.
+pub fn began(cause: Cause) -> &'static str {
+    match cause {
+        Cause::BeforePeriod => "the first run of the period saw it already",
+        Cause::ObjectChanged => "began as its object changed",
+        Cause::ObjectCameOrWent => "came with its object",
+        Cause::RulesChanged => "began as rules or declarations changed, the cluster did not",
+        Cause::ObjectAndRules => "began as its object and the rules changed, between the same runs",
+        Cause::NotSeenBefore => "the run before could not see it",
+        Cause::RelatedObject => "began as a related object changed",
+        Cause::TimePassed => "began because time passed, nothing changed",
+    }
+}
+
+/// What ended a failure.
+pub fn ended(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ObjectChanged => "fixed: its object changed",
+        Cause::ObjectCameOrWent => "ended: its object is gone",
+        Cause::RelatedObject => "fixed: a related object changed",
+        Cause::RulesChanged => "ended by rules or declarations, no repair",
+        Cause::ObjectAndRules => "ended: object and rules changed, not told apart",
+        Cause::TimePassed => "ended because time passed, no repair",
+        Cause::BeforePeriod | Cause::NotSeenBefore => "ended",
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub(super) fn evidence(job: &Job<'_>, made: &Made<'_>) -> Result<Bag, RunError> 
     let mut bag = snapshot::write(made.snapshot)?;
     bag.insert("data/coverage.json".into(), canonical::to_vec(made.coverage)?);
     bag.insert("data/evaluation.json".into(), evaluate::stored::write(made.evaluation)?);
+    let results = evaluate::results::write(made.evaluation)?;
+    bag.extend(results.into_iter().map(|(name, bytes)| (format!("{}{name}", bag::RESULTS), bytes)));
     bag.insert("data/findings.csv".into(), report::findings_csv(made.evaluation)?);
     bag.insert("data/findings.parquet".into(), report::findings_parquet(made.evaluation)?);
     bag.insert("data/drift.json".into(), canonical::to_vec(made.drift)?);

@@ -7,3 +7,4 @@ mod golden;
 mod judges;
 mod negative;
 mod replay;
+mod results;

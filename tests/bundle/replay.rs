@@ -43,6 +43,8 @@ fn replay(evaluation: &Evaluation) -> Verification {
     let mut files = run.files.clone();
     files.insert("data/coverage.json".to_owned(), canonical::to_vec(&run.coverage).unwrap());
     files.insert("data/evaluation.json".to_owned(), evaluate::stored::write(evaluation).unwrap());
+    let results = evaluate::results::write(evaluation).unwrap();
+    files.extend(results.into_iter().map(|(name, bytes)| (format!("data/results/{name}"), bytes)));
     let facts = Facts {
         coverage: &run.coverage,
         counts: evaluation.counts,

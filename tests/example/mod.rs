@@ -103,12 +103,12 @@ fn the_incident(shop: &ClusterPeriod) {
     assert_eq!(privileged.duration.at_least_seconds, 7 * days);
     assert_eq!(privileged.duration.at_most_seconds, Some(21 * days));
     let by = |x: &Exception| x.written_by.iter().map(|by| by.who()).collect::<Vec<_>>();
-    assert_eq!(by(privileged), ["kubectl-edit"]);
+    assert_eq!(by(privileged), ["kubectl-edit", "k.lind@shop.example"], "the audit log names the person");
 
     let policy = only(shop, "netpol-no-allow-all", "card-gateway");
     assert_eq!(between(shop, policy.began), "20 Jul to 27 Jul");
     assert_eq!(ended(shop, policy), (Cause::ObjectChanged, "27 Jul to 3 Aug".into()));
-    assert_eq!(by(policy), ["kubectl-edit"]);
+    assert_eq!(by(policy), ["kubectl-edit", "k.lind@shop.example"]);
 
     let lind = shop.privileged.iter().find(|subject| subject.name == "k.lind@shop.example").unwrap();
     for power in &lind.powers {

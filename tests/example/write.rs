@@ -23,6 +23,8 @@ const REPLICA_SETS: &str = "replicasets.apps";
 const DAEMON_SETS: &str = "daemonsets.apps";
 const BINDINGS: &str = "rolebindings.rbac.authorization.k8s.io";
 const POLICIES: &str = "networkpolicies.networking.k8s.io";
+const ON_CALL: &str = "k.lind@shop.example";
+const DELIVERY: &str = "system:serviceaccount:flux-system:kustomize-controller";
 
 /// Writes the recordings again, after a change of the story: `cargo test write_the_quarter -- --ignored`.
 #[test]
@@ -37,8 +39,13 @@ fn write_the_quarter() {
         shop.live_until(day);
         shop.write(day, &draft(day));
         let patch = difference(drafts.path(), before, day);
-        fs::create_dir_all(quarter().join("weeks").join(day)).unwrap();
-        fs::write(quarter().join("weeks").join(day).join("recording.patch"), patch).unwrap();
+        let week = quarter().join("weeks").join(day);
+        fs::create_dir_all(&week).unwrap();
+        fs::write(week.join("recording.patch"), patch).unwrap();
+        if let Some(log) = shop.audit_log(before, day) {
+            fs::create_dir_all(week.join("inputs/audit")).unwrap();
+            fs::write(week.join("inputs/audit/audit.log"), log).unwrap();
+        }
     }
     let recording = quarter().join("recording");
     let _ = fs::remove_dir_all(&recording);
@@ -60,6 +67,8 @@ fn difference(drafts: &Path, before: &str, after: &str) -> Vec<u8> {
 /// A recorded cluster whose objects can be changed as Kubernetes would.
 struct Shop {
     lists: BTreeMap<String, Value>,
+    /// What the API server logged since the last recording, as far as the story tells of it.
+    logged: Vec<Value>,
 }
 
 impl Shop {
@@ -68,7 +77,8 @@ impl Shop {
             let name = name.file_stem().unwrap().to_str().unwrap().to_owned();
             (name, serde_json::from_slice(&bytes).unwrap())
         };
-        Self { lists: files(folder).into_iter().map(|(name, bytes)| read((name.into(), bytes))).collect() }
+        let lists = files(folder).into_iter().map(|(name, bytes)| read((name.into(), bytes))).collect();
+        Self { lists, logged: Vec::new() }
     }
 
     fn write(&mut self, day: &str, folder: &Path) {
@@ -89,6 +99,29 @@ impl Shop {
             let text = serde_json::to_string_pretty(list).unwrap() + "\n";
             fs::write(folder.join(format!("{id}.json")), text).unwrap();
         }
+    }
+
+    /// The audit log of a week in which something was logged: one event a line, from one recording to the next.
+    fn audit_log(&mut self, from: &str, to: &str) -> Option<String> {
+        let written = std::mem::take(&mut self.logged);
+        if written.is_empty() {
+            return None;
+        }
+        let reads = |at: String| {
+            let about = json!({"resource": "nodes", "name": "cp-1", "apiVersion": "v1"});
+            event("get", "system:node:cp-1", &at, about, 200)
+        };
+        let mut events = vec![reads(format!("{from}T05:59:58Z"))];
+        events.extend(written);
+        events.push(reads(format!("{to}T06:00:04Z")));
+        Some(events.into_iter().map(|event| format!("{event}\n")).collect())
+    }
+
+    fn log(&mut self, verb: &str, user: &str, at: &str, (id, name): (&str, &str)) {
+        let (resource, group) = id.split_once('.').unwrap();
+        let about =
+            json!({"resource": resource, "apiGroup": group, "apiVersion": "v1", "namespace": "payments", "name": name});
+        self.logged.push(event(verb, user, at, about, if verb == "create" { 201 } else { 200 }));
     }
 
     fn items_of(&self, id: &str) -> &Vec<Value> {
@@ -153,7 +186,10 @@ impl Shop {
 
     /// A Friday night: payments fail, and whoever is on call opens what stands in the way.
     fn incident(&mut self) {
-        let person = json!({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "k.lind@shop.example"});
+        let person = json!({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": ON_CALL});
+        self.log("create", ON_CALL, "2026-07-24T21:52:10Z", (BINDINGS, "oncall-debug"));
+        self.log("patch", ON_CALL, "2026-07-24T21:58:33Z", (POLICIES, "card-gateway"));
+        self.log("patch", ON_CALL, "2026-07-24T22:41:07Z", (DEPLOYMENTS, "card-gateway"));
         self.bind("oncall-debug", "2026-07-24T21:52:10Z", ("ClusterRole", "admin"), person);
         let policy = self.find(POLICIES, "payments", "card-gateway");
         policy["spec"]["ingress"] = json!([{"from": [{"namespaceSelector": {}}]}]);
@@ -169,6 +205,8 @@ impl Shop {
     /// Access and network are closed on Thursday; the privileged container is overlooked.
     fn half_repaired(&mut self) {
         self.remove(BINDINGS, "payments", "oncall-debug");
+        self.log("delete", DELIVERY, "2026-07-30T08:15:50Z", (BINDINGS, "oncall-debug"));
+        self.log("patch", DELIVERY, "2026-07-30T08:15:52Z", (POLICIES, "card-gateway"));
         let mut original = Self::read(&quarter().parent().unwrap().join("shop-2026-10-26"));
         let ingress = original.find(POLICIES, "payments", "card-gateway")["spec"]["ingress"].take();
         let policy = self.find(POLICIES, "payments", "card-gateway");
@@ -183,6 +221,7 @@ impl Shop {
             context.insert("allowPrivilegeEscalation".into(), false.into());
         };
         let who = "kustomize-controller";
+        self.log("patch", DELIVERY, "2026-08-05T09:31:20Z", (DEPLOYMENTS, "card-gateway"));
         self.roll_out(("payments", "card-gateway"), who, "2026-08-05T09:31:20Z", "7f5c4b88d9", harmless);
     }
 
@@ -285,6 +324,22 @@ impl Shop {
     }
 }
 
+/// An event of `audit.k8s.io/v1` at the level Metadata.
+fn event(verb: &str, user: &str, at: &str, about: Value, code: u16) -> Value {
+    json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "stage": "ResponseComplete",
+        "auditID": uid(&format!("{verb} {user} {at} {about}")), "verb": verb, "user": {"username": user},
+        "sourceIPs": ["192.0.2.17"], "objectRef": about, "responseStatus": {"code": code},
+        "requestReceivedTimestamp": at, "stageTimestamp": at,
+    })
+}
+
+/// A UUID that follows from a text.
+fn uid(text: &str) -> String {
+    let hex = Digest::of(text).hex();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]].join("-")
+}
+
 fn is_in(item: &Value, namespace: &str) -> bool {
     item["metadata"]["namespace"] == namespace
 }
@@ -302,11 +357,9 @@ fn earlier(at: DateTime<Utc>) -> DateTime<Utc> {
 
 /// Another object of the same form: its name, its uid and its times.
 fn become_new(item: &mut Value, name: &str, at: &str) {
-    let hex = Digest::of(format!("{name} {at}")).hex();
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
     let metadata = &mut item["metadata"];
     metadata["name"] = name.into();
-    metadata["uid"] = parts.join("-").into();
+    metadata["uid"] = uid(&format!("{name} {at}")).into();
     metadata["creationTimestamp"] = at.into();
     for field in metadata["managedFields"].as_array_mut().into_iter().flatten() {
         field["time"] = at.into();

@@ -3,10 +3,10 @@
 use kubeproof::{
     evaluate::Status,
     framework::Severity,
-    period::{Holding, Made, PeriodError},
+    period::{Holding, PeriodError},
 };
 
-use super::quarter::{CLUSTER, Day, Quarter};
+use super::quarter::{CLUSTER, Day, Made, Quarter};
 
 const EU: &str = "eu-0a1b2c3d";
 

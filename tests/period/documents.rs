@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, process::Command};
 
-use kubeproof::period::Made;
 use tempfile::TempDir;
 
-use super::pdf;
-use super::quarter::{Day, Quarter, namespace, reads_secrets, write};
+use super::{
+    pdf,
+    quarter::{Day, Made, Quarter, namespace, reads_secrets, write},
+};
 use crate::harness::tools;
 
 const FORMULA: &str = "=cmd|' /C calc'!A0";

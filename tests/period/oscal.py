@@ -53,13 +53,20 @@ for file in files:
         ours = [x for x in cluster["exceptions"] if any(r.split("/")[0] == file.stem for r in x["requirements"])]
         risks = {value({"props": o["props"]}, "exception"): o for o in result["observations"] if value(o, "exception")}
         assert set(risks) == {x["id"] for x in ours} and len(result.get("risks", [])) == len(ours)
+        signed = set()
         for observation in result["observations"]:
             for evidence in observation.get("relevant-evidence", []):
                 digest = value(evidence, "sha256")
                 if evidence["href"].endswith("manifest-sha256.txt"):
                     assert hashlib.sha256((folder / evidence["href"]).read_bytes()).hexdigest() == digest, evidence
+                elif "/results/" in evidence["href"]:
+                    assert hashlib.sha256((folder / evidence["href"]).read_bytes()).hexdigest() == digest, evidence
+                    said = json.loads((folder / evidence["href"]).read_text())
+                    assert said["framework"] == file.stem, evidence
+                    signed.add(evidence["href"])
                 else:
                     assert any(c["digest"].endswith(digest) for x in ours for c in x["evidence"]), evidence
+        assert signed, "no status leads to what its run said"
     # The reader refuses what is no OSCAL: its silence above means something.
     broken = json.loads(file.read_text())
     broken["assessment-results"]["results"][0]["findings"][0]["target"]["status"]["state"] = "maybe"

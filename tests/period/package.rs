@@ -10,21 +10,21 @@ use std::{
 use kubeproof::{
     bundle::{
         SigningKey, bag,
+        draft::Draft,
         envelope::{self, Envelope},
         package::{self, PERIOD},
         sigstore,
     },
     canonical,
     digest::Digest,
-    period::Made,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::quarter::{CLUSTER, Day, Quarter, keys, write};
+use super::quarter::{CLUSTER, Day, Made, Quarter, keys, read, write};
 use crate::harness::tools;
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 const ENVELOPE: &str = envelope::FILE;
 
@@ -33,7 +33,7 @@ fn made() -> Made {
     Quarter::of([day(1), day(2).failing("cart", 2), day(3)]).make()
 }
 
-fn inside(path: &str) -> String {
+pub fn inside(path: &str) -> String {
     format!("data/evidence/{CLUSTER}/{path}")
 }
 
@@ -46,7 +46,7 @@ fn verify(package: &Path, more: &[&str]) -> Output {
     command.env("HOME", "/nonexistent").env("KUBEPROOF_NOW", "2026-11-01T01:00:00Z").output().unwrap()
 }
 
-fn judged(files: &Files, more: &[&str]) -> (i32, Value) {
+pub fn judged(files: &Files, more: &[&str]) -> (i32, Value) {
     let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
     let package = folder.path().join("q4");
     write(&package, files);
@@ -56,16 +56,22 @@ fn judged(files: &Files, more: &[&str]) -> (i32, Value) {
 }
 
 /// Signs changed files again with the trusted key: only what they say among themselves can be wrong then.
-fn sign_again(made: &Made, change: impl FnOnce(&mut Files)) -> Files {
+pub fn sign_again(made: &Made, change: impl FnOnce(&mut Files)) -> Files {
     let mut files: Files = made.package.files.clone();
-    files.retain(|path, _| path.starts_with(bag::DATA));
+    // The documents carry the root of what they were made of, and would be what fails.
+    files.retain(|path, _| path.starts_with(bag::DATA) && !path.starts_with(package::DOCUMENTS));
     change(&mut files);
     let statement = package::parse(Envelope::parse(&made.package.files[ENVELOPE]).unwrap().claimed()).unwrap();
-    package::seal(files, statement.predicate, &keys().signing).unwrap().files
+    let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
+    let out = folder.path().join("q4");
+    let draft = Draft::begin(&out).unwrap();
+    files.into_iter().for_each(|(path, bytes)| draft.put(path, &bytes).unwrap());
+    draft.seal(statement.predicate, &keys().signing).unwrap();
+    read(&out)
 }
 
 /// The same with a change of what the package says.
-fn say(made: &Made, change: impl FnOnce(&mut Value)) -> Files {
+pub fn say(made: &Made, change: impl FnOnce(&mut Value)) -> Files {
     sign_again(made, |files| {
         let mut period: Value = serde_json::from_slice(&files[PERIOD]).unwrap();
         change(&mut period);
@@ -325,7 +331,12 @@ fn another_key_is_untrusted_and_a_bundle_is_no_package() {
 fn by_hand(package: &Path, key: &str) -> Result<String, String> {
     fs::write(package.parent().unwrap().join("signing.pub"), key).unwrap();
     let readme = fs::read_to_string(package.join("data/documents/readme.md")).unwrap();
-    let (_, after) = readme.split_once("in the package's folder:\n\n```\n").unwrap();
+    typed(&readme, "in the package's folder:\n\n", package)
+}
+
+/// The commands of a readme that stand after these words, in the package's folder.
+pub fn typed(readme: &str, after: &str, package: &Path) -> Result<String, String> {
+    let (_, after) = readme.split_once(&format!("{after}```\n")).unwrap();
     let (commands, _) = after.split_once("```").unwrap();
     assert!(commands.lines().all(|line| line.len() <= 90), "wider than a page: {commands}");
     assert!(!commands.contains("  "), "two spaces are not kept by a PDF: {commands}");

@@ -24,9 +24,7 @@ use kubeproof::{
         Place, RequirementResult, Status,
     },
     framework::{RowCoverage, Severity},
-    period::{
-        Holding, Made, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey,
-    },
+    period::{Holding, Period, PeriodError, Planned, Request, make, model::ClusterPeriod, pseudonym::PseudonymKey},
     report,
     resource::{Gvk, ResourceRef},
     snapshot::{self, Manager, Object},
@@ -87,6 +85,10 @@ pub struct Day {
     pub tool: &'static str,
     /// Failures of other objects.
     pub others: Vec<Other>,
+    /// Who answers for the requirements.
+    pub owner: Option<&'static str>,
+    /// Of a version that wrote no results beside the evaluation.
+    pub old: bool,
 }
 
 impl Day {
@@ -110,6 +112,8 @@ impl Day {
             failed: false,
             tool: env!("CARGO_PKG_VERSION"),
             others: Vec::new(),
+            owner: None,
+            old: false,
         }
     }
 
@@ -276,12 +280,13 @@ impl Day {
                     coverage: RowCoverage::Automated,
                     decides: vec![CHECK.into()],
                     supports: vec![],
-                    reason: None,
+                    reason: (status == Status::Fail).then(|| format!("{failed} failures")),
                     failures: failed,
                     waived: 0,
+                    passed: None,
                     attestation: None,
                     company_control: None,
-                    owner: None,
+                    owner: self.owner.map(Into::into),
                 })
                 .collect(),
             frameworks,
@@ -299,6 +304,10 @@ impl Day {
         let mut files = snapshot::write(&snapshot).unwrap();
         files.insert("data/coverage.json".into(), canonical::to_vec(&coverage).unwrap());
         files.insert("data/evaluation.json".into(), evaluate::stored::write(&evaluation).unwrap());
+        if !self.old {
+            let results = evaluate::results::write(&evaluation).unwrap();
+            files.extend(results.into_iter().map(|(name, bytes)| (format!("data/results/{name}"), bytes)));
+        }
         files.insert("data/findings.parquet".into(), report::findings_parquet(&evaluation).unwrap());
         files.insert("data/rules/checks/pod/container-privileged.yaml".into(), self.check.into());
         for (id, version, kind) in [("pss-baseline", self.framework, "guide"), ("pci-dss", "4.0.1", "regulation")] {
@@ -509,7 +518,11 @@ impl Quarter {
             program: None,
             on_bundle: &|_, _| {},
         };
-        self.runtime.block_on(make(&request))
+        let folder = TempDir::with_prefix("kubeproof-package-").unwrap();
+        let out = folder.path().join("q4");
+        let made = self.runtime.block_on(make(&request, &out))?;
+        let package = Package { id: made.package.id, root: made.package.root, files: read(&out) };
+        Ok(Made { period: made.period, package })
     }
 
     /// What the package says of the only cluster.
@@ -521,6 +534,32 @@ impl Quarter {
 pub fn only(mut period: Period) -> ClusterPeriod {
     assert_eq!(period.clusters.len(), 1);
     period.clusters.remove(0)
+}
+
+/// A package, read back from where it was written.
+#[derive(Clone)]
+pub struct Made {
+    pub period: Period,
+    pub package: Package,
+}
+
+/// Every file of it, by bag path.
+#[derive(Clone)]
+pub struct Package {
+    pub id: Digest,
+    pub root: Digest,
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// The files of a folder, by their path in it.
+pub fn read(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    let named = files.map(|entry| {
+        let path = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+        (path, std::fs::read(entry.path()).unwrap())
+    });
+    named.collect()
 }
 
 /// Writes a package's files into a folder.

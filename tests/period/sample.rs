@@ -4,50 +4,24 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use kubeproof::{bundle::SigningKey, digest::Digest};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::quarter::{CLUSTER, Day, Quarter, cells, deployment_in, keys, namespace, reads_secrets, write};
+use super::{
+    auditor::Auditor,
+    quarter::{CLUSTER, Day, Quarter, cells, deployment_in, namespace, reads_secrets},
+};
 use crate::harness::judges;
 
 /// The program that the documentation shows.
 const PROGRAM: &str = include_str!("../../examples/sample.py");
 
-/// A package in a folder, with the public key beside it.
-struct Package {
-    folder: TempDir,
-}
-
-impl Package {
-    fn of(quarter: &Quarter) -> Self {
-        let folder = TempDir::with_prefix("kubeproof-sample-").unwrap();
-        write(&folder.path().join("q4"), &quarter.make().package.files);
-        fs::write(folder.path().join("signing.pub"), keys().signing.public().to_pem().unwrap()).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("q4")
-    }
-
+impl Auditor {
     /// Exit code, standard output, standard error.
     fn sample(&self, more: &[&str]) -> (i32, String, String) {
-        self.sample_with(Some(&self.folder.path().join("signing.pub")), more)
-    }
-
-    fn sample_with(&self, key: Option<&Path>, more: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kubeproof"));
-        command.arg("sample").arg("q4").current_dir(self.folder.path()).args(more).env("HOME", "/nonexistent");
-        if let Some(key) = key {
-            command.arg("--key").arg(key);
-        }
-        let output = command.env("NO_COLOR", "1").output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+        self.run(&[&["sample", "q4"], more].concat(), Some(&self.key()))
     }
 
     fn json(&self, more: &[&str]) -> Value {
@@ -58,7 +32,7 @@ impl Package {
 }
 
 /// Three runs of three namespaces: 40, 8 and 1 deployments, and a service account with rights.
-fn shop() -> Package {
+fn shop() -> Auditor {
     let mut day = Day::new("2026-10-01T06:00:00Z").with(namespace("wiki")).with(namespace("cron"));
     for number in 0..38 {
         day = day.with(deployment_in("shop", &format!("app-{number}")));
@@ -71,7 +45,7 @@ fn shop() -> Package {
         day = day.with(object);
     }
     let at = |date: &str| Day { finished: super::quarter::at(date), ..day.clone() };
-    Package::of(&Quarter::of([at("2026-10-01T06:00:00Z"), at("2026-10-02T06:00:00Z"), at("2026-10-03T06:00:00Z")]))
+    Auditor::of(&Quarter::of([at("2026-10-01T06:00:00Z"), at("2026-10-02T06:00:00Z"), at("2026-10-03T06:00:00Z")]))
 }
 
 fn ranks(sample: &Value) -> Vec<String> {
@@ -173,12 +147,12 @@ fn empty_and_small_populations_say_so() {
 #[test]
 fn nothing_is_drawn_from_what_is_not_proved_and_slips_say_what_to_do() {
     let package = shop();
-    let (code, out, error) = package.sample_with(None, &["--seed", "1"]);
+    let (code, out, error) = package.run(&["sample", "q4", "--seed", "1"], None);
     assert_eq!((code, out.as_str()), (4, ""), "{error}");
     assert!(error.contains("--key signing.pub"), "{error}");
-    let stranger = package.folder.path().join("stranger.pub");
+    let stranger = package.path().with_file_name("stranger.pub");
     fs::write(&stranger, SigningKey::from_seed([9; 32]).public().to_pem().unwrap()).unwrap();
-    assert_eq!(package.sample_with(Some(&stranger), &["--seed", "1"]).0, 4);
+    assert_eq!(package.run(&["sample", "q4", "--seed", "1"], Some(&stranger)).0, 4);
     for slip in [
         &["--seed", "1", "--cluster", "other"][..],
         &["--seed", "1", "--class", "image", "--stratify", "namespace"],

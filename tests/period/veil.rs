@@ -13,7 +13,7 @@ use kubeproof::{
     digest::Digest,
     evaluate::Declaration,
     period::{
-        Made, PeriodError,
+        PeriodError,
         model::{Item, ItemClass, RemarkKind},
         pseudonym::PseudonymKey,
     },
@@ -22,7 +22,7 @@ use kubeproof::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::quarter::{CLUSTER, Day, Quarter, cells, deployment_in, keys, namespace, object, only, write};
+use super::quarter::{CLUSTER, Day, Made, Quarter, cells, deployment_in, keys, namespace, object, only, write};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// In every name that must not be read. Too long to be in a digest or in base64 by chance.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use serde::de::DeserializeOwned;
 
-use super::{StepName, Verdict, pdf, steps::Steps};
+use super::{StepName, Verdict, pdf, results, steps::Steps};
 use crate::{
     bundle::{
         bag::{self, Lines},
@@ -41,11 +41,13 @@ pub(super) fn judge(
     }
     judge_coverage(&documents, predicate, steps);
     judge_evaluation(&documents, predicate, steps);
-    judge_pdfs(files, predicate, steps);
+    let results = results::judge(files, documents.get(EVALUATION), predicate, steps);
+    judge_pdfs(files, results, predicate, steps);
     documents.remove(EVALUATION).map(|(_, members)| members)
 }
 
-fn judge_pdfs(files: &BTreeMap<String, Vec<u8>>, predicate: &Predicate, steps: &mut Steps) {
+/// Last of the content, so that it says what held.
+fn judge_pdfs(files: &BTreeMap<String, Vec<u8>>, results: usize, predicate: &Predicate, steps: &mut Steps) {
     let mut documents = 0_u32;
     for (path, bytes) in files.iter().filter(|(path, _)| path.starts_with(bag::REPORT) && path.ends_with(".pdf")) {
         documents += 1;
@@ -64,7 +66,12 @@ fn judge_pdfs(files: &BTreeMap<String, Vec<u8>>, predicate: &Predicate, steps: &
             1 => "1 PDF of this evidence".to_owned(),
             n => format!("{n} PDFs of this evidence"),
         };
-        let detail = format!("coverage, evaluation and rules as the statement says; {pdfs}");
+        let results = match results {
+            0 => String::new(),
+            1 => "; results of 1 framework as the evaluation says".to_owned(),
+            n => format!("; results of {n} frameworks as the evaluation says"),
+        };
+        let detail = format!("coverage, evaluation and rules as the statement says{results}; {pdfs}");
         steps.pass(StepName::Content, "data/", detail);
     }
 }
@@ -132,12 +139,12 @@ fn missing(path: &str, steps: &mut Steps) {
     steps.fail(StepName::Content, Verdict::Tampered, path, "missing or not readable");
 }
 
-fn not_read(path: &str, predicate: &Predicate, steps: &mut Steps) {
+pub(super) fn not_read(path: &str, predicate: &Predicate, steps: &mut Steps) {
     let detail =
         format!("not compared with the statement: kubeproof {} wrote more than is known here", predicate.tool.version);
     steps.pass(StepName::Content, path, detail);
 }
 
-fn same_version(predicate: &Predicate) -> bool {
+pub(super) fn same_version(predicate: &Predicate) -> bool {
     predicate.tool.version == env!("CARGO_PKG_VERSION")
 }

@@ -13,6 +13,7 @@ mod pdf;
 pub mod pin;
 pub mod read;
 mod replay;
+mod results;
 mod steps;
 
 use std::collections::BTreeMap;

@@ -1,9 +1,12 @@
 //! `kubeproof explain`: a check, a requirement, a framework or a finding, in plain words.
 
 mod find;
+mod package;
 mod words;
 
 use std::{collections::BTreeSet, path::PathBuf};
+
+use chrono::NaiveDate;
 
 use super::{
     Exit, Failure, Outcome,
@@ -17,16 +20,28 @@ use crate::{
     framework::{self, Check, Framework, Library, Requirement, load::checks_of, load_frameworks, select},
 };
 
-/// Explain a check, a requirement, a framework or a finding
+/// Explain a check, a requirement or a finding, or what a package says of it
+///
+/// With --package, the package is verified first, as 'verify' does it. A requirement (pci-dss/2.2.6) then shows its state
+/// on every run, or on the runs around one day; an exception (X-0001) its course; an object (sha256:...) its bytes. Each
+/// names the signed files that prove it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "\
+Exit codes: 0 explained; 2 usage, or nothing of that name; of a package also 3 tampered, 4 untrusted
+(no key, or another one), 5 incomplete.
+
+Examples:
   kubeproof explain container-privileged
   kubeproof explain pci-dss/1.3.1
   kubeproof explain pss-restricted
   kubeproof explain 3f9c                  a finding of the newest run in ./evidence
-  kubeproof explain 3f9c --bundle DIR")]
+  kubeproof explain 3f9c --bundle DIR
+  kubeproof explain pci-dss/2.2.6 --package q3 --on 2026-08-12 --key signing.pub
+  kubeproof explain X-0001 --package q3 --key signing.pub
+  kubeproof explain sha256:1f0c77aa --package q3 --key signing.pub | sha256sum")]
 pub(super) struct Args {
-    /// Check id, framework/requirement, framework id, or the first characters of a finding's id
+    /// Check id, framework/requirement, framework id, or the first characters of a finding's id; of a package also an
+    /// exception's id, or sha256: and the first digits of an object's digest
     name: String,
     /// Bundle folder that holds the finding
     #[arg(long, value_name = "DIR")]
@@ -37,6 +52,18 @@ pub(super) struct Args {
     /// Configuration file: its parameters are shown where they are set
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Package that 'kubeproof period' wrote
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["bundle", "store", "config"])]
+    package: Option<PathBuf>,
+    /// Day of the package's period, in UTC [default: all of them]
+    #[arg(long, value_name = "DAY", requires = "package")]
+    on: Option<NaiveDate>,
+    /// Cluster of the package: its name, or its folder [default: all]
+    #[arg(long, value_name = "NAME", requires = "package")]
+    cluster: Option<String>,
+    /// Public key to trust (signing.pub), received by a way that does not lead through the store
+    #[arg(long, value_name = "PUB", requires = "package")]
+    key: Option<PathBuf>,
 }
 
 /// Shortest beginning of a finding's id that is looked for.
@@ -49,6 +76,9 @@ const SHOWN_CHECKS: usize = 3;
 const SHOWN_OUTSIDE: usize = 5;
 
 pub(super) fn run(args: &Args) -> Outcome {
+    if let Some(folder) = &args.package {
+        return package::run(args, folder);
+    }
     let files = settings::load(&DefinitionArgs::of(args.config.clone()))?.rules;
     let library = Library::load(&files).map_err(|errors| load_failure(&errors))?;
     let frameworks = load_frameworks(&files, &library).map_err(|errors| load_failure(&errors))?;
@@ -259,6 +289,9 @@ impl Known {
         });
         let all: Vec<String> = checks.chain(rows).collect();
         let failure = Failure::usage(format!("nothing here is called '{name}'"));
+        if package::is_of_package(name) {
+            return failure.hint("name the package that it is of: --package DIR --key signing.pub");
+        }
         match nearest(name, all.iter().map(String::as_str)) {
             Some(near) => failure.hint(format!("did you mean '{near}'?")),
             None => failure.hint("'kubeproof checks list' and 'kubeproof frameworks list' show what there is"),
@@ -423,6 +456,10 @@ mod tests {
             bundle,
             store: folder.path().into(),
             config: None,
+            package: None,
+            on: None,
+            cluster: None,
+            key: None,
         };
         let known = known();
         for args in [args("3f9c", None), args("3f9c", Some(bundle.clone()))] {

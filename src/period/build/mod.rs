@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     cadence::{self, Planned},
+    carried::{self, Carried, Standing},
     facts::{Facts, Files, Proof},
     model::{
         Bounds, Cause, ClusterPeriod, ControlTotal, Ending, Exception, Excluded, FrameworkPeriod, LogSeen, RepairTimes,
@@ -29,7 +30,7 @@ use super::{
     window::Window,
     writers::Logged,
 };
-use crate::{digest::Digest, framework::Severity, snapshot::TableError};
+use crate::{framework::Severity, snapshot::TableError};
 use exceptions::{Moment, Shown};
 use sight::Sight;
 
@@ -74,10 +75,9 @@ pub(super) struct Builder {
     /// Scopes that frameworks were evaluated in.
     scopes: BTreeMap<String, BTreeSet<String>>,
     names: Names,
-    /// Everything that decided on the newest run, by path.
-    decided_by: BTreeMap<String, Digest>,
-    /// By run and path, what decided on it and not on the run before.
-    rule_files: Files,
+    carried: Carried,
+    /// By place, what is carried since some run.
+    carried_files: Files,
 }
 
 /// What the builder is told beside the bundles.
@@ -101,8 +101,8 @@ pub(super) struct Built {
     pub(super) logged: Vec<Logged>,
     /// Files that declarations point at, by package path.
     pub(super) attested: Files,
-    /// What decided, by path below the cluster's rules: under the number of the run from which on it did.
-    pub(super) rule_files: Files,
+    /// What decided and what runs said of frameworks, by path below the cluster's evidence.
+    pub(super) carried: Files,
     /// Some run had declared the scope asked for, or none was asked for.
     pub(super) scope_declared: bool,
     /// What the bundles name, where some of it may have to be left out.
@@ -140,9 +140,9 @@ impl Builder {
         self.name.clone_from(&facts.cluster_name);
         self.uid.clone_from(&facts.cluster_uid);
         self.environment.clone_from(&facts.environment);
-        let before = std::mem::replace(&mut self.decided_by, facts.decided_by);
-        let changed = facts.rule_files.into_iter().filter(|(path, _)| before.get(path) != self.decided_by.get(path));
-        self.rule_files.extend(changed.map(|(path, bytes)| (format!("{number:04}/{path}"), bytes)));
+        self.carried.add(number, &facts.lines);
+        let new = facts.carried.into_iter().filter(|(path, _)| self.carried.begins(path, number));
+        self.carried_files.extend(new.map(|(path, bytes)| (carried::place(&path, number), bytes)));
         self.before = Some(facts.objects);
         self.runs.push(Run { number, ..facts.run });
         self.proofs.push(facts.proof);
@@ -171,6 +171,9 @@ impl Builder {
         remarks.extend(remarks::waivers_ended(&runs, &exceptions, &declarations));
         remarks.sort();
         // Without a run nothing was proved that could tell the name from the folder.
+        let carried = self.carried.finish();
+        let is_here = |file: &&Standing| self.carried_files.contains_key(&carried::place(&file.path, file.first));
+        let results = carried::spans(carried.iter().filter(is_here));
         let name = if runs.is_empty() { around.folder.clone() } else { self.name };
         let cluster = ClusterPeriod {
             folder: around.folder,
@@ -191,6 +194,7 @@ impl Builder {
             population,
             privileged: self.access.finish(),
             declarations,
+            results,
             withheld: BTreeSet::new(),
             runs,
         };
@@ -202,7 +206,7 @@ impl Builder {
             proofs: self.proofs,
             logged: self.logged,
             attested,
-            rule_files: self.rule_files,
+            carried: self.carried_files,
             scope_declared,
             names,
             window,

@@ -64,8 +64,10 @@ impl Requirements {
                 place,
             });
             row.statuses.insert(run, result.status);
-            // Reasons count failures of the whole cluster; a narrower view must not tell them.
-            if let Some(reason) = result.reason.as_ref().filter(|_| !facts.window.is_narrow()) {
+            // Reasons count failures; a narrower view must not tell those of the whole cluster, or of another scope.
+            let of = facts.frameworks.iter().find(|f| f.id == result.framework && f.version == result.version);
+            let scope = of.and_then(|framework| framework.scope.as_deref());
+            if let Some(reason) = result.reason.as_ref().filter(|_| facts.window.shows_all_of(scope)) {
                 extend(&mut row.reasons, reason, run);
             }
             if row.definition.is_none() || row.newest.version != result.version {

@@ -9,12 +9,20 @@ mod workbook;
 
 use std::collections::BTreeMap;
 
-pub(crate) use readme::{COMMANDS_ABOUT, commands};
+pub(crate) use readme::{COMMANDS_ABOUT, commands, questions};
 
 use rayon::prelude::*;
 
 use super::model::Period;
-use crate::{digest::Digest, report::PdfError, snapshot::TableError};
+use crate::{
+    bundle::{
+        draft::{Draft, DraftError, PayloadFile},
+        package::DOCUMENTS,
+    },
+    digest::Digest,
+    report::PdfError,
+    snapshot::TableError,
+};
 
 /// What documents say of the package that they stand in, beside the model.
 #[derive(Debug, Clone, Copy)]
@@ -51,25 +59,45 @@ pub enum DocumentError {
     /// OSCAL.
     #[error(transparent)]
     Json(#[from] crate::canonical::CanonicalError),
+    /// The package cannot be written.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
 }
 
-/// Documents by path below `data/documents/`.
-pub type Documents = BTreeMap<String, Vec<u8>>;
+/// Where documents go: the folder of them in a draft of the package.
+#[derive(Clone, Copy)]
+struct Folder<'a>(&'a Draft);
 
-type Writer = fn(&Period, &About) -> Result<Documents, DocumentError>;
+impl<'a> Folder<'a> {
+    /// Begins a document, by its name in the folder.
+    fn file(self, name: &str) -> Result<PayloadFile<'a>, DraftError> {
+        self.0.file(format!("{DOCUMENTS}{name}"))
+    }
+
+    /// Writes a document.
+    fn put(self, name: &str, bytes: &[u8]) -> Result<(), DraftError> {
+        self.0.put(format!("{DOCUMENTS}{name}"), bytes)
+    }
+
+    /// Sizes in bytes of the documents so far, by name.
+    fn sizes(self) -> BTreeMap<String, u64> {
+        let below = self.0.sizes_below(DOCUMENTS).into_iter();
+        below.map(|(path, octets)| (path[DOCUMENTS.len()..].to_owned(), octets)).collect()
+    }
+}
+
+type Writer = fn(&Period, &About, Folder<'_>) -> Result<(), DocumentError>;
 
 /// The longest first, since two of them are written at once.
 const WRITERS: [Writer; 5] = [pdf::write, tables::write, workbook::write, oscal::write, readme::write];
 
-/// The documents, by path below `data/documents/`.
+/// Writes the documents into a draft of the package.
 ///
 /// # Errors
-/// A defect of a template or a writer; never what the clusters hold.
-pub fn documents(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let written: Vec<Documents> = WRITERS.par_iter().map(|write| write(period, about)).collect::<Result<_, _>>()?;
-    let mut all: Documents = written.into_iter().flatten().collect();
+/// The draft cannot be written to; else a defect of a template or a writer, never what the clusters hold.
+pub(super) fn write(period: &Period, about: &About, draft: &Draft) -> Result<(), DocumentError> {
+    let folder = Folder(draft);
+    WRITERS.par_iter().try_for_each(|write| write(period, about, folder))?;
     // Last: it links to every other one.
-    let page = page::write(period, about, &all)?;
-    all.insert(page::FILE.to_owned(), page);
-    Ok(all)
+    page::write(period, about, folder)
 }

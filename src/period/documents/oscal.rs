@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use uuid::{Builder, Uuid};
 
-use super::{About, DocumentError, Documents, tables};
+use super::{About, DocumentError, Folder, tables};
 use crate::{
     canonical,
     clock::rfc3339,
@@ -38,17 +38,16 @@ const STATES: &str = "not-satisfied with the reason other is no failure: OSCAL h
 const EXCEPTIONS: usize = 2_000;
 
 /// One file a framework that some run evaluated.
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let mut files = Documents::new();
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
     for framework in &period.frameworks {
         let results: Vec<Value> =
             period.clusters.iter().filter_map(|cluster| result(period, framework, cluster)).collect();
         if !results.is_empty() {
             let document = pruned(document(period, about, framework, results));
-            files.insert(format!("oscal/{}.json", framework.id), canonical::value_to_vec(&document)?);
+            folder.put(&format!("oscal/{}.json", framework.id), &canonical::value_to_vec(&document)?)?;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 fn document(period: &Period, about: &About, framework: &FrameworkPeriod, results: Vec<Value>) -> Value {
@@ -159,7 +158,7 @@ fn item(cluster: &ClusterPeriod, x: &Exception) -> String {
     uuid(&["object", &cluster.folder, x.resource.group(), &x.resource.to_string()])
 }
 
-/// One requirement over the period, with the manifests of the runs in which its status changed.
+/// One requirement over the period, with what the runs in which its status changed said themselves, and their manifests.
 fn held(period: &Period, cluster: &ClusterPeriod, row: &RequirementPeriod, last: &Run) -> Value {
     let said = row.effectiveness.as_ref().map_or("no check decides it", |effect| effect.sentence.as_str());
     let spans = spans(row);
@@ -170,6 +169,7 @@ fn held(period: &Period, cluster: &ClusterPeriod, row: &RequirementPeriod, last:
         prop
     });
     let first_of_each = spans.iter().filter_map(|(_, first, _)| cluster.runs.get(*first));
+    let evidence = first_of_each.flat_map(|run| results(cluster, row, run).into_iter().chain([manifest(cluster, run)]));
     json!({
         "uuid": uuid(&["requirement", &span(period), &cluster.folder, &row.full_id()]),
         "title": line(&format!("{} over the period", row.full_id())),
@@ -178,7 +178,7 @@ fn held(period: &Period, cluster: &ClusterPeriod, row: &RequirementPeriod, last:
         "methods": [if row.effectiveness.is_some() { "TEST" } else { "EXAMINE" }],
         "types": ["control-objective"],
         "subjects": [{"subject-uuid": uuid(&["cluster", &cluster.folder]), "type": "component"}],
-        "relevant-evidence": first_of_each.map(|run| manifest(cluster, run)).collect::<Vec<_>>(),
+        "relevant-evidence": evidence.collect::<Vec<_>>(),
         "collected": rfc3339(last.finished),
     })
 }
@@ -211,6 +211,16 @@ fn observed_run(cluster: &ClusterPeriod, run: &Run) -> Value {
         "relevant-evidence": [manifest(cluster, run)],
         "collected": rfc3339(run.finished),
     })
+}
+
+/// What a run said of a requirement's framework, where the package holds it.
+fn results(cluster: &ClusterPeriod, row: &RequirementPeriod, run: &Run) -> Option<Value> {
+    let span = cluster.results_of(&row.framework, run.number)?;
+    Some(json!({
+        "href": format!("{DATA}{}", within(&span.path(&cluster.folder))),
+        "description": format!("What run {} said of {}: its manifest names this digest", run.number, row.framework),
+        "props": [prop("sha256", &span.digest.hex()), prop("bundle", &run.bundle.hex())],
+    }))
 }
 
 fn manifest(cluster: &ClusterPeriod, run: &Run) -> Value {

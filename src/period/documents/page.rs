@@ -1,11 +1,11 @@
 //! `index.html`: where a reader begins. It opens from the disk, loads nothing, and links to every other document.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use minijinja::{Value, context, value::Serde};
 use serde::Serialize;
 
-use super::{About, DocumentError, Documents, readme, tables};
+use super::{About, DocumentError, Folder, readme, tables};
 use crate::{
     clock::rfc3339,
     period::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Name of the page.
-pub(super) const FILE: &str = "index.html";
+const FILE: &str = "index.html";
 
 /// Rows of a table; the workbook holds all.
 const ROWS: usize = 100;
@@ -88,7 +88,8 @@ struct File<'a> {
 }
 
 /// The page.
-pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Result<Vec<u8>, DocumentError> {
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
+    let others = folder.sizes();
     let (open, left) = open(period);
     let said = context! {
         from => period.from.to_string(),
@@ -103,14 +104,15 @@ pub(super) fn write(period: &Period, about: &About, others: &Documents) -> Resul
         operations => Value::from(Serde(operations(period))),
         open => Value::from(Serde(open)),
         left => (left > 0).then(|| report_words::number(left as u64)),
-        documents => Value::from(Serde(listed(period, others))),
+        results => period.clusters.iter().any(|cluster| !cluster.results.is_empty()),
+        documents => Value::from(Serde(listed(period, &others))),
         commands => readme::commands(),
         commands_about => readme::COMMANDS_ABOUT,
         key => about.signing_key.hex(),
         root => about.root.hex(),
         several => period.clusters.len() > 1,
     };
-    Ok(report::page(PAGE, said)?.into_bytes())
+    Ok(folder.put(FILE, report::page(PAGE, said)?.as_bytes())?)
 }
 
 fn tiles(period: &Period) -> Vec<Tile> {
@@ -206,8 +208,8 @@ fn open_row<'a>(cluster: &'a ClusterPeriod, x: &'a Exception) -> Open<'a> {
 }
 
 /// Every other document with what it is, in the order to read; the forms of a table stand beside each other.
-fn listed<'a>(period: &Period, others: &'a Documents) -> Vec<Document<'a>> {
-    let mut files: Vec<File<'a>> = others.iter().map(|(path, bytes)| File { path, size: size(bytes.len()) }).collect();
+fn listed<'a>(period: &Period, others: &'a BTreeMap<String, u64>) -> Vec<Document<'a>> {
+    let mut files: Vec<File<'a>> = others.iter().map(|(path, octets)| File { path, size: size(*octets) }).collect();
     files.sort_by_key(|file| place(file.path));
     let mut listed: Vec<Document<'a>> = Vec::new();
     for file in files {
@@ -252,7 +254,7 @@ fn about(period: &Period, path: &str) -> String {
     }
 }
 
-fn size(bytes: usize) -> String {
+fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes >> 10),

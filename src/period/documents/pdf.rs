@@ -1,12 +1,11 @@
 //! `FRAMEWORK.pdf` for each framework.
 
-use super::{super::model::Period, About, DocumentError, Documents};
+use super::{super::model::Period, About, DocumentError, Folder};
 use crate::report;
 
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    let mut all = Documents::new();
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
     for framework in &period.frameworks {
-        all.insert(format!("{}.pdf", framework.id), report::period_pdf(period, framework, about)?);
+        folder.put(&format!("{}.pdf", framework.id), &report::period_pdf(period, framework, about)?)?;
     }
-    Ok(all)
+    Ok(())
 }

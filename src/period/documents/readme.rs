@@ -1,5 +1,7 @@
 //! `readme.md`: what the package is, and the commands that prove it.
 
+mod walk;
+
 use std::fmt::Write as _;
 
 use super::{
@@ -7,12 +9,12 @@ use super::{
         model::{Ending, Period},
         words,
     },
-    About, DocumentError, Documents,
+    About, DocumentError, Folder,
 };
 use crate::{bundle::package, report::view};
 
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
-    Ok(Documents::from([("readme.md".to_owned(), readme(period, about).into_bytes())]))
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
+    Ok(folder.put("readme.md", readme(period, about).as_bytes())?)
 }
 
 /// What the package is, and the commands that prove it.
@@ -53,6 +55,13 @@ fn readme(period: &Period, about: &About) -> String {
         commands(),
         about.root.hex(),
     );
+    let _ = write!(
+        text,
+        "## Ask it\n\n\
+         What was the state of a requirement on a day, how is it known, what happened when it failed, and which bytes \
+         show it:\n\n```\n{}\n```\n\n",
+        questions(period, None).join("\n"),
+    );
     text.push_str(
         "## Draw a sample\n\n\
          The auditor chooses the seed after receiving the package, and anybody with both draws the same:\n\n\
@@ -61,6 +70,7 @@ fn readme(period: &Period, about: &About) -> String {
     );
     text.push_str(include_str!("../../../examples/sample.py"));
     text.push_str("```\n\n");
+    text.push_str(&walk::from_a_status(period));
     text.push_str(
         "## Walk from a line to a signed byte\n\n\
          `data/period.json` names, for each exception and each member of the population, the objects that show it by \
@@ -85,6 +95,25 @@ fn readme(period: &Period, about: &About) -> String {
          such as cosign. Nothing in it is new: `kubeproof verify` makes it again and demands equal bytes.\n",
     );
     text
+}
+
+/// What may be asked of the package, each with an example of its own where there is one; of one framework where it is
+/// named.
+pub(crate) fn questions(period: &Period, framework: Option<&str>) -> Vec<String> {
+    let rows = || period.clusters.iter().flat_map(|cluster| cluster.requirements.iter().map(move |row| (cluster, row)));
+    let rows = || rows().filter(|(_, row)| framework.is_none_or(|framework| row.framework == framework));
+    let Some((cluster, row)) = rows().find(|(_, row)| !row.exceptions.is_empty()).or_else(|| rows().next()) else {
+        return Vec::new();
+    };
+    let exception = row.exceptions.first().and_then(|id| cluster.exceptions.iter().find(|x| x.id == *id));
+    let run = cluster.runs.get(row.statuses.iter().rposition(Option::is_some).unwrap_or_default());
+    let day = exception.and_then(|x| cluster.run(x.first_seen)).or(run).map(|run| run.finished.date_naive());
+    let ask = |name: &str, more: &str| format!("kubeproof explain {name} --package PACKAGE{more} --key signing.pub");
+    let of_row = ask(&row.full_id(), &day.map_or_else(String::new, |day| format!(" --on {day}")));
+    let of_exception = exception.map(|x| ask(&x.id, ""));
+    let object = exception.and_then(|x| x.evidence.first());
+    let of_object = object.map(|cited| ask(&format!("sha256:{}", cited.digest.short(16)), "") + " | sha256sum");
+    [Some(of_row), of_exception, of_object].into_iter().flatten().collect()
 }
 
 /// What proves the package without kubeproof, in its folder, with the key beside it: one subshell, so that the first

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::{
-    About, DocumentError, Documents,
+    About, DocumentError, Folder,
     tables::{self, FOLDER, Table, Values},
 };
 use crate::{clock::rfc3339, period::model::Period, report::view};
@@ -55,12 +55,12 @@ impl Formats {
 }
 
 /// The workbook.
-pub(super) fn write(period: &Period, about: &About) -> Result<Documents, DocumentError> {
+pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
     let mut book = Book::new(period)?;
     for table in tables::all(period) {
         book.add(&table)?;
     }
-    Ok(Documents::from([(FILE.to_owned(), book.finish(period, about)?)]))
+    Ok(folder.put(FILE, &book.finish(period, about)?)?)
 }
 
 /// A workbook that grows by one sheet a table.

@@ -75,6 +75,21 @@ pub struct FrameworkVersion {
     pub version: String,
 }
 
+/// What successive runs said of a framework, in one file: `data/results/<framework>.json` of their bundles, and
+/// `data/evidence/<cluster>/results/<first>/<framework>.json` of the package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultsSpan {
+    /// `pci-dss`.
+    pub framework: String,
+    /// The first of the runs, whose number (four digits) names the folder.
+    pub first: RunNumber,
+    /// The last of them.
+    pub last: RunNumber,
+    /// Digest of the file, as the manifest of each of these runs names it.
+    pub digest: Digest,
+}
+
 /// A list that was asked for and not answered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -9,8 +9,8 @@ use super::facts::{Cluster, Facts, run_id};
 use crate::{
     framework::Severity,
     period::{
-        model::{Cause, Ending, Exception, WrittenBy},
-        words::duration,
+        model::{Ending, Exception, WrittenBy},
+        words::{began, duration, ended},
     },
     report::view::{AnswerGroup, Answers, Block, Look, Section, Shape, Table, Text, words},
 };
@@ -323,31 +323,6 @@ pub(super) fn writers(all: &[WrittenBy]) -> String {
         })
         .collect();
     words::some_of(&said, WRITERS)
-}
-
-fn began(cause: Cause) -> &'static str {
-    match cause {
-        Cause::BeforePeriod => "the first run of the period saw it already",
-        Cause::ObjectChanged => "began as its object changed",
-        Cause::ObjectCameOrWent => "came with its object",
-        Cause::RulesChanged => "began as rules or declarations changed, the cluster did not",
-        Cause::ObjectAndRules => "began as its object and the rules changed, between the same runs",
-        Cause::NotSeenBefore => "the run before could not see it",
-        Cause::RelatedObject => "began as a related object changed",
-        Cause::TimePassed => "began because time passed, nothing changed",
-    }
-}
-
-fn ended(cause: Cause) -> &'static str {
-    match cause {
-        Cause::ObjectChanged => "fixed: its object changed",
-        Cause::ObjectCameOrWent => "ended: its object is gone",
-        Cause::RelatedObject => "fixed: a related object changed",
-        Cause::RulesChanged => "ended by rules or declarations, no repair",
-        Cause::ObjectAndRules => "ended: object and rules changed, not told apart",
-        Cause::TimePassed => "ended because time passed, no repair",
-        Cause::BeforePeriod | Cause::NotSeenBefore => "ended",
-    }
 }
 
 /// Exceptions that are not printed, by check: every one of them is counted, since the control totals say so.

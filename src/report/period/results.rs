@@ -65,6 +65,35 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     Section { title: "Results".into(), new_page: false, blocks }
 }
 
+/// Where the runs themselves say what the rows do.
+fn said(facts: &Facts<'_>) -> String {
+    let bundle = "in its bundle, data/evaluation.json; the section \u{201c}Evidence index\u{201d} names each bundle and \
+                  its log entry.";
+    let has_results =
+        |(cluster, run): &(&Cluster<'_>, RunNumber)| cluster.all.results_of(&facts.framework.id, *run).is_some();
+    let about = facts.clusters.iter().flat_map(|cluster| evaluated(cluster).map(move |run| (cluster, run)));
+    let (here, elsewhere): (Vec<_>, Vec<_>) = about.partition(has_results);
+    let rest = match (here.len(), elsewhere.len()) {
+        (0, _) => return format!("What a run said is {bundle}"),
+        (_, 0) => String::new(),
+        (_, 1) => format!(" 1 run has no such file here: what it said is {bundle}"),
+        (_, n) => {
+            format!(" {} runs have no such file here: what one of them said is {bundle}", words::number(n as u64))
+        }
+    };
+    format!(
+        "What a run said itself is in this package: data/evidence, in the folder of the cluster, results. The section \
+         \u{201c}How to verify\u{201d} walks from there to the run\u{2019}s signature.{rest}"
+    )
+}
+
+/// Runs that were about the framework.
+fn evaluated<'a>(cluster: &'a Cluster<'_>) -> impl Iterator<Item = RunNumber> + use<'a> {
+    let runs = cluster.all.runs.iter().enumerate();
+    let about = |at: usize| cluster.rows.iter().any(|row| row.statuses.get(at).is_some_and(Option::is_some));
+    runs.filter(move |(at, _)| about(*at)).map(|(_, run)| run.number)
+}
+
 type Row<'a> = &'a RequirementPeriod;
 
 /// Rows under the headings of their framework.
@@ -81,11 +110,13 @@ pub(super) fn sections<'a>(rows: &[Row<'a>]) -> Vec<(&'a str, Vec<Row<'a>>)> {
 }
 
 fn introduction(facts: &Facts<'_>) -> Vec<Block> {
-    let reads = "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
+    let reads = format!(
+        "Each strip shows every run from the first to the last, left to right; a run that did not evaluate the \
                  requirement leaves a gap, one that was due and is missing a dotted one. A day between two runs was seen by neither: read the run before it and the run after it; where both \
                  say the same, it may still have been otherwise in between. Days before the first run and after the last were seen by \
-                 none. The words below name the runs where they differ. What a run said is in its bundle, \
-                 data/evaluation.json; the section \u{201c}Evidence index\u{201d} names each bundle and its log entry.";
+                 none. The words below name the runs where they differ. {}",
+        said(facts)
+    );
     let own = "What a requirement asks is told in our own sentences; the framework's own wording is its publisher's, and \
                decides where the two differ. Requirements that people and documents alone answer stand in tables of their \
                own, at the end of this section.";

@@ -82,6 +82,9 @@ pub(super) fn statuses(period: &Period) -> Table<'_> {
                 Some(words::status(status).0.to_owned())
             }),
             text("reason", "Reason", 60, |(_, r, run)| reason(r, run.number)),
+            text("results", "Said by the run itself in", 60, |(c, r, run)| {
+                c.results_of(&r.framework, run.number).map(|span| span.path(&c.folder))
+            }),
         ],
     )
 }

@@ -9,11 +9,11 @@ mod runs;
 pub(super) use effect::state;
 pub(super) use glossary::COLUMNS;
 
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{About, DocumentError, Documents};
+use super::{About, DocumentError, Folder};
 use crate::{clock::rfc3339, period::model::Period, report::harmless, snapshot};
 
 /// Where the tables lie, below the documents.
@@ -100,20 +100,20 @@ pub(super) fn all(period: &Period) -> impl Iterator<Item = Table<'_>> {
 }
 
 /// Each table as CSV and as Parquet.
-pub(super) fn write(period: &Period, _: &About) -> Result<Documents, DocumentError> {
-    let mut files = Documents::new();
+pub(super) fn write(period: &Period, _: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
     for table in all(period) {
         let file = |extension: &str| format!("{FOLDER}{}.{extension}", table.name);
-        files.insert(file("csv"), csv(&table).map_err(|source| DocumentError::Csv { file: file("csv"), source })?);
-        files.insert(file("parquet"), parquet(&file("parquet"), &table)?);
+        let mut rows = folder.file(&file("csv"))?;
+        csv(&table, &mut rows).map_err(|source| DocumentError::Csv { file: file("csv"), source })?;
+        rows.finish()?;
+        folder.put(&file("parquet"), &parquet(&file("parquet"), &table)?)?;
     }
-    Ok(files)
+    Ok(())
 }
 
 /// A cell that begins like a formula gets a leading apostrophe; Parquet holds the values as they are.
-fn csv(table: &Table<'_>) -> Result<Vec<u8>, csv::Error> {
-    let mut bytes = Vec::new();
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut bytes);
+fn csv(table: &Table<'_>, file: impl io::Write) -> Result<(), csv::Error> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
     writer.write_record(table.columns.iter().map(|column| column.name))?;
     for start in (0..table.rows).step_by(PIECE) {
         let rows = start..table.rows.min(start + PIECE);
@@ -122,9 +122,7 @@ fn csv(table: &Table<'_>) -> Result<Vec<u8>, csv::Error> {
             writer.write_record(values.iter().map(|values| values.csv(row)))?;
         }
     }
-    writer.flush()?;
-    drop(writer);
-    Ok(bytes)
+    Ok(writer.flush()?)
 }
 
 fn parquet(path: &str, table: &Table<'_>) -> Result<Vec<u8>, snapshot::TableError> {

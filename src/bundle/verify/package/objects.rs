@@ -1,0 +1,77 @@
+//! The objects that a package cites, by their digests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::{StepName, Verdict, steps::Steps},
+    Files,
+};
+use crate::{
+    bundle::package::PERIOD,
+    digest::Digest,
+    period::{
+        evidence::table_path,
+        model::{Cited, ClusterPeriod},
+    },
+    snapshot,
+};
+
+/// Every cited object is here as text with that digest, and nothing else is.
+pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, is_whole: bool, steps: &mut Steps) {
+    let path = table_path(&cluster.folder);
+    let Some(bytes) = files.get(&path) else { return };
+    if is_whole && !cluster.withheld.is_empty() {
+        let detail = "leaves out texts, and the package is neither of a scope nor with pseudonyms";
+        steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+    }
+    let mut cited: BTreeMap<Digest, u32> = BTreeMap::new();
+    for citation in citations(cluster) {
+        if *cited.entry(citation.digest).or_insert(citation.run) != citation.run {
+            let detail = format!("cites {} of two runs", citation.digest.short(16));
+            steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
+        }
+    }
+    match stored(bytes, &path) {
+        Err(error) => steps.fail(StepName::Content, Verdict::Tampered, &path, error),
+        Ok((_, withheld)) if withheld != cluster.withheld => {
+            let detail = "leaves out other texts than the package says";
+            steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+        }
+        Ok((rows, _)) if rows != cited => {
+            let missing = cited.keys().find(|digest| !rows.contains_key(*digest));
+            let detail = missing.map_or_else(
+                || "holds other objects than the package cites".to_owned(),
+                |digest| format!("does not hold {}, which the package cites", digest.short(16)),
+            );
+            steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
+        }
+        Ok(_) => {}
+    }
+}
+
+fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
+    let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers).flat_map(|power| &power.evidence);
+    let exceptions = cluster.exceptions.iter().flat_map(|x| x.evidence.iter().chain(&x.evidence_after));
+    exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers)
+}
+
+type Stored = (BTreeMap<Digest, u32>, BTreeSet<Digest>);
+
+/// Runs by the digest of each object, every text held against its digest; and the objects without their text.
+fn stored(bytes: &[u8], path: &str) -> Result<Stored, String> {
+    let table = snapshot::read_columns(path, bytes, &["digest", "json", "run"]).map_err(|error| error.to_string())?;
+    let columns =
+        || Ok::<_, snapshot::TableError>((table.texts("digest")?, table.optional("json")?, table.numbers("run")?));
+    let (digests, jsons, runs) = columns().map_err(|error| error.to_string())?;
+    let (mut rows, mut withheld) = (BTreeMap::new(), BTreeSet::new());
+    for ((digest, json), run) in digests.into_iter().zip(jsons).zip(runs) {
+        let stated: Digest = digest.parse().map_err(|error| format!("{error}"))?;
+        match json {
+            None => drop(withheld.insert(stated)),
+            Some(json) if Digest::of(json) == stated => {}
+            Some(_) => return Err(format!("an object does not have its digest {}", stated.short(16))),
+        }
+        rows.insert(stated, run);
+    }
+    Ok((rows, withheld))
+}

@@ -1,0 +1,147 @@
+//! What a verified package says of one requirement, one exception or one object.
+
+mod exception;
+mod object;
+mod requirement;
+mod words;
+
+use std::path::Path;
+
+use chrono::NaiveDate;
+
+use super::Args;
+use crate::{
+    bundle::verify::Proved,
+    cli::{Exit, Failure, Outcome, text::Page, verify::proved_package},
+    config::nearest,
+    period::model::{ClusterPeriod, Exception, Period},
+};
+
+/// What may be asked of a package.
+const ASKED: &str = "ask for a requirement (pci-dss/2.2.6), an exception (X-0001) or an object (sha256:...)";
+
+/// A package and what is asked of it.
+struct Question<'a> {
+    proved: &'a Proved,
+    /// The package's folder and the options that prove it, as they are typed.
+    again: String,
+    on: Option<NaiveDate>,
+    clusters: Vec<&'a ClusterPeriod>,
+}
+
+/// Verifies the package, then prints what it says of `args.name`.
+///
+/// # Errors
+/// The package is not verified, or knows nothing of that name.
+pub(super) fn run(args: &Args, package: &Path) -> Outcome {
+    let proved = proved_package(package, args.key.as_deref())?;
+    check_day(args.on, &proved.period)?;
+    let key = args.key.as_deref().map_or_else(String::new, |key| format!(" --key {}", key.display()));
+    let question = Question {
+        again: format!("--package {}{key}", package.display()),
+        on: args.on,
+        clusters: clusters(&proved.period, args.cluster.as_deref())?,
+        proved: &proved,
+    };
+    match args.name.as_str() {
+        name if name.starts_with("sha256:") => object::print(&question, name)?,
+        name if is_exception(name) => anstream::print!("{}", question.exception(name)?.text()),
+        name if name.contains('/') => anstream::print!("{}", question.requirement(name)?.text()),
+        name => return Err(Failure::usage(format!("a package says nothing of '{name}' by itself")).hint(ASKED)),
+    }
+    Ok(Exit::Done)
+}
+
+fn check_day(on: Option<NaiveDate>, period: &Period) -> Result<(), Failure> {
+    let (first, last) = (period.from, period.last_day());
+    match on.filter(|day| !(first..=last).contains(day)) {
+        Some(day) => Err(Failure::usage(format!("{day} is no day of this package: it speaks of {first} to {last}"))
+            .hint("name a day of the period with --on, or leave it out for all of them")),
+        None => Ok(()),
+    }
+}
+
+/// Whether only a package knows something of that name.
+pub(super) fn is_of_package(name: &str) -> bool {
+    is_exception(name) || name.starts_with("sha256:")
+}
+
+/// `X-0001`.
+fn is_exception(name: &str) -> bool {
+    name.strip_prefix("X-").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn clusters<'a>(period: &'a Period, wanted: Option<&str>) -> Result<Vec<&'a ClusterPeriod>, Failure> {
+    let Some(wanted) = wanted else { return Ok(period.clusters.iter().collect()) };
+    let chosen: Vec<&ClusterPeriod> =
+        period.clusters.iter().filter(|cluster| crate::cli::stores::is_cluster(&cluster.folder, wanted)).collect();
+    if chosen.is_empty() {
+        let all: Vec<&str> = period.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
+        let failure = Failure::usage(format!("no cluster '{wanted}' in the package"));
+        return Err(failure.hint(format!("it holds: {}", all.join(", "))));
+    }
+    Ok(chosen)
+}
+
+impl<'a> Question<'a> {
+    /// A page for each cluster that has the exception: ids are unique within a cluster.
+    fn exception(&self, id: &str) -> Result<Page, Failure> {
+        if self.on.is_some() {
+            return Err(Failure::usage("an exception has days of its own").hint("leave out --on"));
+        }
+        let of_cluster = |cluster: &'a ClusterPeriod| cluster.exceptions.iter().find(|x| x.id == id);
+        let found: Vec<(&ClusterPeriod, &Exception)> =
+            self.clusters.iter().filter_map(|cluster| Some((*cluster, of_cluster(cluster)?))).collect();
+        if found.is_empty() {
+            let last = self.clusters.iter().map(|cluster| cluster.exceptions.len()).max().unwrap_or(0);
+            let failure = Failure::usage(format!("no exception {id} in the package"));
+            return Err(failure.hint(match last {
+                0 => "it has none".to_owned(),
+                last => format!("its exceptions are X-0001 to X-{last:04}"),
+            }));
+        }
+        let mut page = Page::default();
+        for (at, (cluster, exception)) in found.iter().enumerate() {
+            if at > 0 {
+                page.gap();
+            }
+            exception::describe(self, cluster, exception, &mut page);
+        }
+        Ok(page)
+    }
+
+    /// A page for the requirement, cluster by cluster.
+    fn requirement(&self, id: &str) -> Result<Page, Failure> {
+        let known = |cluster: &&ClusterPeriod| cluster.requirements.iter().any(|row| row.full_id() == id);
+        if !self.clusters.iter().any(known) {
+            return Err(self.unknown(id));
+        }
+        let mut page = Page::default();
+        requirement::describe(self, id, &mut page);
+        Ok(page)
+    }
+
+    fn unknown(&self, id: &str) -> Failure {
+        let (framework, _) = id.split_once('/').unwrap_or((id, ""));
+        let frameworks: Vec<&str> = self.proved.period.frameworks.iter().map(|known| known.id.as_str()).collect();
+        if let Some(outside) = self.outside(id) {
+            return outside;
+        }
+        let failure = Failure::usage(format!("no run of the package was about '{id}'"));
+        let rows: Vec<String> =
+            self.clusters.iter().flat_map(|cluster| cluster.requirements.iter().map(|row| row.full_id())).collect();
+        match nearest(id, rows.iter().map(String::as_str)) {
+            Some(near) if frameworks.contains(&framework) => failure.hint(format!("did you mean '{near}'?")),
+            _ => failure.hint(format!("its frameworks are {}", frameworks.join(", "))),
+        }
+    }
+
+    /// An id that the framework has and no cluster can say anything about.
+    fn outside(&self, id: &str) -> Option<Failure> {
+        let (framework, row) = id.split_once('/')?;
+        let framework = self.proved.period.frameworks.iter().find(|known| known.id == framework)?;
+        let about = framework.outside.get(row)?;
+        let failure = Failure::usage(format!("{id} is outside of what a cluster can show: {about}"));
+        Some(failure.hint("other evidence answers it"))
+    }
+}

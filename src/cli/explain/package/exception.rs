@@ -1,0 +1,79 @@
+//! One exception from beginning to end, with the objects that show it.
+
+use super::{Question, words};
+use crate::{
+    cli::text::{Page, plural},
+    period::{
+        evidence::{proof_folder, table_path},
+        model::{Cited, ClusterPeriod, Exception, WrittenBy},
+        words::duration,
+    },
+    report::view::words as report,
+};
+
+pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception, page: &mut Page) {
+    page.heading(&format!("{} {} {}: {}", x.id, report::severity(x.severity), x.resource, x.message));
+    page.say("Cluster", &cluster.folder);
+    page.say("Check", &format!("{}: {}", x.check, x.title));
+    page.say("Place", if x.place.is_empty() { "the object as a whole" } else { &x.place });
+    page.say("Found", x.observed.as_deref().unwrap_or("nothing set"));
+    page.say("Expected", &x.expected);
+    page.say("Owner", x.owner.as_deref().unwrap_or("no owner known"));
+    page.gap();
+    page.say("Began", &words::beginning(cluster, x));
+    page.items("Written by", x.written_by.iter().map(writer));
+    page.say("Ended", &words::ending(cluster, x));
+    page.say("Stood", &stood(x));
+    page.items(
+        "Waivers",
+        x.waivers.iter().map(|waiver| {
+            let (first, last) = (words::numbered(cluster, waiver.first), words::numbered(cluster, waiver.last));
+            format!("{} on {first} to {last}", waiver.id)
+        }),
+    );
+    page.items("Counts for", x.requirements.iter());
+    page.gap();
+    page.items("Objects", x.evidence.iter().map(|cited| object(cited, "shows it")));
+    page.items("", x.evidence_after.iter().map(|cited| object(cited, "shows it gone")));
+    proof(question, cluster, x, page);
+}
+
+/// `k.lind@shop.example, 24 Jul 2026 22:41 UTC (patch, audit log entry 8b1d35a5)`.
+fn writer(by: &WrittenBy) -> String {
+    let source = match by {
+        WrittenBy::ManagedFields { .. } => "client program, by the object's field managers".to_owned(),
+        WrittenBy::AuditLog { verb, audit_id, .. } => format!("{verb}, audit log entry {audit_id}"),
+    };
+    format!("{}, {} UTC ({source})", by.who(), report::full_time(by.time()))
+}
+
+fn stood(x: &Exception) -> String {
+    let seen = plural(x.seen_in as usize, "run");
+    let blind = x.not_seen_in.len();
+    let blind = if blind == 0 { String::new() } else { format!("; {} could not tell", plural(blind, "run")) };
+    let (least, most) = (duration(x.duration.at_least_seconds), x.duration.at_most_seconds.map(duration));
+    match most {
+        Some(most) => format!("{least} at least, {most} at most; seen by {seen}{blind}"),
+        None => format!("{least} at least; seen by {seen}{blind}"),
+    }
+}
+
+fn object(cited: &Cited, what: &str) -> String {
+    format!("{} {what} on run {:04}: {}", cited.resource, cited.run, cited.digest)
+}
+
+fn proof(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception, page: &mut Page) {
+    let Some(cited) = x.evidence.first() else { return };
+    page.gap();
+    page.items(
+        "Proof",
+        [
+            format!("{} holds the text of each object, whose SHA-256 is that digest", table_path(&cluster.folder)),
+            format!(
+                "{}manifest-sha256.txt names the run's own table of objects",
+                proof_folder(&cluster.folder, cited.run)
+            ),
+        ],
+    );
+    page.say("Next", &format!("kubeproof explain {} {}", cited.digest, question.again));
+}
