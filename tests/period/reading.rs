@@ -161,6 +161,8 @@ fn with_people(mut period: Period) -> Period {
         cluster.requirements.push(asked(&like, id, &statuses));
         cluster.declarations.push(attested(&format!("A-{id}"), &format!("{framework}/{id}")));
     }
+    // One that ended before the period attests nothing in it.
+    cluster.declarations.push(attested("A-old", &format!("{framework}/9.3")));
     cluster.requirements.extend((3..100).map(|nth| asked(&like, &format!("9.{nth}"), &[Status::Manual; 7])));
     period
 }
@@ -190,10 +192,30 @@ fn what_people_alone_answer_stands_in_two_tables_and_nothing_is_lost() {
     for nth in 3..100 {
         expect(open, &[&format!("9.{nth} "), &format!("OWN-9.{nth}")]);
     }
-    expect(open, &["Show the minutes", "Reviews of 9.50 are", "team-audit"]);
+    expect(open, &["A-old", "in force on no run", "Show the minutes", "Reviews of 9.50 are", "team-audit"]);
     let pages = Document::load_mem(&bytes).unwrap().get_pages().len();
     let without = Document::load_mem(&pdf(&made())).unwrap().get_pages().len();
     assert!(pages <= without + 8, "{pages} pages for 99 rows, {without} without them");
+}
+
+#[test]
+fn what_several_clusters_say_alike_of_people_stands_once() {
+    let mut period = with_people(made());
+    for nth in 0..6 {
+        let mut other = period.clusters[0].clone();
+        (other.name, other.folder) = (format!("staging-{nth}"), format!("staging-{nth}-99999999"));
+        other.declarations.clear();
+        for row in other.requirements.iter_mut().filter(|row| row.effectiveness.is_none()) {
+            row.statuses.fill(Some(Status::Manual));
+        }
+        period.clusters.push(other);
+    }
+    let text = words(&pdf(&period));
+    let (_, tables) = text.split_once("People alone: attested or inherited on some run (2)").unwrap();
+    let (told, open) = tables.split_once("People alone: without an attestation on any run (97)").unwrap();
+    expect(told, &["A-9.1", "A-9.2", "staging-0", "and 2 more"]);
+    let (open, _) = open.split_once("Failures of the checks that decide or support").unwrap();
+    assert_eq!(open.matches("staging-0").count(), 1, "clusters are named where they differ alone, in 9.3: {open}");
 }
 
 #[test]

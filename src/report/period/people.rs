@@ -13,6 +13,9 @@ use crate::{
 /// Words before what a person must show, in the reason of a status that waits for a person.
 const ASKS: &str = "a person decides";
 
+/// Clusters named in a cell.
+const NAMES: usize = 4;
+
 /// Whether no check decides a requirement in any cluster.
 pub(super) fn alone(facts: &Facts<'_>, row: &RequirementPeriod) -> bool {
     facts.own(row).iter().all(|(_, row)| Course::of(row) == Course::People)
@@ -86,15 +89,26 @@ fn table(facts: &Facts<'_>, shape: Shape, rows: &[&RequirementPeriod], empty: &s
 fn shown(facts: &Facts<'_>, row: &RequirementPeriod) -> Vec<Text> {
     let owner = row.owner.as_ref().map(|owner| format!("owner {owner}")).unwrap_or_default();
     let asks = Text::from(row.title.as_str()).note(row.periodicity.clone().unwrap_or_default()).note(owner);
-    let mut attested = Text::new();
-    for (cluster, row) in facts.own(row) {
-        if facts.several() {
-            attested = attested.lines(Text::new().soft(cluster.name));
-        }
-        attested = attested.lines(by(cluster, row));
-    }
+    let attested = attested(facts, row);
     let shows = row.note.as_deref().map_or_else(|| Text::new().soft("the framework's file does not say"), Text::from);
     vec![id(facts, row), asks, shows, attested]
+}
+
+/// The same, cluster by cluster; what several of them say stands once.
+fn attested(facts: &Facts<'_>, row: &RequirementPeriod) -> Text {
+    let mut said: Vec<(Text, Vec<&str>)> = Vec::new();
+    for (cluster, row) in facts.own(row) {
+        let text = by(cluster, row);
+        match said.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, names)) => names.push(cluster.name),
+            None => said.push((text, vec![cluster.name])),
+        }
+    }
+    let all = said.len() == 1;
+    said.into_iter().fold(Text::new(), |whole, (text, names)| {
+        let whole = if all { whole } else { whole.lines(Text::new().soft(words::some_of(&names, NAMES))) };
+        whole.lines(text)
+    })
 }
 
 /// Who attested it and until when, and what runs said where that is not the same of each.
@@ -111,9 +125,12 @@ fn by(cluster: &Cluster<'_>, row: &RequirementPeriod) -> Text {
         let day = |day: Option<_>| day.map_or_else(|| "no day".to_owned(), words::short_date);
         text = text.note(format!("{} to {}", day(said.since), day(said.until)));
     }
-    if text.0.is_empty() {
-        text = Text::new().soft("no");
-    }
+    text = match (text.0.is_empty(), row.statuses.iter().any(is_told)) {
+        (true, false) => Text::new().soft("no"),
+        (true, true) => Text::new().soft("by a declaration that is not in this package"),
+        (false, false) => text.note("in force on no run"),
+        (false, true) => text,
+    };
     let spans = spans(&row.statuses);
     let waits = |status: Option<Status>| status == Some(Status::Manual);
     if spans.len() != 1 || !(waits(spans[0].status) || is_told(&spans[0].status)) {
