@@ -78,6 +78,10 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("observed", "When the run ended its collection."),
             ("status", "What the run said of the requirement; empty where it did not evaluate it."),
             ("reason", "Why it said so."),
+            (
+                "results",
+                "The file of the package that holds the run's own words, whose digest its manifest names; empty where there is none.",
+            ),
         ],
     ),
     (
