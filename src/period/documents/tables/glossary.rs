@@ -78,6 +78,10 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("observed", "When the run ended its collection."),
             ("status", "What the run said of the requirement; empty where it did not evaluate it."),
             ("reason", "Why it said so."),
+            (
+                "results",
+                "The file in which the run says it itself, named by its manifest; empty where the package has none.",
+            ),
         ],
     ),
     (
