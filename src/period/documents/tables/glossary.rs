@@ -78,6 +78,7 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("observed", "When the run ended its collection."),
             ("status", "What the run said of the requirement; empty where it did not evaluate it."),
             ("reason", "Why it said so."),
+            ("results", "File of the package in which the run itself says it; empty where the package carries none."),
         ],
     ),
     (
