@@ -33,22 +33,17 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         ("To its text", "data/evidence, objects.parquet, column json, holds the text; its SHA-256 is the digest."),
         (
             "To its run",
-            "The folder of the run's number holds the bundle's manifest, its signed envelope and its log entry: the manifest names the digest of the file of results and of the table that holds the object, the envelope signs the manifest, the entry commits the envelope.",
+            "In the folder of the run's number the manifest names the digests of results and objects, the envelope signs the \
+             manifest, and the log entry commits the envelope.",
         ),
-        (
-            "To its bundle",
-            "kubeproof get fetches the bundle from the store: its data/snapshot/objects.parquet holds the same row.",
-        ),
+        ("To its bundle", "kubeproof get fetches it from the store: data/snapshot/objects.parquet holds the same row."),
     ];
     let walk = walk.iter().map(|(name, text)| ((*name).to_owned(), Text::from(*text))).collect();
-    let mut blocks = vec![
+    let blocks = vec![
         Block::paragraph(format!("{SIGNATURE} Take the public key from somebody you trust, not from the package.")),
         Block::Pairs { pairs },
-        Block::heading("With kubeproof, offline"),
-        Block::Commands { lines: vec!["kubeproof verify PACKAGE --key signing.pub".into()] },
-    ];
-    blocks.extend(asked(facts));
-    blocks.extend([
+        Block::heading("With kubeproof, offline: prove it, then ask it"),
+        Block::Commands { lines: own_commands(facts) },
         Block::heading("With tools that we did not write, in the package's folder"),
         Block::Commands { lines: documents::commands().lines().map(str::to_owned).collect() },
         Block::paragraph(format!(
@@ -59,22 +54,17 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
         Block::Pairs { pairs: walk },
         Block::heading("What stays open"),
         Block::paragraph(
-            "Times are claimed by the machines that ran the collection. Runs that were never committed show only as gaps in \
-             the log. Whoever holds the store and every key can rewrite what nobody else has seen.",
+            "Times are claims of the machines that ran the collection. Runs never committed show only as gaps in the log. \
+             Whoever holds the store and every key can rewrite what nobody else has seen.",
         ),
-    ]);
+    ];
     Section { title: "How to verify".into(), new_page: true, blocks }
 }
 
-/// What the same program answers, where there is something to ask.
-fn asked(facts: &Facts<'_>) -> Vec<Block> {
-    let lines = documents::questions(facts.period, Some(&facts.framework.id));
-    if lines.is_empty() {
-        return Vec::new();
-    }
-    let says = "It also tells what a requirement\u{2019}s state was on a day and how that is known, shows an exception from \
-                beginning to end, and prints the bytes of an object:";
-    vec![Block::paragraph(says), Block::Commands { lines }]
+/// Proof first; then the state of a requirement on a day, the course of an exception, and the bytes of an object.
+fn own_commands(facts: &Facts<'_>) -> Vec<String> {
+    let proof = "kubeproof verify PACKAGE --key signing.pub".to_owned();
+    std::iter::once(proof).chain(documents::questions(facts.period, Some(&facts.framework.id))).collect()
 }
 
 /// The first step from a status on a run, whether it held or not.
@@ -82,8 +72,6 @@ fn from_status(facts: &Facts<'_>) -> &'static str {
     if facts.clusters.iter().all(|cluster| cluster.all.results.is_empty()) {
         return "The status is this package's word: the run's bundle holds what the run said, data/evaluation.json.";
     }
-    "data/evidence, in the cluster's folder, results, the number of the first run on which it stood, holds what the run \
-     said of the framework: the status of each row, and in how many places its checks passed and failed; data/period.json, results, names the runs of each file. The \
-     run's manifest names its digest as data/results. Commands for one requirement on one run are in \
-     data/documents/readme.md."
+    "data/evidence, in the cluster's folder, results, holds what the run said of the framework, under the number of the \
+     first run on which it stood; the run's manifest names its digest. data/documents/readme.md has the commands."
 }
