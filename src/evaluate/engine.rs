@@ -8,7 +8,9 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    CheckResult, Counts, Evidence, Finding, FindingId, Outcome, Place, documents,
+    CheckResult, Counts, Evidence, Finding, FindingId, Outcome, Place,
+    batch::Batch,
+    documents,
     documents::{Document, Made, Tables},
     gather::{count, merge, overall, row, sorted, tally},
     judge::{Keep, Memo, Ready, Said, Subject},
@@ -124,65 +126,6 @@ struct Memos {
     pinned: BTreeMap<(usize, Minor), Memo>,
 }
 
-/// What some objects gave.
-struct Batch {
-    findings: Vec<Finding>,
-    passes: Vec<u64>,
-    /// Findings under the name of a controller that is not here, passes included: replicas say the same several times.
-    adopted: Vec<Finding>,
-    /// Places where the question does not arise, where they are counted and not kept.
-    not_applicable: u64,
-    /// Checks whose passes wait for a parameter.
-    lack_parameters: BTreeSet<usize>,
-    /// For each scope, places where a check passed; what is adopted is counted once it is merged.
-    passed_within: Vec<BTreeMap<usize, u64>>,
-}
-
-impl Batch {
-    fn add(&mut self, other: Self) {
-        self.findings.extend(other.findings);
-        self.not_applicable += other.not_applicable;
-        self.lack_parameters.extend(other.lack_parameters);
-        for (all, more) in self.passed_within.iter_mut().zip(other.passed_within) {
-            for (at, passes) in more {
-                *all.entry(at).or_default() += passes;
-            }
-        }
-        self.adopted.extend(other.adopted);
-        for (total, more) in self.passes.iter_mut().zip(other.passes) {
-            *total += more;
-        }
-    }
-
-    fn take(&mut self, at: usize, mut said: Said, scopes: &[usize]) {
-        let kept = said.findings.iter().filter(|finding| finding.outcome == Outcome::Pass).count() as u64;
-        self.pass(at, said.passes + kept, scopes);
-        self.findings.append(&mut said.findings);
-        self.count(at, &said);
-    }
-
-    fn adopt(&mut self, at: usize, mut said: Said, scopes: &[usize]) {
-        self.pass(at, said.passes, scopes);
-        self.adopted.append(&mut said.findings);
-        self.count(at, &said);
-    }
-
-    /// Remembers in which scopes a check passed, and in how many places.
-    fn pass(&mut self, at: usize, passes: u64, scopes: &[usize]) {
-        for scope in scopes.iter().filter(|_| passes > 0) {
-            *self.passed_within[*scope].entry(at).or_default() += passes;
-        }
-    }
-
-    fn count(&mut self, at: usize, said: &Said) {
-        self.passes[at] += said.passes;
-        self.not_applicable += said.not_applicable;
-        if said.lacks_parameter {
-            self.lack_parameters.insert(at);
-        }
-    }
-}
-
 impl<'a> Engine<'a> {
     fn new(input: &'a Input<'a>, ready: Vec<Ready<'a>>, documents: &[Document]) -> Self {
         let objects = &input.snapshot.objects;
@@ -227,14 +170,7 @@ impl<'a> Engine<'a> {
     }
 
     fn batch(&self) -> Batch {
-        Batch {
-            findings: Vec::new(),
-            passes: vec![0; self.ready.len()],
-            adopted: Vec::new(),
-            not_applicable: 0,
-            lack_parameters: BTreeSet::new(),
-            passed_within: vec![BTreeMap::new(); self.input.reaches.len()],
-        }
+        Batch::new(self.ready.len(), self.input.reaches.len())
     }
 
     /// The scopes that a resource is in, by their number.

@@ -1,6 +1,7 @@
 //! Stage 3: checks to findings to requirements.
 
 pub mod attestations;
+mod batch;
 pub mod cel;
 pub mod documents;
 pub mod engine;
