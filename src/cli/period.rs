@@ -11,6 +11,7 @@ use super::{
     run::program_digest,
     settings::{self, DefinitionArgs},
     stores::{self, is_cluster, runtime, trusted_key},
+    text::day,
 };
 use crate::{
     bundle::keys::load_pseudonym,
@@ -41,10 +42,10 @@ Examples:
   kubeproof period --from 2026-07-01 --to 2026-09-30 --store s3://eu --store s3://us --out q3")]
 pub(super) struct Args {
     /// First day, in UTC
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     from: NaiveDate,
     /// Last day, itself included
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     to: NaiveDate,
     /// Store: a folder, file:PATH, s3://BUCKET/PREFIX; may be repeated, each with clusters of its own [default: the
     /// configuration's first, else ./evidence]

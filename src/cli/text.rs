@@ -1,8 +1,15 @@
-//! Words for people: plurals, and paragraphs that fit a terminal.
+//! Words for people: plurals, days, and paragraphs that fit a terminal.
+
+use chrono::NaiveDate;
 
 /// `1 check`, `2 checks`.
 pub(super) fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A day on the command line.
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|_| "write a day as year, month and day: 2026-08-12".to_owned())
 }
 
 /// Lines of at most `width` characters, broken at spaces; a word that is longer stands alone.

@@ -26,7 +26,9 @@ pub mod words;
 mod writers;
 mod written;
 
-pub(crate) use build::{Span, asked_since, comparison, effectiveness, overdue, repair_times, standing, unaccounted};
+pub(crate) use build::{
+    Span, asked_since, comparison, effectiveness, naming, overdue, repair_times, standing, unaccounted,
+};
 pub use cadence::Planned;
 pub use model::Period;
 pub(crate) use package::claims;

@@ -67,6 +67,7 @@ fn one_command_builds_a_package_that_tells_the_quarter() {
     the_rules(shop);
     the_access_review(shop, &package);
     proves_itself(&user, &package);
+    answers(&user, &package, only(shop, "container-privileged", "card-gateway"));
     let again = build(&user).expect(2);
     assert!(again.stderr.contains("quarter exists: name a new folder"), "{}", again.stderr);
 }
@@ -205,6 +206,36 @@ fn proves_itself(user: &Workspace, package: &Path) {
         fs::write(&path, whole).unwrap();
     }
     verify().expect(0);
+}
+
+/// What an auditor asks of it.
+fn answers(user: &Workspace, package: &Path, privileged: &Exception) {
+    let questions: [(&[&str], &str); 5] = [
+        (&["W-4"], "expired on run 0008 (7 Sep 2026 06:00 UTC) to run 0011"),
+        (
+            &["pci-dss/7.2.4", "--on", "2026-07-10"],
+            "Said by A-05 (ends soon): head of payments, 9 Jan 2026 to 9 Jul 2026",
+        ),
+        (&["cis-kubernetes/3.1.1", "--on", "2026-08-17"], "a run was due on 17 Aug 2026 06:00 UTC and is not here"),
+        (
+            &["house-rules/H-3", "--on", "2026-09-10"],
+            "changed between the two runs, too: house-rules 2026.1, then 2026.2.",
+        ),
+        (&[&privileged.id], "k.lind@shop.example, 24 Jul 2026 22:41 UTC (patch, audit log entry"),
+    ];
+    for (question, answer) in questions {
+        let mut command = user.kubeproof();
+        command
+            .arg("explain")
+            .args(question)
+            .arg("--package")
+            .arg(package)
+            .arg("--key")
+            .arg("quarter/keys/signing.pub");
+        let said = Ended::from(command.output().unwrap()).expect(0).stdout;
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(answer), "{question:?}: {said}");
+    }
 }
 
 /// The only exception of a check on an object of that name.

@@ -57,7 +57,7 @@ fn a_day_is_told_by_its_run_down_to_the_signed_byte() {
 
     let results = format!("data/evidence/{CLUSTER}/results/0001/pss-baseline.json");
     let digest = Digest::of(fs::read(package.path().join(&results)).unwrap()).hex();
-    assert!(said.contains(&format!("{results} says it, as SHA-256 {digest}")), "{said}");
+    assert!(said.contains(&format!("{results} says it; its SHA-256 is {digest}")), "{said}");
     let manifest = format!("data/evidence/{CLUSTER}/runs/0001/manifest-sha256.txt");
     assert!(said.contains(&format!("{manifest} names that digest")), "{said}");
     let manifest = fs::read_to_string(package.path().join(&manifest)).unwrap();
@@ -80,7 +80,7 @@ fn a_day_without_a_run_is_told_by_its_neighbours_and_no_further() {
     assert!(
         said.contains("no run on this day: the last before it is run 0002 (3 Oct 2026 06:00 UTC), the next run 0003")
     );
-    assert!(said.contains("They differ: it changed at some time between them, and no run saw when."), "{said}");
+    assert!(said.contains("They differ, and no run saw when it changed. gone on run 0003: X-0001"), "{said}");
     let said = package.told(&[ROW, "--on", "2026-10-09"]);
     assert!(said.contains("no run on this day, nor after it: what is known is from run 0003"), "{said}");
     assert!(!said.contains("They differ"), "{said}");
@@ -102,8 +102,8 @@ fn an_exception_leads_to_bytes_with_the_digest_that_it_names() {
     let said = package.told(&["X-0001"]);
     assert!(said.contains("Began after run 0000 (1 Oct 2026 06:00 UTC), by run 0001"), "{said}");
     assert!(said.contains("Ended after run 0002 (3 Oct 2026 06:00 UTC), by run 0003"), "{said}");
-    assert!(said.contains("Deployment/shop/cart shows it gone on run 0003: sha256:"), "{said}");
-    let (_, shown) = said.split_once("shows it on run 0001: ").unwrap();
+    assert!(said.contains("Deployment/shop/cart without it: sha256:"), "{said}");
+    let (_, shown) = said.split_once("Deployment/shop/cart shows it: ").unwrap();
     let digest = shown.split_whitespace().next().unwrap();
     for name in [digest, &digest[..20]] {
         let (code, text, error) = package.explain(&[name]);
@@ -123,6 +123,8 @@ fn what_is_not_there_is_said_and_what_is_meant_is_guessed() {
     assert!(error.contains("its exceptions are X-0001 to X-0001"), "{error}");
     let error = package.refused(2, &["container-privileged"]);
     assert!(error.contains("ask for a requirement (pci-dss/2.2.6)"), "{error}");
+    let error = package.refused(2, &[ROW, "--on", "12.08.2026"]);
+    assert!(error.contains("write a day as year, month and day: 2026-08-12"), "{error}");
     let error = package.refused(2, &[ROW, "--on", "2027-01-01"]);
     assert!(error.contains("it speaks of 2026-10-01 to 2026-10-10"), "{error}");
     assert!(package.refused(2, &["sha256:12"]).contains("at least 8"));

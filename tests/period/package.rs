@@ -93,7 +93,10 @@ fn the_same_store_gives_the_same_package_and_it_verifies() {
     assert_eq!(said["shown"]["included"], true);
     assert_eq!(judged(&one.package.files, &["--cluster", "shop"]).0, 0);
     assert_eq!(judged(&one.package.files, &["--cluster", "other"]).0, 4);
-    assert_eq!(judged(&one.package.files, &["--max-age", "30m"]).0, 6);
+    assert_eq!(judged(&one.package.files, &["--max-age", "28d"]).0, 6, "the newest run, not the package");
+    assert_eq!(judged(&one.package.files, &["--max-age", "30d"]).0, 0);
+    assert_eq!(judged(&one.package.files, &["--max-gap", "23h"]).0, 5);
+    assert_eq!(judged(&one.package.files, &["--max-gap", "25h"]).0, 0);
 }
 
 #[test]
@@ -215,6 +218,21 @@ const CASES: &[Case] = &[
             })
         },
         "objects.parquet",
+    ),
+    (
+        "signed_an_exception_out_of_its_place",
+        |m| say(m, |p| p["clusters"][0]["exceptions"][0]["id"] = "X-0002".into()),
+        PERIOD,
+    ),
+    (
+        "signed_a_requirement_without_its_exceptions",
+        |m| say(m, |p| p["clusters"][0]["requirements"][0]["exceptions"] = Value::Array(vec![])),
+        PERIOD,
+    ),
+    (
+        "signed_an_exception_that_counts_for_nothing",
+        |m| say(m, |p| p["clusters"][0]["exceptions"][0]["requirements"] = Value::Array(vec![])),
+        PERIOD,
     ),
     (
         "signed_other_exceptions_of_a_run",

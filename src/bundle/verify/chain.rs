@@ -137,8 +137,8 @@ fn is_logged(cluster: &Cluster, id: Digest) -> bool {
     })
 }
 
-/// Gaps between runs, by the times that the runs claim.
-fn judge_gaps(times: &[(u64, DateTime<Utc>)], options: &Options, steps: &mut Steps) {
+/// Gaps between runs, by their index in the log and the times that they claim.
+pub(super) fn judge_gaps(times: &[(u64, DateTime<Utc>)], options: &Options, steps: &mut Steps) {
     let gaps = times.windows(2).map(|pair| (pair[1].1 - pair[0].1, pair[0], pair[1]));
     let Some((longest, from, to)) = gaps.clone().max_by_key(|(gap, ..)| *gap) else { return };
     for (_, (before, earlier), (after, later)) in gaps.clone().filter(|(gap, ..)| *gap < chrono::Duration::zero()) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     BundleFiles, Options, Seen, Shown, StepName, Trust, Verdict, Verification,
     bundle::{Said, is_stamp, judge_manifest, judge_names, judge_unsigned, signed_payload},
-    finish, inclusion, pdf,
+    chain, finish, inclusion, pdf,
     steps::Steps,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
         self, Period, Span,
         carried::{self, Carried, Standing},
         evidence::{PROOF, StoredObject, proof_folder, stored_objects, table_path},
-        model::{ClusterPeriod, RunNumber},
+        model::{ClusterPeriod, RequirementPeriod, RunNumber},
     },
     snapshot::TableError,
 };
@@ -102,8 +102,8 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
     let (predicate, content) = judge(&input, envelope.as_ref(), trust, options, &mut steps).unzip();
     let content = content.flatten();
     let intact = predicate.is_some() && !steps.has(Verdict::Tampered);
-    if let Some(predicate) = &predicate {
-        inclusion::judge_freshness(predicate.made, options, &mut steps);
+    if let Some(Content { period, .. }) = &content {
+        judge_age_and_gaps(period, options, &mut steps);
     }
     let shown = Shown {
         authentic: intact,
@@ -136,6 +136,17 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
     (verification, proved)
 }
 
+/// How old the newest run of each cluster is, and whether two runs lie further apart than is wanted.
+fn judge_age_and_gaps(period: &Period, options: &Options, steps: &mut Steps) {
+    for cluster in &period.clusters {
+        let times: Vec<(u64, DateTime<Utc>)> = cluster.runs.iter().map(|run| (run.index, run.finished)).collect();
+        let newest = times.iter().map(|(_, finished)| *finished).max();
+        // Without a run the package itself is all there is.
+        inclusion::judge_freshness(newest.unwrap_or(period.made), options, steps);
+        chain::judge_gaps(&times, options, steps);
+    }
+}
+
 /// What a package cannot show by itself.
 fn left_open(content: Option<&Content>) -> Vec<String> {
     let before = [
@@ -143,8 +154,11 @@ fn left_open(content: Option<&Content>) -> Vec<String> {
         "times are the jobs' own claims: no time stamp says when runs were signed",
     ];
     let after = [
-        "that exceptions, the population and the control totals follow from the bundles' tables is the word of the \
-         package's signer: the bundles themselves are in the store (kubeproof get, kubeproof verify)",
+        "that exceptions with their writers, the population, privileged access, declarations, cadence, changes of scope, \
+         remarks and control totals follow from the bundles is the word of the package's signer: the bundles themselves \
+         are in the store (kubeproof get, kubeproof verify)",
+        "documents (PDF, workbook, tables, OSCAL, index.html) are signed as they lie here; that they print data/period.json \
+         faithfully is the signer's word: kubeproof explain reads data/period.json itself",
         "the key is trusted because you named it; no policy says whether it was in force or stolen on that day",
         "the signature does not show that the cluster told the truth",
     ];
@@ -235,7 +249,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     }
     judge_documents(files, predicate, steps);
     let standing: Vec<Vec<Standing>> = period.clusters.iter().map(|cluster| standing(files, cluster)).collect();
-    judge_expected(lines, &period, &standing, steps);
+    let left_out = judge_expected(lines, &period, &standing, steps);
     let key = match package::run_key(predicate) {
         Ok(key) if key.digest().hex() == period.key => key,
         Ok(_) => {
@@ -249,7 +263,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     };
     let span = Span::of(period.from, period.to, period.made);
     let is_whole = !period.filter.hides_names();
-    let (mut runs, mut shown) = (0, results::Shown::default());
+    let (mut runs, mut shown) = (0, results::Shown::without(left_out));
     for (cluster, standing) in period.clusters.iter().zip(&standing) {
         runs += cluster.runs.len();
         runs::judge(files, cluster, span, &key, steps);
@@ -316,9 +330,9 @@ fn standing(files: &Files, cluster: &ClusterPeriod) -> Vec<Standing> {
     carried.finish()
 }
 
-/// Every file is there because something names it.
-fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], steps: &mut Steps) {
-    let mut named: BTreeSet<String> = BTreeSet::from([PERIOD.to_owned()]);
+/// Every file is there because something names it. Returns how many files of the runs are left out, for what they name.
+fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], steps: &mut Steps) -> u64 {
+    let (mut named, mut left_out) = (BTreeSet::from([PERIOD.to_owned()]), 0);
     let filter = &period.filter;
     for (cluster, standing) in period.clusters.iter().zip(standing) {
         named.insert(table_path(&cluster.folder));
@@ -331,7 +345,10 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
                     steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
                 }
                 // What holds a name that must not be read is left out.
-                None if filter.hides_names() => continue,
+                None if filter.hides_names() => {
+                    left_out += 1;
+                    continue;
+                }
                 _ => {}
             }
             named.insert(path);
@@ -352,6 +369,7 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
     for path in named.iter().filter(|path| !lines.contains_key(*path)) {
         steps.fail(StepName::Content, Verdict::Tampered, path, "the package names it, and it is not here");
     }
+    left_out
 }
 
 /// What follows from the rest of the package is summed again.
@@ -367,6 +385,18 @@ fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, steps: &mut St
         steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
     }
     let mut wrong = |detail: String| steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
+    if let Some(x) = cluster.exceptions.iter().find(|x| cluster.exception(&x.id) != Some(x)) {
+        wrong(format!("{}: does not stand at the place that its id names", x.id));
+    }
+    let named = period::naming(&cluster.exceptions);
+    let unlike = |row: &&RequirementPeriod| {
+        let named = named.get(row.full_id().as_str()).into_iter().flatten();
+        let own = named.filter(|x| row.decides.contains(&x.check)).map(|x| x.id.as_str());
+        !own.eq(row.exceptions.iter().map(String::as_str))
+    };
+    if let Some(row) = cluster.requirements.iter().find(unlike) {
+        wrong(format!("{}: its exceptions are not those that name it", row.full_id()));
+    }
     if period::repair_times(&cluster.exceptions, &cluster.runs) != cluster.repair_times {
         wrong("times to repair do not follow from the exceptions".into());
     }

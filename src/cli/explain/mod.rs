@@ -15,7 +15,7 @@ use super::{
     frameworks::coverage_word,
     load_failure,
     settings::{self, DefinitionArgs},
-    text::{Page, plural},
+    text::{Page, day, plural},
 };
 use crate::{
     config::nearest,
@@ -25,7 +25,7 @@ use crate::{
 /// Explain a check, a requirement or a finding, or what a package says of it
 ///
 /// With --package, the package is verified first, as 'verify' does it. A requirement (pci-dss/2.2.6) then shows its state
-/// on every run, or on the runs around one day; an exception (X-0001) its course; an object (sha256:...) its bytes. Each
+/// on every run, or on the runs around one day; an exception (X-0001) its course; a declaration (W-4) what became of it; an object (sha256:...) its bytes. Each
 /// names the signed files that prove it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -58,7 +58,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["bundle", "store", "config"])]
     package: Option<PathBuf>,
     /// Day of the package's period, in UTC [default: all of them]
-    #[arg(long, value_name = "DAY", requires = "package")]
+    #[arg(long, value_name = "DAY", requires = "package", value_parser = day)]
     on: Option<NaiveDate>,
     /// Cluster of the package: its name, or its folder [default: all]
     #[arg(long, value_name = "NAME", requires = "package")]

@@ -1,5 +1,6 @@
-//! What a verified package says of one requirement, one exception or one object.
+//! What a verified package says of one requirement, one exception, one declaration or one object.
 
+mod declaration;
 mod exception;
 mod object;
 mod requirement;
@@ -14,11 +15,12 @@ use crate::{
     bundle::verify::Proved,
     cli::{Exit, Failure, Outcome, text::Page, verify::proved_package},
     config::nearest,
-    period::model::{ClusterPeriod, Exception, Period},
+    period::model::{ClusterPeriod, DeclarationPeriod, Exception, Period},
 };
 
 /// What may be asked of a package.
-const ASKED: &str = "ask for a requirement (pci-dss/2.2.6), an exception (X-0001) or an object (sha256:...)";
+const ASKED: &str =
+    "ask for a requirement (pci-dss/2.2.6), an exception (X-0001), a declaration (W-4) or an object (sha256:...)";
 
 /// A package and what is asked of it.
 struct Question<'a> {
@@ -47,7 +49,7 @@ pub(super) fn run(args: &Args, package: &Path) -> Outcome {
         name if name.starts_with("sha256:") => object::print(&question, name)?,
         name if is_exception(name) => anstream::print!("{}", question.exception(name)?.text()),
         name if name.contains('/') => anstream::print!("{}", question.requirement(name)?.text()),
-        name => return Err(Failure::usage(format!("a package says nothing of '{name}' by itself")).hint(ASKED)),
+        name => anstream::print!("{}", question.declaration(name)?.text()),
     }
     Ok(Exit::Done)
 }
@@ -105,6 +107,26 @@ impl<'a> Question<'a> {
                 page.gap();
             }
             exception::describe(self, cluster, exception, &mut page);
+        }
+        Ok(page)
+    }
+
+    /// What people declared under that id, cluster by cluster.
+    fn declaration(&self, id: &str) -> Result<Page, Failure> {
+        let of_cluster = |cluster: &'a ClusterPeriod| {
+            cluster.declarations.iter().filter(|said| said.id == id).map(move |said| (cluster, said))
+        };
+        let found: Vec<(&ClusterPeriod, &DeclarationPeriod)> =
+            self.clusters.iter().flat_map(|cluster| of_cluster(cluster)).collect();
+        if found.is_empty() {
+            return Err(Failure::usage(format!("the package says nothing of '{id}'")).hint(ASKED));
+        }
+        let mut page = Page::default();
+        for (at, (cluster, said)) in found.iter().enumerate() {
+            if at > 0 {
+                page.gap();
+            }
+            declaration::describe(cluster, said, &mut page);
         }
         Ok(page)
     }

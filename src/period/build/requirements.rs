@@ -88,12 +88,7 @@ impl Requirements {
         wanted: &Wanted,
         exceptions: &[Exception],
     ) -> (Vec<RequirementPeriod>, Vec<FrameworkPeriod>) {
-        let mut by_requirement: BTreeMap<&str, Vec<&Exception>> = BTreeMap::new();
-        for exception in exceptions {
-            for id in &exception.requirements {
-                by_requirement.entry(id).or_default().push(exception);
-            }
-        }
+        let by_requirement = naming(exceptions);
         let mut rows: Vec<(usize, RequirementPeriod)> = self
             .rows
             .iter()
@@ -176,6 +171,17 @@ pub(crate) fn overdue(row: &RequirementPeriod, runs: &[Run], span: Span) -> Vec<
     let mut gaps = span.gaps(&decided(&row.statuses, runs));
     gaps.retain(|gap| gap.seconds > allowed);
     gaps
+}
+
+/// Exceptions by the requirements that they name, deciding or supporting ones, in their order.
+pub(crate) fn naming(exceptions: &[Exception]) -> BTreeMap<&str, Vec<&Exception>> {
+    let mut by_requirement: BTreeMap<&str, Vec<&Exception>> = BTreeMap::new();
+    for exception in exceptions {
+        for id in &exception.requirements {
+            by_requirement.entry(id).or_default().push(exception);
+        }
+    }
+    by_requirement
 }
 
 /// The first run that was asked of a row which came within the period; `None` for one that the first run was asked of,

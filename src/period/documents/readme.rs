@@ -50,7 +50,9 @@ fn readme(period: &Period, about: &About) -> String {
          Compare the key's id with the one that you were given by another way. Then, in the folder above:\n\n\
          ```\nkubeproof verify PACKAGE --key signing.pub\n```\n\n\
          or without kubeproof, in the package's folder:\n\n```\n{}```\n\n\
-         {COMMANDS_ABOUT} Here it is {}: every document names it.\n\n",
+         {COMMANDS_ABOUT} Here it is {}: every document names it. The commands prove everything below data and its signature; \
+         bag-info.txt, bagit.txt, tagmanifest-sha256.txt and attest/bundle.sigstore.json say nothing that is not said there, \
+         and `kubeproof verify` makes them again and demands equal bytes.\n\n",
         about.signing_key.hex(),
         commands(),
         about.root.hex(),
@@ -137,7 +139,8 @@ pub(crate) fn commands() -> String {
          S='[.subject[]|select(.name==\"manifest-sha256.txt\").digest.sha256]|join(\",\")'\n\
          test \"$(jq -r \"$S\" $W/p)\" = \"$(sha256sum < $M | cut -c1-64)\"\n\
          sha256sum -c --strict --quiet $M\n\
-         diff <(cut -c67- $M | LC_ALL=C sort) <(find data ! -type d | LC_ALL=C sort)\n\
+         diff <(cut -c67- $M | LC_ALL=C sort) <(find data -type f | LC_ALL=C sort)\n\
+         test -z \"$(find . ! -type d ! -type f)\"\n\
          R=$(grep -v '^[0-9a-f]\\{{64\\}} .{}' $M | sha256sum | cut -c1-64)\n\
          echo \"VERIFIED $R\" )\n",
         package::PREDICATE_TYPE,

@@ -44,7 +44,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
 /// What `data/period.json` holds against what stands in this document.
 fn printed(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     let found = cluster.exceptions.len() as u64;
-    let shown = found.min(exceptions::printed(facts.clusters.len()) as u64);
+    let shown = found.min(exceptions::printed(facts.clusters.len(), cluster.deciding) as u64);
     let rest =
         if shown == found { String::new() } else { format!("and {} counted by check", words::number(found - shown)) };
     let row = |what: &str, all: u64, here: Text| vec![Text::from(what), words::number(all).into(), here];

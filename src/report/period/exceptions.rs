@@ -44,8 +44,8 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
          stored and signed: its text is in the package, data/evidence, and the run's bundle holds the same row. The room \
          below each is for management's response; workbook.xlsx has a column for it.",
     ));
-    let cap = printed(facts.clusters.len());
     for cluster in &facts.clusters {
+        let cap = printed(facts.clusters.len(), cluster.deciding);
         if facts.several() {
             blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
         }
@@ -58,9 +58,10 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     Section { title: "Exceptions".into(), new_page: true, blocks }
 }
 
-/// Exceptions printed of each of so many clusters.
-pub(super) fn printed(clusters: usize) -> usize {
-    (PRINTED / clusters.max(1)).max(AT_LEAST)
+/// Exceptions printed of each of so many clusters: up to twice as many where they decide requirements.
+pub(super) fn printed(clusters: usize, deciding: usize) -> usize {
+    let usual = (PRINTED / clusters.max(1)).max(AT_LEAST);
+    deciding.clamp(usual, 2 * usual)
 }
 
 fn answers(facts: &Facts<'_>, cluster: &Cluster<'_>, cap: usize) -> Answers {

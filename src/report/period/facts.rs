@@ -48,10 +48,10 @@ pub(super) struct Cluster<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn of(period: &'a Period, framework: &'a FrameworkPeriod, about: &'a About) -> Self {
-        let cap = exceptions::printed(period.clusters.len());
+        let clusters = period.clusters.len();
         let all = period.clusters.iter().enumerate();
         let clusters: Vec<Cluster<'a>> =
-            all.map(|(nth, all)| Cluster::of(period, (nth, all), &framework.id, cap)).collect();
+            all.map(|(nth, all)| Cluster::of(period, (nth, all), &framework.id, clusters)).collect();
         let mut places = BTreeMap::new();
         let rows = clusters.iter().flat_map(|cluster| cluster.rows.iter().copied());
         let rows: Vec<&RequirementPeriod> = rows
@@ -107,7 +107,7 @@ fn concerns(exception: &Exception, framework: &str) -> bool {
 }
 
 impl<'a> Cluster<'a> {
-    fn of(period: &Period, (nth, all): (usize, &'a ClusterPeriod), framework: &'a str, cap: usize) -> Self {
+    fn of(period: &Period, (nth, all): (usize, &'a ClusterPeriod), framework: &'a str, clusters: usize) -> Self {
         let same = period.clusters.iter().filter(|other| other.name == all.name).count();
         let rows: Vec<&RequirementPeriod> = all.requirements.iter().filter(|row| row.framework == framework).collect();
         let deciding: BTreeSet<&str> = rows.iter().flat_map(|row| &row.exceptions).map(String::as_str).collect();
@@ -116,6 +116,7 @@ impl<'a> Cluster<'a> {
             concerned.partition(|x| deciding.contains(x.id.as_str()));
         let deciding = exceptions.len();
         exceptions.extend(others);
+        let cap = exceptions::printed(clusters, deciding);
         let printed = exceptions.iter().take(cap).map(|exception| exception.id.as_str()).collect();
         let mut counted: BTreeMap<exceptions::Kind<'a>, usize> =
             exceptions.iter().skip(cap).map(|exception| (exceptions::kind(exception), 0)).collect();

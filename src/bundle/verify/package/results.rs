@@ -51,14 +51,25 @@ pub(super) struct Shown {
     pub(super) results: RunResults,
     /// Statuses that a run's own results say.
     pub(super) proved: u64,
+    /// Files of the runs, rules and results, that the package does not hold for what they name.
+    left_out: u64,
     /// Statuses that are the signer's word, with the runs.
     unproved: BTreeMap<Why, (u64, BTreeSet<(String, RunNumber)>)>,
 }
 
 impl Shown {
+    /// Nothing yet, of a package without so many files of its runs.
+    pub(super) fn without(left_out: u64) -> Self {
+        Self { left_out, ..Self::default() }
+    }
+
     /// What it leaves open, in sentences.
     pub(super) fn open(&self) -> impl Iterator<Item = String> {
-        self.unproved.iter().map(|(why, (statuses, runs))| {
+        let left_out = (self.left_out > 0).then(|| {
+            let files = count(self.left_out, "file", "files");
+            format!("{files} of rules and results that the runs' manifests name are left out, since they name what the package must not show")
+        });
+        let unproved = self.unproved.iter().map(|(why, (statuses, runs))| {
             let statuses = count(*statuses, "status", "statuses");
             let runs = count(runs.len() as u64, "run", "runs");
             let because = match why {
@@ -68,7 +79,8 @@ impl Shown {
                 Why::Unread => "another version wrote their results in a form that is not known here",
             };
             format!("{statuses} on {runs} rest on the word of the package's signer: {because}")
-        })
+        });
+        left_out.into_iter().chain(unproved)
     }
 }
 
@@ -105,7 +117,7 @@ pub(super) fn judge(
         }
     }
     let rows = Rows::of(cluster);
-    let Shown { results, proved, unproved } = shown;
+    let Shown { results, proved, unproved, .. } = shown;
     let Judged { defects, proved: held, unproved: open } = rows.judge(results, standing, filter);
     *proved += held;
     for (why, run) in open {

@@ -31,10 +31,21 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
             format!("{} on {first} to {last}", waiver.id)
         }),
     );
-    page.items("Counts for", x.requirements.iter());
+    let counts =
+        |id: &&String| cluster.requirements.iter().any(|row| row.full_id() == **id && row.exceptions.contains(&x.id));
+    let (decides, supports): (Vec<&String>, Vec<&String>) = x.requirements.iter().partition(counts);
+    page.items("Decides", decides);
+    page.items("Supports", supports);
     page.gap();
     page.items("Objects", x.evidence.iter().map(|cited| object(cited, "shows it")));
-    page.items("", x.evidence_after.iter().map(|cited| object(cited, "shows it gone")));
+    let unchanged = |cited: &Cited| x.evidence.iter().any(|before| before.digest == cited.digest);
+    page.items(
+        "",
+        x.evidence_after.iter().map(|cited| match unchanged(cited) {
+            true => format!("{} is as it was: what ended it is not in the object", cited.resource),
+            false => object(cited, "without it"),
+        }),
+    );
     proof(question, cluster, x, page);
 }
 
@@ -42,7 +53,12 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
 fn writer(by: &WrittenBy) -> String {
     let source = match by {
         WrittenBy::ManagedFields { .. } => "client program, by the object's field managers".to_owned(),
-        WrittenBy::AuditLog { verb, audit_id, .. } => format!("{verb}, audit log entry {audit_id}"),
+        WrittenBy::AuditLog { verb, audit_id, trail, .. } => {
+            format!(
+                "{verb}, audit log entry {audit_id}, in the run's bundle as AuditTrail sha256:{}...",
+                trail.short(16)
+            )
+        }
     };
     format!("{}, {} UTC ({source})", by.who(), report::full_time(by.time()))
 }
@@ -51,15 +67,19 @@ fn stood(x: &Exception) -> String {
     let seen = plural(x.seen_in as usize, "run");
     let blind = x.not_seen_in.len();
     let blind = if blind == 0 { String::new() } else { format!("; {} could not tell", plural(blind, "run")) };
-    let (least, most) = (duration(x.duration.at_least_seconds), x.duration.at_most_seconds.map(duration));
-    match most {
-        Some(most) => format!("{least} at least, {most} at most; seen by {seen}{blind}"),
-        None => format!("{least} at least; seen by {seen}{blind}"),
-    }
+    let (least, most) = (x.duration.at_least_seconds, x.duration.at_most_seconds.map(duration));
+    let stood = match (least, most) {
+        (0, Some(most)) => format!("at most {most}"),
+        (0, None) => "how long is not known".to_owned(),
+        (least, Some(most)) => format!("{} at least, {most} at most", duration(least)),
+        (least, None) => format!("{} at least", duration(least)),
+    };
+    format!("{stood}; seen by {seen}{blind}")
 }
 
+/// The bytes, and the run that is the first to hold them: they may be older than the failure.
 fn object(cited: &Cited, what: &str) -> String {
-    format!("{} {what} on run {:04}: {}", cited.resource, cited.run, cited.digest)
+    format!("{} {what}: {} (the same bytes since run {:04})", cited.resource, cited.digest, cited.run)
 }
 
 fn proof(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception, page: &mut Page) {

@@ -12,13 +12,13 @@ use crate::{
     period::{
         day::Day,
         evidence::proof_folder,
-        model::{ClusterPeriod, Exception, RequirementPeriod, Run, RunNumber},
+        model::{ClusterPeriod, DeclarationPeriod, Exception, MissedRun, RequirementPeriod, Run, RunNumber},
     },
     report::view::words as report,
 };
 
 /// Exceptions named one by one; the workbook has all.
-const MOST_NAMED: usize = 10;
+const MOST_NAMED: usize = 20;
 
 pub(super) fn describe(question: &Question<'_>, id: &str, page: &mut Page) {
     let mut is_first = true;
@@ -109,7 +109,7 @@ fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<&str> {
 
 /// `exceptions noted: 7 failures, and 1 waived`.
 fn state(status: Option<Status>, reason: Option<&str>) -> String {
-    let status = status.map_or("not evaluated by this run", |status| report::status(status).0);
+    let status = status.map_or("not asked for on this run", |status| report::status(status).0);
     reason.map_or_else(|| status.to_owned(), |reason| format!("{status}: {reason}"))
 }
 
@@ -125,6 +125,8 @@ fn line(x: &Exception) -> String {
 fn on_day(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPeriod, day: NaiveDate, page: &mut Page) {
     let around = Day::of(cluster, day);
     page.say(&day.to_string(), &seen(&around));
+    let missed = cluster.cadence.missed.iter().filter(|missed| missed.due.date_naive() == day);
+    page.items("Missing", missed.map(|missed| missing(cluster, missed)));
     let told_by: Vec<Told<'_>> =
         around.told_by().into_iter().map(|run| Told::of(question, cluster, row, run)).collect();
     for (at, told) in told_by.iter().enumerate() {
@@ -134,19 +136,45 @@ fn on_day(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPer
     }
     if let ([before, after], true) = (told_by.as_slice(), around.on.is_empty()) {
         page.gap();
-        let is_same = (before.status, before.reason) == (after.status, after.reason);
-        page.say(
-            "Between",
-            match is_same {
-                true => "Both said the same. It may have been otherwise in between: no run saw it.",
-                false => "They differ: it changed at some time between them, and no run saw when.",
-            },
-        );
+        page.items("Between", between(before, after));
     }
     if let Some(exception) = told_by.iter().find_map(|told| told.failures.first()) {
         page.gap();
         page.say("Next", &format!("kubeproof explain {} {}", exception.id, question.again));
     }
+}
+
+/// A run that was due.
+fn missing(cluster: &ClusterPeriod, missed: &MissedRun) -> String {
+    let due = report::full_time(missed.due);
+    match cluster.cause_of(missed) {
+        Some(excluded) => format!("a run was due on {due} UTC, and its bundle is not used: {}", excluded.reason),
+        None => format!("a run was due on {due} UTC and is not here; no cause is recorded"),
+    }
+}
+
+/// What two runs around a day say together, and what set them apart as far as they tell.
+fn between(before: &Told<'_>, after: &Told<'_>) -> Vec<String> {
+    let mut said = vec![match (before.status == after.status, before.reason == after.reason) {
+        (true, true) => "Both said the same. It may have been otherwise in between: no run saw it.".to_owned(),
+        (true, false) => "The status is the same, and the reason another one.".to_owned(),
+        (false, _) => "They differ, and no run saw when it changed.".to_owned(),
+    }];
+    for (what, ids) in [("gone", before.not_in(after)), ("new", after.not_in(before))] {
+        if !ids.is_empty() {
+            said.push(format!("{what} on run {:04}: {}", after.run.number, ids.join(", ")));
+        }
+    }
+    if before.run.rules != after.run.rules {
+        let versions = |run: &Run| {
+            let of = run.frameworks.iter().find(|known| known.id == after.row.framework);
+            of.map_or_else(|| "not evaluated".to_owned(), |known| known.version.clone())
+        };
+        let (old, new) = (versions(before.run), versions(after.run));
+        let framework = if old == new { String::new() } else { format!(": {} {old}, then {new}", after.row.framework) };
+        said.push(format!("Checks, frameworks or declarations changed between the two runs, too{framework}."));
+    }
+    said
 }
 
 /// Which runs tell of a day.
@@ -172,6 +200,7 @@ fn status(row: &RequirementPeriod, run: RunNumber) -> Option<Status> {
 
 /// What one run said of the requirement.
 struct Told<'a> {
+    cluster: &'a ClusterPeriod,
     run: &'a Run,
     status: Option<Status>,
     reason: Option<&'a str>,
@@ -186,6 +215,7 @@ impl<'a> Told<'a> {
     fn of(question: &Question<'a>, cluster: &'a ClusterPeriod, row: &'a RequirementPeriod, run: &'a Run) -> Self {
         let stood = |x: &&Exception| x.runs().any(|seen| seen == run.number);
         Self {
+            cluster,
             run,
             status: status(row, run.number),
             reason: reason(row, run.number),
@@ -210,6 +240,7 @@ impl<'a> Told<'a> {
             }
         };
         page.items("Known by", same(Self::known_by));
+        page.items("Said by", same(Self::said_by));
         page.items("Failures", same(Self::standing));
     }
 
@@ -219,13 +250,34 @@ impl<'a> Told<'a> {
         let decides = results.checks.iter().filter(|check| self.row.decides.contains(&check.id));
         let scope = results.versions.iter().find_map(|version| version.scope.as_ref());
         let of_row = results.requirements.iter().rev().find(|result| result.id == self.row.id);
+        let of_row = of_row.filter(|row| !row.decides.is_empty());
         let in_scope = of_row.zip(scope).and_then(|(row, scope)| Some(places(row, row.passed?, scope)));
         decides.map(counted).chain(in_scope).collect()
     }
 
+    /// Ids of the exceptions that another run did not see.
+    fn not_in(&self, other: &Self) -> Vec<&'a str> {
+        let is_there = |id: &str| other.failures.iter().any(|x| x.id == id);
+        self.failures.iter().map(|x| x.id.as_str()).filter(|id| !is_there(id)).collect()
+    }
+
+    /// People and providers whose word about it was in force.
+    fn said_by(&self) -> Vec<String> {
+        let (full, run) = (self.row.full_id(), self.run.number);
+        let is_about = |said: &&DeclarationPeriod| {
+            let is_named = said.about.contains(&full) || said.applies_to.contains(&full);
+            said.kind != "waiver" && is_named && said.states.iter().any(|span| (span.first..=span.last).contains(&run))
+        };
+        self.cluster.declarations.iter().filter(is_about).map(|said| words::declared(said, run)).collect()
+    }
+
     fn standing(&self) -> Vec<String> {
         let named = self.failures.iter().take(MOST_NAMED);
-        let line = |x: &&Exception| format!("{}; first seen by run {:04}", line(x), x.first_seen);
+        let line = |x: &&Exception| {
+            let waiver = x.waivers.iter().find(|span| (span.first..=span.last).contains(&self.run.number));
+            let waived = waiver.map_or_else(String::new, |span| format!(", waived by {}", span.id));
+            format!("{}; first seen by run {:04}{waived}", line(x), x.first_seen)
+        };
         named.map(line).chain(more(self.failures.len())).collect()
     }
 }
@@ -266,7 +318,8 @@ fn proof(cluster: &ClusterPeriod, row: &RequirementPeriod, told: &Told<'_>, page
     let mut steps = Vec::new();
     match cluster.results_of(&row.framework, run.number).filter(|_| told.results.is_some()) {
         Some(span) => {
-            steps.push(format!("{} says it, as SHA-256 {}", span.path(&cluster.folder), span.digest.hex()));
+            let says = if told.status.is_some() { "says it" } else { "is what that run says, and has no such row" };
+            steps.push(format!("{} {says}; its SHA-256 is {}", span.path(&cluster.folder), span.digest.hex()));
             steps.push(format!("{folder}manifest-sha256.txt names that digest"));
         }
         None => {

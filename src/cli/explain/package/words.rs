@@ -1,11 +1,13 @@
 //! Runs and endings in words.
 
+use chrono::NaiveDate;
+
 use crate::{
     period::{
-        model::{ClusterPeriod, Ending, Exception, Run, RunNumber},
+        model::{ClusterPeriod, DeclarationPeriod, Ending, Exception, Run, RunNumber},
         words::{began, ended},
     },
-    report::view::words::full_time,
+    report::view::words::{full_time, short_date},
 };
 
 /// `run 0003 (27 Jul 2026 06:00 UTC)`.
@@ -16,6 +18,19 @@ pub(super) fn run(run: &Run) -> String {
 /// The same by its number.
 pub(super) fn numbered(cluster: &ClusterPeriod, number: RunNumber) -> String {
     cluster.run(number).map_or_else(|| format!("run {number:04}"), run)
+}
+
+/// A declaration in one line, as it stood on a run: `A-05 (in force): J. Roe, 29 Jun 2026 to 31 Dec 2026`.
+pub(super) fn declared(said: &DeclarationPeriod, run: RunNumber) -> String {
+    let state = said.states.iter().find(|span| (span.first..=span.last).contains(&run));
+    let state = state.map_or("not known to this run", |span| span.state.as_str());
+    format!("{} ({state}): {}, {}", said.id, said.by, days(said))
+}
+
+/// Its first and its last day.
+pub(super) fn days(said: &DeclarationPeriod) -> String {
+    let day = |day: Option<NaiveDate>| day.map_or_else(|| "no day".to_owned(), short_date);
+    format!("{} to {}", day(said.since), day(said.until))
 }
 
 /// When it began, as closely as runs can tell, and why.
