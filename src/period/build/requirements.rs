@@ -219,7 +219,7 @@ pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Spa
         without_exception: count(|status| !NOT_HELD.contains(&status)),
         with_exception: count(|status| status == Status::Fail),
         not_evaluated: count(|status| status == Status::NotEvaluated),
-        not_applicable: count(|status| status == Status::NotApplicable),
+        not_applicable: count(|status| NOTHING_THERE.contains(&status)),
         inherited: count(|status| status == Status::Inherited),
         longest_unobserved_seconds: longest.as_ref().map(|gap| gap.seconds),
         unobserved_after: longest.and_then(|gap| gap.after),
@@ -231,7 +231,11 @@ pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Spa
 }
 
 /// Statuses that do not say that deciding checks looked at something and none failed.
-const NOT_HELD: [Status; 4] = [Status::Fail, Status::NotEvaluated, Status::NotApplicable, Status::Inherited];
+const NOT_HELD: [Status; 5] =
+    [Status::Fail, Status::NotEvaluated, Status::NotApplicable, Status::Inherited, Status::Manual];
+
+/// Statuses of a row with deciding checks that had nothing to look at: of a law's row a person shows all of it then.
+const NOTHING_THERE: [Status; 2] = [Status::NotApplicable, Status::Manual];
 
 /// `no exception in 88 of 92 runs, not evaluated in 1; longest unobserved interval 3 days`.
 fn sentence(said: &Effectiveness) -> String {
@@ -253,7 +257,30 @@ fn sentence(said: &Effectiveness) -> String {
     let begin = match said.without_exception {
         0 if failed > 1 && failed == said.runs => format!("exceptions in all {runs}"),
         0 if failed > 0 => format!("exceptions in {failed} of {runs}"),
+        0 if said.not_applicable == said.runs => return format!("nothing to look at in any of {runs}"),
         held => format!("no exception in {held} of {runs}"),
     };
     format!("{begin}{others}; longest unobserved interval {longest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_whose_checks_had_nothing_to_look_at_is_in_no_run_without_exception() {
+        let day = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
+        let span = Span { start: day("2026-07-01"), end: day("2026-10-01") };
+        let statuses = [Status::Manual, Status::NotApplicable, Status::Pass, Status::Partial].map(Some);
+        let said = effectiveness(&statuses, &[], span);
+        assert_eq!((said.runs, said.not_applicable, said.without_exception), (4, 2, 2));
+        let nothing = Effectiveness { runs: 3, not_applicable: 3, without_exception: 0, ..said.clone() };
+        let observed = Effectiveness { longest_unobserved_seconds: Some(86_400), ..nothing };
+        assert_eq!(sentence(&observed), "nothing to look at in any of 3 runs");
+        let some = Effectiveness { runs: 4, longest_unobserved_seconds: Some(86_400), ..said };
+        assert_eq!(
+            sentence(&some),
+            "no exception in 2 of 4 runs, nothing to look at in 2; longest unobserved interval 1 day"
+        );
+    }
 }

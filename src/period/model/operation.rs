@@ -83,6 +83,8 @@ impl Course {
             Some(effect) if effect.with_exception > 0 => Self::Exceptions,
             Some(effect) if effect.not_evaluated > 0 || effect.runs == 0 => Self::Undecided,
             Some(_) if all(Status::NotApplicable) => Self::NotApplicable,
+            // Its checks had nothing to look at on any run: what is left of it is a person's.
+            Some(_) if all(Status::Manual) => Self::People,
             Some(_) if row.statuses.iter().flatten().any(|status| *status != Status::Pass) => Self::InPart,
             Some(_) => Self::Clear,
         }
@@ -113,7 +115,7 @@ pub struct Effectiveness {
     pub with_exception: u32,
     /// Of those, runs in which it could not be decided.
     pub not_evaluated: u32,
-    /// Of those, runs with nothing to look at.
+    /// Of those, runs with nothing to look at: of a law's row a person shows all of it then.
     pub not_applicable: u32,
     /// Of those, runs in which only a provider's document spoke.
     pub inherited: u32,

@@ -37,8 +37,8 @@ pub(super) fn blocks(facts: &Facts<'_>) -> Vec<Block> {
         Block::heading("People alone"),
         Block::Pairs { pairs: facts.clusters.iter().map(|cluster| (cluster.name.to_owned(), counts(cluster))).collect() },
         Block::paragraph(Text::new().soft(
-            "No check decides these: a person shows what the third column asks for, and may attest it. Signatories are as \
-             written; nobody verified their identity. What they said is in the section \u{201c}Declarations\u{201d}.",
+            "No check decides these, or none found anything to look at on any run: a person shows what the third column \
+             asks for, and may attest it. Signatories are as written; nobody verified their identity. What they said is in the section \u{201c}Declarations\u{201d}.",
         )),
     ];
     let number = |rows: &[&RequirementPeriod]| words::number(rows.len() as u64);
