@@ -101,7 +101,8 @@ const CASES: &[Case] = &[
             let better = Quarter::of([day(1), day(2), day(3), day(4)]).make();
             say(made, |p| {
                 *rows(p) =
-                    serde_json::to_value(&better.period.clusters[0].requirements).unwrap().as_array().unwrap().clone()
+                    serde_json::to_value(&better.period.clusters[0].requirements).unwrap().as_array().unwrap().clone();
+                p["clusters"][0]["exceptions"][0]["requirements"] = json!([]);
             })
         },
         "pss-baseline/privileged: says 'no exceptions noted' of run 0001, which says 'exceptions noted' itself",

@@ -58,10 +58,10 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     Section { title: "Exceptions".into(), new_page: true, blocks }
 }
 
-/// Exceptions printed of each of so many clusters: up to twice as many where they decide requirements.
+/// Exceptions printed of each of so many clusters: up to twice as many where that prints all that decide requirements.
 pub(super) fn printed(clusters: usize, deciding: usize) -> usize {
     let usual = (PRINTED / clusters.max(1)).max(AT_LEAST);
-    deciding.clamp(usual, 2 * usual)
+    if deciding <= 2 * usual { deciding.max(usual) } else { usual }
 }
 
 fn answers(facts: &Facts<'_>, cluster: &Cluster<'_>, cap: usize) -> Answers {
