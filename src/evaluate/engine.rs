@@ -298,24 +298,24 @@ impl<'a> Engine<'a> {
     }
 
     fn result(&self, mut total: Batch) -> Judgement {
-        let passes = self.ready.iter().zip(&total.passes);
-        let mut passes: BTreeMap<&str, u64> =
-            passes.map(|(ready, passes)| (ready.check.id.as_str(), *passes)).collect();
+        let places: BTreeMap<&str, usize> = (0..).zip(&self.ready).map(|(at, ready)| (&*ready.check.id, at)).collect();
+        let mut passes = std::mem::take(&mut total.passes);
         let (mut findings, mut not_applicable) = (std::mem::take(&mut total.findings), total.not_applicable);
         for finding in merge(std::mem::take(&mut total.adopted)) {
+            let at = places[&*finding.check];
             if finding.outcome == Outcome::Pass {
-                self.pass_merged(&finding, &mut total);
+                self.pass_merged(at, &finding, &mut total);
             }
             match finding.outcome {
                 outcome if self.keep().keeps(outcome) => findings.push(finding),
-                Outcome::Pass => *passes.entry(self.id(&finding.check)).or_default() += 1,
+                Outcome::Pass => passes[at] += 1,
                 _ => not_applicable += 1,
             }
         }
         let findings = sorted(findings);
         let mut checks: BTreeMap<&str, CheckResult> =
             self.ready.iter().map(|ready| (ready.check.id.as_str(), row(ready.check))).collect();
-        let mut counts = Counts { pass: passes.values().sum(), not_applicable, ..Counts::default() };
+        let mut counts = Counts { pass: passes.iter().sum(), not_applicable, ..Counts::default() };
         for finding in &findings {
             count(&mut counts, finding.outcome);
             if let Some(row) = checks.get_mut(&*finding.check) {
@@ -323,8 +323,7 @@ impl<'a> Engine<'a> {
             }
         }
         for (id, row) in &mut checks {
-            let passed = passes.get(id).copied().unwrap_or_default();
-            row.evaluated += passed;
+            row.evaluated += passes[places[id]];
             row.outcome = overall(row);
         }
         let named = |passes: BTreeMap<usize, u64>| {
@@ -335,14 +334,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Counts a place that several replicas show as one.
-    fn pass_merged(&self, finding: &Finding, total: &mut Batch) {
-        let Some(at) = self.ready.iter().position(|ready| ready.check.id == *finding.check) else { return };
+    fn pass_merged(&self, at: usize, finding: &Finding, total: &mut Batch) {
         let stable = if self.ready[at].check.on == On::Image { "" } else { IN_OBJECT };
         total.pass(at, 1, &self.scopes(&finding.resource, stable));
-    }
-
-    fn id(&self, check: &str) -> &str {
-        self.ready.iter().map(|ready| ready.check.id.as_str()).find(|id| *id == check).unwrap_or_default()
     }
 }
 

@@ -55,6 +55,17 @@ impl RequirementPeriod {
     pub fn full_id(&self) -> String {
         format!("{}/{}", self.framework, self.id)
     }
+
+    /// What a run said of it; `None` where the run did not evaluate it.
+    pub fn status_on(&self, run: RunNumber) -> Option<Status> {
+        *self.statuses.get(usize::try_from(run).ok()?)?
+    }
+
+    /// Why the run said so.
+    pub fn reason_on(&self, run: RunNumber) -> Option<&str> {
+        let span = self.reasons.iter().find(|span| (span.first..=span.last).contains(&run))?;
+        Some(&span.reason)
+    }
 }
 
 /// What a requirement came to over all runs.

@@ -3,8 +3,6 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use chrono::NaiveDate;
-
 use super::facts::{Cluster, Facts, run_id};
 use crate::{
     framework::Severity,
@@ -297,9 +295,8 @@ fn answer(cluster: &Cluster<'_>, exception: &Exception) -> Text {
         let day =
             |run| cluster.all.run(run).map_or_else(String::new, |run| words::short_date(run.finished.date_naive()));
         text = text.line().plain("waiver ").code(&waiver.id);
-        let date = |day: Option<NaiveDate>| day.map_or_else(|| "no day".to_owned(), words::short_date);
         if let Some(known) = cluster.all.waiver(&waiver.id) {
-            text = text.note(format!("declared {} to {}", date(known.since), date(known.until)));
+            text = text.note(format!("declared {}", words::days(known.since, known.until)));
         }
         text = text.note(format!("on the runs of {} to {}", day(waiver.first), day(waiver.last)));
     }

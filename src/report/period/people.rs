@@ -122,8 +122,7 @@ fn by(cluster: &Cluster<'_>, row: &RequirementPeriod) -> Text {
     let mut text = Text::new();
     for (at, said) in cluster.all.declarations.iter().enumerate().filter(|(_, said)| about(said)) {
         text = text.lines(Text::new().code(&said.id).to(cluster.declaration_place(at)).plain(format!(" {}", said.by)));
-        let day = |day: Option<_>| day.map_or_else(|| "no day".to_owned(), words::short_date);
-        text = text.note(format!("{} to {}", day(said.since), day(said.until)));
+        text = text.note(words::days(said.since, said.until));
     }
     text = match (text.0.is_empty(), row.statuses.iter().any(is_told)) {
         (true, false) => Text::new().soft("no"),

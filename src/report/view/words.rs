@@ -59,6 +59,12 @@ pub fn short_date(at: NaiveDate) -> String {
     at.format("%-d %b %Y").to_string()
 }
 
+/// `1 May 2026 to 31 Aug 2026`, the days of a declaration; `no day` for one that it does not have.
+pub fn days(since: Option<NaiveDate>, until: Option<NaiveDate>) -> String {
+    let day = |day: Option<NaiveDate>| day.map_or_else(|| "no day".to_owned(), short_date);
+    format!("{} to {}", day(since), day(until))
+}
+
 /// `critical`.
 pub fn severity(severity: Severity) -> &'static str {
     match severity {

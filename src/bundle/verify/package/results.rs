@@ -171,7 +171,7 @@ impl<'a> Rows<'a> {
                     Some(results) => self.hold(framework, rows, run, results, &mut judged),
                     None => {
                         let why = missing(framework, run, standing, filter);
-                        for row in rows.values().filter(|row| status(row, run).is_some()) {
+                        for row in rows.values().filter(|row| row.status_on(run).is_some()) {
                             match why {
                                 Some(why) => judged.unproved.push((why, run)),
                                 None => judged.note(row.full_id(), || format!("run {run:04} was not about it")),
@@ -199,8 +199,10 @@ impl<'a> Rows<'a> {
         let said: BTreeMap<&str, &RequirementResult> =
             results.requirements.iter().map(|result| (result.id.as_str(), result)).collect();
         for (id, result) in &said {
-            match rows.get(id).map(|row| (*row, status(row, run))) {
-                Some((row, Some(shown))) if shown == result.status && reason(row, run) == result.reason.as_deref() => {
+            match rows.get(id).map(|row| (*row, row.status_on(run))) {
+                Some((row, Some(shown)))
+                    if shown == result.status && row.reason_on(run) == result.reason.as_deref() =>
+                {
                     judged.proved += 1;
                 }
                 Some((_, Some(shown))) if shown == result.status => {
@@ -215,7 +217,7 @@ impl<'a> Rows<'a> {
                 }
             }
         }
-        for (_, row) in rows.iter().filter(|(id, row)| !said.contains_key(*id) && status(row, run).is_some()) {
+        for (_, row) in rows.iter().filter(|(id, row)| !said.contains_key(*id) && row.status_on(run).is_some()) {
             judged.note(row.full_id(), || format!("run {run:04} was not about it"));
         }
         let known = self.cluster.run(run).into_iter().flat_map(|run| &run.frameworks);
@@ -234,14 +236,6 @@ impl Judged {
 
 fn words(status: Status) -> &'static str {
     view::words::status(status).0
-}
-
-fn status(row: &RequirementPeriod, run: RunNumber) -> Option<Status> {
-    *row.statuses.get(usize::try_from(run).ok()?)?
-}
-
-fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<&str> {
-    row.reasons.iter().find(|span| (span.first..=span.last).contains(&run)).map(|span| span.reason.as_str())
 }
 
 /// Why the results of a run are not at hand; `None` where the run had some, and none of this framework.

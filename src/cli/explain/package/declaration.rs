@@ -12,20 +12,14 @@ pub(super) fn describe(cluster: &ClusterPeriod, said: &DeclarationPeriod, page: 
     page.heading(&format!("{}: {}{form}", said.id, report::declaration(&said.kind)));
     page.say("Cluster", &cluster.folder);
     page.say("By", &format!("{}, as written: nobody verified the identity", said.by));
-    page.say("Days", &words::days(said));
+    page.say("Days", &report::days(said.since, said.until));
     page.say("About", &said.about.join(", "));
     page.say("Says", &said.text);
     page.say("Ticket", said.ticket.as_deref().unwrap_or_default());
     page.gap();
-    let state = |span: &crate::period::model::StateSpan| {
-        let (first, last) = (words::numbered(cluster, span.first), words::numbered(cluster, span.last));
-        if span.first == span.last {
-            format!("{} on {first}", span.state)
-        } else {
-            format!("{} on {first} to {last}", span.state)
-        }
-    };
-    page.items("Was", said.states.iter().map(state));
+    let states =
+        said.states.iter().map(|span| format!("{} on {}", span.state, words::runs(cluster, span.first, span.last)));
+    page.items("Was", states);
     page.items("Applies to", said.applies_to.iter().filter(|_| said.kind != "waiver"));
     page.items("Under it", cluster.waived_by(&said.id).iter().filter(|_| said.kind == "waiver"));
     page.items(

@@ -89,22 +89,14 @@ fn more(all: usize) -> Option<String> {
 /// Successive runs that said the same.
 fn spans(cluster: &ClusterPeriod, row: &RequirementPeriod) -> Vec<String> {
     let said: Vec<(RunNumber, Option<Status>, Option<&str>)> =
-        (0..).zip(&row.statuses).map(|(run, status)| (run, *status, reason(row, run))).collect();
+        (0..).zip(&row.statuses).map(|(run, status)| (run, *status, row.reason_on(run))).collect();
     let same = said.chunk_by(|(_, a, b), (_, c, d)| (a, b) == (c, d));
     let line = |span: &[(RunNumber, Option<Status>, Option<&str>)]| {
         let (first, status, reason) = *span.first()?;
         let (last, ..) = *span.last()?;
-        let runs = match first == last {
-            true => words::numbered(cluster, first),
-            false => format!("{} to {}", words::numbered(cluster, first), words::numbered(cluster, last)),
-        };
-        Some(format!("{runs}: {}", state(status, reason)))
+        Some(format!("{}: {}", words::runs(cluster, first, last), state(status, reason)))
     };
     same.filter_map(line).collect()
-}
-
-fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<&str> {
-    row.reasons.iter().find(|span| (span.first..=span.last).contains(&run)).map(|span| span.reason.as_str())
 }
 
 /// `exceptions noted: 7 failures, and 1 waived`.
@@ -194,10 +186,6 @@ fn seen(day: &Day<'_>) -> String {
     }
 }
 
-fn status(row: &RequirementPeriod, run: RunNumber) -> Option<Status> {
-    usize::try_from(run).ok().and_then(|at| row.statuses.get(at)).copied().flatten()
-}
-
 /// What one run said of the requirement.
 struct Told<'a> {
     cluster: &'a ClusterPeriod,
@@ -217,8 +205,8 @@ impl<'a> Told<'a> {
         Self {
             cluster,
             run,
-            status: status(row, run.number),
-            reason: reason(row, run.number),
+            status: row.status_on(run.number),
+            reason: row.reason_on(run.number),
             failures: exceptions(cluster, row).into_iter().filter(stood).collect(),
             results: question.proved.results(&cluster.folder, run.number, &row.framework),
             row,

@@ -1,13 +1,11 @@
 //! Runs and endings in words.
 
-use chrono::NaiveDate;
-
 use crate::{
     period::{
         model::{ClusterPeriod, DeclarationPeriod, Ending, Exception, Run, RunNumber},
         words::{began, ended},
     },
-    report::view::words::{full_time, short_date},
+    report::view::words::{days, full_time},
 };
 
 /// `run 0003 (27 Jul 2026 06:00 UTC)`.
@@ -20,17 +18,19 @@ pub(super) fn numbered(cluster: &ClusterPeriod, number: RunNumber) -> String {
     cluster.run(number).map_or_else(|| format!("run {number:04}"), run)
 }
 
+/// Successive runs: the first `to` the last, or the only one.
+pub(super) fn runs(cluster: &ClusterPeriod, first: RunNumber, last: RunNumber) -> String {
+    match first == last {
+        true => numbered(cluster, first),
+        false => format!("{} to {}", numbered(cluster, first), numbered(cluster, last)),
+    }
+}
+
 /// A declaration in one line, as it stood on a run: `A-05 (in force): J. Roe, 29 Jun 2026 to 31 Dec 2026`.
 pub(super) fn declared(said: &DeclarationPeriod, run: RunNumber) -> String {
     let state = said.states.iter().find(|span| (span.first..=span.last).contains(&run));
     let state = state.map_or("not known to this run", |span| span.state.as_str());
-    format!("{} ({state}): {}, {}", said.id, said.by, days(said))
-}
-
-/// Its first and its last day.
-pub(super) fn days(said: &DeclarationPeriod) -> String {
-    let day = |day: Option<NaiveDate>| day.map_or_else(|| "no day".to_owned(), short_date);
-    format!("{} to {}", day(said.since), day(said.until))
+    format!("{} ({state}): {}, {}", said.id, said.by, days(said.since, said.until))
 }
 
 /// When it began, as closely as runs can tell, and why.

@@ -49,8 +49,7 @@ impl<'a> Example<'a> {
             || period.clusters.iter().flat_map(|cluster| cluster.requirements.iter().map(move |row| (cluster, row)));
         let newest = |(cluster, row): (&'a ClusterPeriod, &'a RequirementPeriod), wanted: &dyn Fn(Status) -> bool| {
             let is_it = |run: &&RunNumber| {
-                let status = usize::try_from(**run).ok().and_then(|at| *row.statuses.get(at)?);
-                status.is_some_and(wanted) && cluster.results_of(&row.framework, **run).is_some()
+                row.status_on(**run).is_some_and(wanted) && cluster.results_of(&row.framework, **run).is_some()
             };
             let run = cluster.runs.iter().rev().map(|run| &run.number).find(is_it)?;
             Some(Self { cluster, row, run: *run })

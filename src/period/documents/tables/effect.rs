@@ -9,7 +9,7 @@ use super::{
 use crate::{
     period::model::{
         Bounds, ClusterPeriod, DeclarationPeriod, Ending, Exception, Longest, Period, RepairTimes, RequirementPeriod,
-        Run, RunNumber,
+        Run,
     },
     report::view::words,
 };
@@ -78,20 +78,14 @@ pub(super) fn statuses(period: &Period) -> Table<'_> {
             number("run", "Run", |(.., run)| count(run.number)),
             time("observed", "Observed (UTC)", |(.., run)| Some(run.finished)),
             text("status", "Status", 34, |(_, r, run)| {
-                let status = r.statuses.get(usize::try_from(run.number).ok()?).copied().flatten()?;
-                Some(words::status(status).0.to_owned())
+                r.status_on(run.number).map(|status| words::status(status).0.to_owned())
             }),
-            text("reason", "Reason", 60, |(_, r, run)| reason(r, run.number)),
+            text("reason", "Reason", 60, |(_, r, run)| r.reason_on(run.number).map(str::to_owned)),
             text("results", "Said by the run itself in", 60, |(c, r, run)| {
                 c.results_of(&r.framework, run.number).map(|span| span.path(&c.folder))
             }),
         ],
     )
-}
-
-fn reason(row: &RequirementPeriod, run: RunNumber) -> Option<String> {
-    let span = row.reasons.iter().find(|span| (span.first..=span.last).contains(&run))?;
-    Some(span.reason.clone())
 }
 
 /// One row an exception, with a blank column for management's response.
