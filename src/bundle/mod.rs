@@ -27,6 +27,12 @@ pub fn log_origin(folder: &str) -> String {
     format!("{LOG_ORIGIN}/{folder}")
 }
 
+/// Whether somebody who writes `wanted` means this folder of a cluster, which is the cluster's name in small letters and
+/// the first digits of a uid: `prod-eu` means `prod-eu-1a2b3c4d`.
+pub fn is_cluster(folder: &str, wanted: &str) -> bool {
+    folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted.to_lowercase())
+}
+
 /// What every log origin begins with.
 pub const LOG_ORIGIN: &str = "kubeproof.dev/log";
 

@@ -10,11 +10,11 @@ use super::{
     Exit, Failure, Outcome, clock, key_source, load_failure, progress,
     run::program_digest,
     settings::{self, DefinitionArgs},
-    stores::{self, is_cluster, runtime, trusted_key},
+    stores::{self, runtime, trusted_key},
     text::day,
 };
 use crate::{
-    bundle::keys::load_pseudonym,
+    bundle::{is_cluster, keys::load_pseudonym},
     period::{
         Holding, Period, PeriodError, Planned, Request,
         model::{Exclusion, RemarkKind},

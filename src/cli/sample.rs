@@ -10,7 +10,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 
-use super::{Exit, Failure, Outcome, verify::proved_package};
+use super::{Exit, Failure, Outcome, stores::packaged, verify::proved_package};
 use crate::period::{
     Period,
     sample::{self, Ask, Class},
@@ -108,16 +108,16 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The folder of the cluster of that name.
+/// The folder of the one cluster of that name.
 fn folder<'a>(period: &'a Period, wanted: &str) -> Result<&'a str, Failure> {
-    let mut folders = period.clusters.iter().map(|cluster| cluster.folder.as_str());
-    let is_it = |folder: &&str| {
-        *folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted.to_lowercase())
-    };
-    folders.find(is_it).ok_or_else(|| {
-        let all: Vec<&str> = period.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
-        Failure::usage(format!("no cluster '{wanted}' in the package")).hint(format!("it holds: {}", all.join(", ")))
-    })
+    match packaged(period, Some(wanted))?.as_slice() {
+        [one] => Ok(&one.folder),
+        several => {
+            let folders: Vec<&str> = several.iter().map(|cluster| cluster.folder.as_str()).collect();
+            let failure = Failure::usage(format!("{} clusters of the package are called '{wanted}'", several.len()));
+            Err(failure.hint(format!("name one by its folder: {}", folders.join(", "))))
+        }
+    }
 }
 
 fn classes() -> impl clap::builder::TypedValueParser<Value = Class> {

@@ -9,8 +9,12 @@ use clap::ValueEnum;
 
 use super::{Exit, Failure, env_all, load_failure};
 use crate::{
-    bundle::keys::{KeyError, VerifyingKey},
+    bundle::{
+        is_cluster,
+        keys::{KeyError, VerifyingKey},
+    },
     config::{self, Config},
+    period::model::{ClusterPeriod, Period},
     store::{Store, StoreError},
 };
 
@@ -90,10 +94,18 @@ pub(super) fn open(store: Option<&str>, config: Option<&Path>) -> Result<Store, 
     Store::open_existing(&url, &env_all()).map_err(failure)
 }
 
-/// Whether somebody who writes `wanted` means this folder, which is the cluster's name and a uid: `prod-eu` means
-/// `prod-eu-1a2b3c4d`.
-pub(super) fn is_cluster(folder: &str, wanted: &str) -> bool {
-    folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted)
+/// The clusters of a package that are meant: the one named, else all.
+pub(super) fn packaged<'a>(period: &'a Period, wanted: Option<&str>) -> Result<Vec<&'a ClusterPeriod>, Failure> {
+    let is_meant = |cluster: &&ClusterPeriod| wanted.is_none_or(|wanted| is_cluster(&cluster.folder, wanted));
+    let chosen: Vec<&ClusterPeriod> = period.clusters.iter().filter(is_meant).collect();
+    match wanted.filter(|_| chosen.is_empty()) {
+        None => Ok(chosen),
+        Some(wanted) => {
+            let all: Vec<&str> = period.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
+            let failure = Failure::usage(format!("no cluster '{wanted}' in the package"));
+            Err(failure.hint(format!("it holds: {}", all.join(", "))))
+        }
+    }
 }
 
 /// The key in a file that somebody trusts; a weak one is no key to trust.

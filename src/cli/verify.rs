@@ -8,6 +8,7 @@ use chrono::Duration;
 
 use super::{Exit, Failure, Outcome, clock, key_source};
 use crate::bundle::{
+    is_cluster,
     keys::{KeyError, SIGNING_PUBLIC_FILE, VerifyingKey},
     package,
     verify::{
@@ -168,14 +169,7 @@ fn judge(args: &Args, trust: &Trust, options: &Options) -> Result<Vec<Verificati
 /// The clusters asked for: all, or those of the name.
 fn choose(clusters: Vec<Cluster>, args: &Args) -> Result<Vec<Cluster>, Failure> {
     let names: Vec<String> = clusters.iter().map(|cluster| cluster.name.clone()).collect();
-    // A folder is the name and a uid: `--cluster prod-eu` means the folder `prod-eu-1a2b3c4d`.
-    let is_wanted = |cluster: &Cluster| match &args.cluster {
-        Some(wanted) => {
-            cluster.name == *wanted
-                || cluster.name.rsplit_once('-').is_some_and(|(name, _)| name == wanted.to_lowercase())
-        }
-        None => true,
-    };
+    let is_wanted = |cluster: &Cluster| args.cluster.as_deref().is_none_or(|wanted| is_cluster(&cluster.name, wanted));
     let chosen: Vec<Cluster> = clusters.into_iter().filter(is_wanted).collect();
     if chosen.is_empty() {
         let what = args.cluster.as_ref().map_or("no cluster".to_owned(), |wanted| format!("no cluster '{wanted}'"));

@@ -179,6 +179,13 @@ pub struct RequirementResult {
     pub owner: Option<String>,
 }
 
+impl RequirementResult {
+    /// People attested it, and its deciding checks saw no place that passed or failed: nothing here bears their word out.
+    pub fn is_word_alone(&self) -> bool {
+        self.status == Status::Attested && !self.decides.is_empty() && self.passed == Some(0)
+    }
+}
+
 /// A framework that was looked at, or why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -22,7 +22,7 @@ pub use operation::{
 };
 pub use population::{
     ControlTotal, DeclarationPeriod, DeclaredFile, FailureBridge, Item, ItemClass, Power, PrivilegedSubject,
-    ResourceTotal, ScopeChange, ScopeSubject, StateSpan,
+    ResourceTotal, ScopeChange, ScopeExclusion, ScopeHolding, ScopeSpan, ScopeSubject, StateSpan,
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 
@@ -139,6 +139,10 @@ pub struct ClusterPeriod {
     pub runs: Vec<Run>,
     /// Namespaces, nodes and versions that came and went.
     pub scope_changes: Vec<ScopeChange>,
+    /// What the declared scopes held that frameworks were evaluated in, and the one that the package is limited to; by
+    /// scope and run. A run that is in none of a scope's spans had no such declaration.
+    #[serde(default)]
+    pub scopes: Vec<ScopeSpan>,
     /// The one of [`Period::stores`] that its bundles were read from.
     pub store: String,
     /// uid of the kube-system namespace.
@@ -203,6 +207,13 @@ impl Period {
         self.to.min(self.made.date_naive())
     }
 
+    /// The declared scope that a framework speaks of: the one that it was evaluated in, else the one that the package is
+    /// limited to.
+    pub fn scope_of(&self, framework: &str) -> Option<&str> {
+        let own = self.frameworks.iter().find(|known| known.id == framework).and_then(|known| known.scope.as_deref());
+        own.or(self.filter.scope.as_deref())
+    }
+
     /// Bundles used, over all clusters.
     pub fn runs(&self) -> usize {
         self.clusters.iter().map(|cluster| cluster.runs.len()).sum()
@@ -225,6 +236,11 @@ impl ClusterPeriod {
         let after = self.results.partition_point(|span| (span.framework.as_str(), span.first) <= (framework, run));
         let span = self.results.get(after.checked_sub(1)?)?;
         (span.framework == framework && run <= span.last).then_some(span)
+    }
+
+    /// What a declared scope held on a run; `None` where the run had no such declaration.
+    pub fn scope_on(&self, scope: &str, run: RunNumber) -> Option<&ScopeSpan> {
+        self.scopes.iter().find(|span| span.scope == scope && (span.first..=span.last).contains(&run))
     }
 
     /// An exception by its id, which is its place in the list.

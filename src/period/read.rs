@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     build::{Around, Builder, Built, Span},
@@ -106,19 +107,28 @@ impl Reading<'_> {
         claims.sort_by_key(|claim| claim.entry.as_ref().map_or((u64::MAX, u64::MAX), Entry::order));
         let chosen = within(&claims, self.span);
         let mut excluded = misplaced(&claims, self.span);
-        let (total, mut builder) = (chosen.len(), Builder::default());
+        let total = chosen.len();
         let read = chosen.into_iter().map(|claim| self.read(folder, claim, &log, log_key.as_ref()));
         let mut read = stream::iter(read).buffered(BUNDLES);
-        let mut done = 0;
+        let (facts, adding) = adding();
+        let (mut done, mut added) = (0, Vec::new());
         while let Some((claim, read)) = read.try_next().await? {
             done += 1;
             (self.on_bundle)(done, total);
-            let unreadable = |error: &dyn std::fmt::Display| claim.excluded(Exclusion::Unreadable, error.to_string());
             match read {
-                Ok(facts) => excluded.extend(builder.add(*facts).err().map(|e| unreadable(&e))),
+                Ok(read) => {
+                    added.push(claim);
+                    // Nobody receives any more only where adding panicked, which is raised below.
+                    if facts.send(read).await.is_err() {
+                        break;
+                    }
+                }
                 Err(reason) => excluded.push(*reason),
             }
         }
+        drop(facts);
+        let (builder, refused) = adding.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        excluded.extend(refused.into_iter().map(|(at, reason)| added[at].excluded(Exclusion::Unreadable, reason)));
         let in_period = claims.iter().filter(|claim| claim.proved_finished().is_some_and(|at| self.span.holds(at)));
         let first = in_period.filter_map(|claim| claim.entry.as_ref()?.index).min();
         excluded.sort_by_key(|excluded| excluded.index.map_or((1, 0), |index| (0, index)));
@@ -205,6 +215,21 @@ impl Reading<'_> {
             Err(_) => refuse(claim.excluded(Exclusion::Unreadable, "reading it ended in a panic")),
         }
     }
+}
+
+/// Adds facts on a thread of its own, in the order in which they are sent, while the next bundles are read. It ends when
+/// the sender is dropped, with the places of those that could not be added, and why.
+fn adding() -> (mpsc::Sender<Box<Facts>>, JoinHandle<(Builder, Vec<(usize, String)>)>) {
+    let (sender, mut receiver) = mpsc::channel::<Box<Facts>>(1);
+    let adding = tokio::task::spawn_blocking(move || {
+        let (mut builder, mut refused) = (Builder::default(), Vec::new());
+        for at in 0.. {
+            let Some(facts) = receiver.blocking_recv() else { break };
+            refused.extend(builder.add(*facts).err().map(|error| (at, error.to_string())));
+        }
+        (builder, refused)
+    });
+    (sender, adding)
 }
 
 /// The log's key, as the newest signed statement of this cluster names it.

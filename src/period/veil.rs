@@ -138,7 +138,7 @@ impl<'a> Veil<'a> {
         if let super::model::Ending::NotSeenSince { reason, .. } = ending {
             self.text(reason);
         }
-        exception.written_by.iter_mut().for_each(|by| self.writer(by));
+        exception.written_by.iter_mut().chain(&mut exception.repaired_by).for_each(|by| self.writer(by));
         exception.waivers.iter_mut().for_each(|waiver| self.text(&mut waiver.id));
         self.cited(&mut exception.evidence);
         self.cited(&mut exception.evidence_after);
@@ -314,6 +314,11 @@ fn other_texts(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut String)) {
     for change in &mut cluster.scope_changes {
         let values = change.before.iter_mut().chain(&mut change.after);
         values.chain([&mut change.name]).for_each(&mut *act);
+    }
+    for holds in cluster.scopes.iter_mut().map(|span| &mut span.holds) {
+        let named = holds.namespaces.iter_mut().chain(&mut holds.nodes).chain(&mut holds.components);
+        let excluded = holds.excluded.iter_mut().flat_map(|out| [&mut out.what, &mut out.reason]);
+        named.chain(excluded).chain([&mut holds.declared_by]).for_each(&mut *act);
     }
     cluster.control_totals.iter_mut().flat_map(|total| &mut total.differences).for_each(&mut *act);
     cluster.resource_totals.iter_mut().filter_map(|total| total.not_seen.as_mut()).for_each(&mut *act);

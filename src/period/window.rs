@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Files, OBJECTS, SubjectKey, subject_of};
+use chrono::NaiveDate;
+
+use super::{
+    facts::{Files, OBJECTS, SubjectKey, subject_of},
+    model::{ScopeExclusion, ScopeHolding},
+};
 use crate::{
     collect::Coverage,
-    config::{Scope, ScopeFile, parse_yaml},
+    config::{Exclusion, Scope, ScopeFile, parse_yaml},
     digest::Digest,
     evaluate::{
         FrameworkResult,
@@ -23,7 +28,8 @@ pub(super) struct Window(Option<Seen>);
 
 #[derive(Debug, Clone, Default)]
 struct Seen {
-    declared: bool,
+    /// Who declared it, and what was left out; `None` where nobody had.
+    declared: Option<Declared>,
     /// Id of the scope.
     id: String,
     namespaces: BTreeSet<String>,
@@ -31,6 +37,13 @@ struct Seen {
     subjects: BTreeSet<SubjectKey>,
     /// Mirror pods of the control plane, which serves every scope.
     components: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Declared {
+    by: String,
+    on: NaiveDate,
+    excluded: Vec<ScopeExclusion>,
 }
 
 impl Window {
@@ -136,7 +149,24 @@ impl Window {
 
     /// Whether the scope was declared, on any of the runs that were merged; without a scope there is nothing to declare.
     pub(super) fn is_declared(&self) -> bool {
-        self.0.as_ref().is_none_or(|seen| seen.declared)
+        self.0.as_ref().is_none_or(|seen| seen.declared.is_some())
+    }
+
+    /// The declared scope and what it holds; `None` for everything, and for a scope that nobody had declared.
+    pub(super) fn held(&self) -> Option<(&str, ScopeHolding)> {
+        let seen = self.0.as_ref()?;
+        let declared = seen.declared.clone()?;
+        let names = |names: &BTreeSet<String>| names.iter().cloned().collect();
+        let holding = ScopeHolding {
+            namespaces: names(&seen.namespaces),
+            nodes: names(&seen.nodes),
+            components: names(&seen.components),
+            subjects: seen.subjects.len() as u64,
+            declared_by: declared.by,
+            declared_on: declared.on,
+            excluded: declared.excluded,
+        };
+        Some((&seen.id, holding))
     }
 
     /// Adds what another run's window shows.
@@ -145,7 +175,7 @@ impl Window {
             (_, None) => {}
             (None, Some(seen)) => self.0 = Some(seen.clone()),
             (Some(all), Some(seen)) => {
-                all.declared |= seen.declared;
+                all.declared = all.declared.take().or_else(|| seen.declared.clone());
                 all.namespaces.extend(seen.namespaces.iter().cloned());
                 all.nodes.extend(seen.nodes.iter().cloned());
                 all.subjects.extend(seen.subjects.iter().cloned());
@@ -168,8 +198,13 @@ fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
         of_kind.filter(|object| reach.holds_place(kind, None, &object.name, "")).map(|object| object.name.clone())
     };
     let subjects = snapshot.grants.iter().map(subject_of);
+    let excluded = |out: &Exclusion| ScopeExclusion { what: out.what.clone(), reason: out.reason.clone() };
     Seen {
-        declared: true,
+        declared: Some(Declared {
+            by: scope.declared_by.clone(),
+            on: scope.declared_on,
+            excluded: scope.excluded.iter().map(excluded).collect(),
+        }),
         id: scope.id.clone(),
         namespaces: names("Namespace").collect(),
         nodes: names("Node").collect(),

@@ -1,6 +1,10 @@
 //! Times, counts and causes in words, the same in every document.
 
-use super::model::Cause;
+use super::model::{Cause, ScopeHolding};
+use crate::report::view::words::{short_date, some_of};
+
+/// Names of a scope's namespaces or nodes in one line.
+const NAMES: usize = 12;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -52,6 +56,24 @@ pub fn ended(cause: Cause) -> &'static str {
         Cause::TimePassed => "ended because time passed, no repair",
         Cause::BeforePeriod | Cause::NotSeenBefore => "ended",
     }
+}
+
+/// What a scope holds, who declared it, and what was left out: a line each.
+pub fn holding(holds: &ScopeHolding) -> Vec<String> {
+    let named = |names: &[String], one: &str, many: &str| match names {
+        [] => format!("no {one} that the run saw"),
+        [name] => format!("{one} {name}"),
+        names => format!("{many} {}", some_of(names, NAMES)),
+    };
+    let mut lines = vec![named(&holds.namespaces, "namespace", "namespaces"), named(&holds.nodes, "node", "nodes")];
+    lines.push(format!(
+        "{} of the control plane, which serves every scope; {} with rights in it",
+        count(holds.components.len() as u64, "pod", "pods"),
+        count(holds.subjects, "subject", "subjects")
+    ));
+    lines.extend(holds.excluded.iter().map(|out| format!("without {}: {}", out.what, out.reason)));
+    lines.push(format!("declared by {} on {}", holds.declared_by, short_date(holds.declared_on)));
+    lines
 }
 
 #[cfg(test)]

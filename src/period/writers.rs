@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     facts::Files,
-    model::{Bounds, ClusterPeriod, RunNumber, WrittenBy},
+    model::{Bounds, Cause, ClusterPeriod, Ending, RunNumber, WrittenBy},
 };
 use crate::{digest::Digest, resource::ResourceRef, snapshot::Manager};
 
@@ -55,33 +55,37 @@ pub(super) fn users(logged: &Logged) -> BTreeSet<String> {
 }
 
 /// Writes to exceptions and powers who wrote between the two runs that saw the object without and with what is asked
-/// about. `managers` are those that an object of a digest names.
+/// about, and who between those that saw it with and without. `managers` are those that an object of a digest names.
 pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -> Vec<Manager>, logged: &[Logged]) {
     let finished: Vec<DateTime<Utc>> = cluster.runs.iter().map(|run| run.finished).collect();
     let at = |run: RunNumber| usize::try_from(run).ok().and_then(|at| finished.get(at)).copied();
-    let between = |resource: &str, digest: Digest, bounds: (Option<RunNumber>, RunNumber)| -> Vec<WrittenBy> {
-        let (Some(first), last) = bounds else { return Vec::new() };
+    let between = |resource: &str, digest: Option<Digest>, bounds: &Bounds| -> Vec<WrittenBy> {
+        let &Bounds { after: Some(first), by: last } = bounds else { return Vec::new() };
         let (Some(after), Some(by)) = (at(first), at(last)) else { return Vec::new() };
         let of_runs = |run: &RunNumber| Some(logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
         let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
-        let noted = managers(digest).into_iter().filter_map(noted);
+        let noted = digest.map(managers).into_iter().flatten().filter_map(noted);
         let mut within: Vec<WrittenBy> =
             written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect();
         within.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
         within.dedup();
         within
     };
-    let bounds = |bounds: &Bounds| (bounds.after, bounds.by);
     for exception in &mut cluster.exceptions {
         let own = exception.resource.to_string();
         if let Some(cited) = exception.evidence.iter().find(|cited| cited.resource == own) {
-            exception.written_by = between(&own, cited.digest, bounds(&exception.began));
+            exception.written_by = between(&own, Some(cited.digest), &exception.began);
+        }
+        if let Ending::Ended { bounds, cause: Cause::ObjectChanged | Cause::ObjectCameOrWent } = &exception.ending {
+            // An object that is gone names nobody: then the log alone says who deleted it.
+            let now = exception.evidence_after.first().map(|cited| cited.digest);
+            exception.repaired_by = between(&own, now, bounds);
         }
     }
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
         let Some(cited) = power.evidence.first() else { continue };
         power.given_by = match power.gained {
-            Some(gained) => between(&cited.resource, cited.digest, bounds(&gained)),
+            Some(gained) => between(&cited.resource, Some(cited.digest), &gained),
             // Given before the period: whatever wrote to the binding before the first run that saw it.
             None => {
                 let noted = managers(cited.digest).into_iter().filter_map(noted);

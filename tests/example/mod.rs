@@ -110,6 +110,15 @@ fn the_incident(shop: &ClusterPeriod) {
     assert_eq!(between(shop, policy.began), "20 Jul to 27 Jul");
     assert_eq!(ended(shop, policy), (Cause::ObjectChanged, "27 Jul to 3 Aug".into()));
     assert_eq!(by(policy), ["kubectl-edit", "k.lind@shop.example"]);
+    let scope = &shop.scope_on("card-data", 0).unwrap().holds;
+    assert_eq!(
+        (scope.declared_by.as_str(), scope.excluded[0].what.as_str()),
+        ("head of payments", "namespaces/staging")
+    );
+    let repaired = |x: &Exception| x.repaired_by.iter().map(|by| by.who()).collect::<Vec<_>>();
+    assert_eq!(repaired(policy), ["system:serviceaccount:flux-system:kustomize-controller"], "as git had it");
+    let controller = "system:serviceaccount:flux-system:kustomize-controller";
+    assert_eq!(repaired(privileged), ["kustomize-controller", controller], "by the object, and by the audit log");
 
     let lind = shop.privileged.iter().find(|subject| subject.name == "k.lind@shop.example").unwrap();
     for power in &lind.powers {

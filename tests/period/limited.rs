@@ -140,3 +140,44 @@ fn a_scope_shows_its_namespaces_and_its_frameworks() {
     let shown: Vec<&str> = idle.period.frameworks.iter().map(|framework| framework.id.as_str()).collect();
     assert_eq!(shown, ["pss-baseline"], "what was evaluated in another scope is not this reader's business");
 }
+
+fn scoped(number: u32, namespaces: &str, excluded: &str) -> Day {
+    let mut day = Day::new(&format!("2026-10-{number:02}T06:00:00Z")).with(namespace("vault"));
+    day.scope = Some("cards");
+    let text = format!(
+        "scopes:\n  - {{id: cards, regulations: [pci-dss], namespaces: {{names: [{namespaces}]}}, excluded: [{excluded}], \
+         declaredBy: head of payments, declaredOn: 2026-09-01}}\n"
+    );
+    day.file("data/rules/scope.yaml", text)
+}
+
+#[test]
+fn what_a_scope_held_is_told_run_by_run() {
+    let without = "{what: namespaces/staging, reason: 'no card data in vault'}";
+    let quarter = Quarter::of([
+        scoped(1, "shop", ""),
+        scoped(2, "shop", ""),
+        scoped(3, "shop, vault", without),
+        Day::new("2026-10-04T06:00:00Z"),
+    ]);
+    let cluster = quarter.cluster();
+    let spans: Vec<(u32, u32, Vec<String>)> =
+        cluster.scopes.iter().map(|span| (span.first, span.last, span.holds.namespaces.clone())).collect();
+    assert_eq!(spans, [(0, 1, vec!["shop".to_owned()]), (2, 2, vec!["shop".to_owned(), "vault".to_owned()])]);
+    let held = &cluster.scope_on("cards", 2).unwrap().holds;
+    assert_eq!((held.declared_by.as_str(), held.declared_on.to_string().as_str()), ("head of payments", "2026-09-01"));
+    assert_eq!(held.excluded[0].what, "namespaces/staging");
+    assert_eq!(cluster.scope_on("cards", 3), None, "nobody had declared it then");
+
+    let made = quarter.make();
+    let table = made.package.files.iter().find(|(path, _)| path.ends_with("tables/scopes.csv")).unwrap().1;
+    let table = String::from_utf8_lossy(table);
+    assert!(table.contains("shop vault") && table.contains("namespaces/staging: no card data in vault"), "{table}");
+
+    // What a reader of a part may not see is not told by the scope's declaration either.
+    let narrow = Quarter::of([scoped(1, "shop", without)]).try_make(None, &[], Some("cards")).unwrap();
+    let text = String::from_utf8(narrow.package.files["data/period.json"].clone()).unwrap();
+    let held = only(narrow.period).scopes.remove(0).holds;
+    assert_eq!((held.namespaces, held.excluded.len()), (vec!["shop".to_owned()], 1));
+    assert!(!text.contains("vault"), "what lies outside of the scope has no name");
+}

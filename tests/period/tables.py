@@ -18,6 +18,7 @@ expected = {
     "Totals by resource": len(rows_of("resourceTotals")),
     "Population": len(rows_of("population")),
     "Privileged access": len(powers),
+    "Scopes": len(rows_of("scopes")),
     "Scope changes": len(rows_of("scopeChanges")),
     "Declarations": len(rows_of("declarations")),
     "Excluded bundles": len(rows_of("excluded")),
@@ -27,7 +28,7 @@ files = {"Status by run": "statuses", "Time to repair": "repair-times", "Totals 
 types = {polars.String: str, polars.Int64: (int, float), polars.Boolean: bool, polars.Date: datetime.datetime}
 
 workbook = openpyxl.load_workbook(documents / "workbook.xlsx")
-assert workbook.sheetnames[:2] == ["About", "Columns"] and len(workbook.sheetnames) == 16, workbook.sheetnames
+assert workbook.sheetnames[:2] == ["About", "Columns"] and len(workbook.sheetnames) == 17, workbook.sheetnames
 made = datetime.datetime.fromisoformat(period["made"].replace("Z", "+00:00")).replace(tzinfo=None)
 assert workbook.properties.created == made == workbook.properties.modified, workbook.properties
 about = {row[0]: row[1] for row in workbook["About"].iter_rows(values_only=True) if row[0]}
@@ -112,6 +113,9 @@ for cluster in clusters:
         assert row["began_by"] == at(x["began"]["by"]) and row["name"] == x["resource"]["name"], row
         assert (row["ended_by"] is None) == (x["ending"]["is"] != "ended"), row
         assert all(cited["digest"] in row["evidence"] for cited in x["evidence"]), row
+requirements = polars.read_parquet(documents / "tables/requirements.parquet").drop_nulls("runs")
+parts = ["without_exception", "with_exception", "not_evaluated", "nothing_to_look_at", "inherited", "attested_alone"]
+assert requirements.filter(polars.sum_horizontal(parts) != polars.col("runs")).height == 0, requirements
 statuses = polars.read_parquet(documents / "tables/statuses.parquet")
 assert statuses.filter(polars.col("status") == "exceptions noted").height == sum(
     status == "fail" for row in rows_of("requirements") for status in row["statuses"])

@@ -9,7 +9,7 @@ use kubeproof::{
 };
 use serde_json::{Value, json};
 
-use super::quarter::{Day, Quarter, only, reads_secrets};
+use super::quarter::{Day, Quarter, deployment, only, reads_secrets, written};
 
 /// In every name of a person here. Too long to be in a digest or in base64 by chance.
 const PLANTED: &str = "outsider";
@@ -29,7 +29,8 @@ fn logged(user: &str, acting_as: Option<&str>, time: &str) -> Value {
     entry
 }
 
-/// Two runs; between them people who hold rights through groups alone wrote to what fails since, and gave a power.
+/// Three runs; between the first two people who hold rights through groups alone wrote to what fails since, and gave a
+/// power; between the last two others repaired one failure and deleted what showed the other.
 fn quarter() -> Quarter {
     let first = Day::new("2026-10-01T06:00:00Z");
     let robot = "system:serviceaccount:shop:deployer";
@@ -42,12 +43,22 @@ fn quarter() -> Quarter {
         change("apps/v1", "Deployment", "search", &[logged("amy@outsider.example", None, "2026-10-01T22:00:00Z")]),
     ]});
     let [role, binding] = reads_secrets("ci");
-    let second = Day::new("2026-10-02T06:00:00Z").failing("cart", 2).with(role).with(binding);
-    Quarter::of([first, second.file("data/drift.json", kubeproof::canonical::value_to_vec(&drift).unwrap())])
+    let held = |day: &str| Day::new(day).with(role.clone()).with(binding.clone());
+    let told = |day: Day, drift| day.file("data/drift.json", kubeproof::canonical::value_to_vec(&drift).unwrap());
+    let second = held("2026-10-02T06:00:00Z").failing("cart", 2).failing("export", 1);
+    let repairs = json!({"objects": [
+        change("apps/v1", "Deployment", "cart", &[
+            logged("ann@outsider.example", None, "2026-10-02T21:00:00Z"),
+            logged("early@outsider.example", None, "2026-10-02T05:00:00Z")]),
+        change("apps/v1", "Deployment", "export", &[logged("ted@outsider.example", None, "2026-10-02T23:00:00Z")]),
+    ]});
+    let repaired = written(deployment("cart", 3), "helm", "2026-10-02T22:00:00Z");
+    let third = held("2026-10-03T06:00:00Z").with(repaired);
+    Quarter::of([first, told(second, drift), told(third, repairs)])
 }
 
-fn exception(cluster: &ClusterPeriod) -> &Exception {
-    cluster.exceptions.iter().find(|x| x.resource.name == "cart").unwrap()
+fn exception<'a>(cluster: &'a ClusterPeriod, name: &str) -> &'a Exception {
+    cluster.exceptions.iter().find(|x| x.resource.name == name).unwrap()
 }
 
 fn who(all: &[ChangedBy]) -> Vec<String> {
@@ -59,13 +70,19 @@ fn what_audit_logs_said_between_the_runs_stands_with_the_exception() {
     let made = quarter().make();
     let cluster = only(made.period.clone());
     let expected = ["system:serviceaccount:shop:deployer", "zoe@outsider.example as outsider-bob"];
-    assert_eq!(who(&exception(&cluster).written_by), expected);
+    let cart = exception(&cluster, "cart");
+    assert_eq!(who(&cart.written_by), expected);
+    assert_eq!(who(&cart.repaired_by), ["ann@outsider.example", "helm"], "by the log, then by the object itself");
+    let export = exception(&cluster, "export");
+    assert_eq!(who(&export.repaired_by), ["ted@outsider.example"], "an object that is gone names nobody itself");
     let powers: Vec<_> = cluster.privileged.iter().flat_map(|subject| &subject.powers).collect();
     assert_eq!(who(&powers[0].given_by), ["mia@outsider.example"]);
     let table = made.package.files.iter().find(|(path, _)| path.ends_with("exceptions.csv")).unwrap().1;
     let table = String::from_utf8_lossy(table);
     assert!(table.contains("zoe@outsider.example as outsider-bob (patch, audit log) 2026-10-01T22:00:00Z"), "{table}");
-    assert!(!table.contains("amy@") && !table.contains("late@"), "who wrote something else, or later");
+    assert!(table.contains("ann@outsider.example (patch, audit log) 2026-10-02T21:00:00Z"), "{table}");
+    let others = ["amy@", "late@", "early@"].iter().filter(|who| table.contains(**who));
+    assert_eq!(others.count(), 0, "who wrote something else, or outside of the bounds: {table}");
 }
 
 #[test]
@@ -79,5 +96,7 @@ fn users_of_audit_logs_have_pseudonyms_like_every_subject() {
     let cluster = only(made.period);
     let [zoe, bob] = ["zoe@outsider.example", "outsider-bob"].map(|name| key.pseudonym(name));
     let expected = ["system:serviceaccount:shop:deployer".to_owned(), format!("{zoe} as {bob}")];
-    assert_eq!(who(&exception(&cluster).written_by), expected);
+    let cart = exception(&cluster, "cart");
+    assert_eq!(who(&cart.written_by), expected);
+    assert_eq!(who(&cart.repaired_by), [key.pseudonym("ann@outsider.example"), "helm".to_owned()]);
 }

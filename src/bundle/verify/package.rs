@@ -19,6 +19,7 @@ use crate::{
     bundle::{
         bag::{self, Lines},
         envelope::{self, Envelope},
+        is_cluster,
         keys::VerifyingKey,
         package::{self, DOCUMENTS, EVIDENCE, PERIOD, PackagePredicate, PackagedCluster},
         statement::{Statement, StatementError},
@@ -221,11 +222,11 @@ fn judge_envelope(
         Err(error) => return refuse(Verdict::Tampered, error.to_string()),
     };
     let clusters = &statement.predicate.clusters;
-    let is_it = |wanted: &str, folder: &str| {
-        folder == wanted || folder.rsplit_once('-').is_some_and(|(name, _)| name == wanted.to_lowercase())
-    };
-    if let Some(expected) = options.cluster.as_ref().filter(|e| !clusters.iter().any(|c| is_it(e, &c.folder))) {
-        return refuse(Verdict::Untrusted, format!("a package without cluster '{expected}'"));
+    let is_of = |wanted: &&String| clusters.iter().any(|cluster| is_cluster(&cluster.folder, wanted));
+    if let Some(expected) = options.cluster.as_ref().filter(|wanted| !is_of(wanted)) {
+        let folders: Vec<&str> = clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
+        let detail = format!("is about {}, and not about cluster '{expected}'", folders.join(", "));
+        return refuse(Verdict::Untrusted, detail);
     }
     steps.pass(StepName::Envelope, envelope::FILE, format!("signed by key {}", key.digest().short(16)));
     Some((statement, key))
@@ -375,7 +376,7 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
 /// What follows from the rest of the package is summed again.
 fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, steps: &mut Steps) {
     let wrong = cluster.requirements.iter().find(|row| {
-        let again = || period::effectiveness(&row.statuses, &cluster.runs, span);
+        let again = || period::effectiveness(&row.statuses, &row.attested_alone, &cluster.runs, span);
         row.statuses.len() != cluster.runs.len()
             || row.effectiveness.as_ref().is_some_and(|said| *said != again())
             || row.overdue != period::overdue(row, &cluster.runs, span)

@@ -13,7 +13,7 @@ use chrono::NaiveDate;
 use super::Args;
 use crate::{
     bundle::verify::Proved,
-    cli::{Exit, Failure, Outcome, text::Page, verify::proved_package},
+    cli::{Exit, Failure, Outcome, stores::packaged, text::Page, verify::proved_package},
     config::nearest,
     period::model::{ClusterPeriod, DeclarationPeriod, Exception, Period},
 };
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, package: &Path) -> Outcome {
     let question = Question {
         again: format!("--package {}{key}", package.display()),
         on: args.on,
-        clusters: clusters(&proved.period, args.cluster.as_deref())?,
+        clusters: packaged(&proved.period, args.cluster.as_deref())?,
         proved: &proved,
     };
     match args.name.as_str() {
@@ -71,18 +71,6 @@ pub(super) fn is_of_package(name: &str) -> bool {
 /// `X-0001`.
 fn is_exception(name: &str) -> bool {
     name.strip_prefix("X-").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn clusters<'a>(period: &'a Period, wanted: Option<&str>) -> Result<Vec<&'a ClusterPeriod>, Failure> {
-    let Some(wanted) = wanted else { return Ok(period.clusters.iter().collect()) };
-    let chosen: Vec<&ClusterPeriod> =
-        period.clusters.iter().filter(|cluster| crate::cli::stores::is_cluster(&cluster.folder, wanted)).collect();
-    if chosen.is_empty() {
-        let all: Vec<&str> = period.clusters.iter().map(|cluster| cluster.folder.as_str()).collect();
-        let failure = Failure::usage(format!("no cluster '{wanted}' in the package"));
-        return Err(failure.hint(format!("it holds: {}", all.join(", "))));
-    }
-    Ok(chosen)
 }
 
 impl<'a> Question<'a> {

@@ -179,6 +179,7 @@ impl Episode {
             began_by: self.began_by,
             ending,
             written_by: Vec::new(),
+            repaired_by: Vec::new(),
             evidence_after: ended_as
                 .map(|(digest, run)| Cited { resource: reference, digest, run })
                 .into_iter()

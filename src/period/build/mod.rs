@@ -9,6 +9,7 @@ mod exceptions;
 mod population;
 mod remarks;
 mod requirements;
+mod scopes;
 mod seen;
 mod sight;
 mod totals;
@@ -74,6 +75,7 @@ pub(super) struct Builder {
     reaches: BTreeMap<String, Window>,
     /// Scopes that frameworks were evaluated in.
     scopes: BTreeMap<String, BTreeSet<String>>,
+    held: scopes::Scopes,
     names: Names,
     carried: Carried,
     /// By place, what is carried since some run.
@@ -129,6 +131,7 @@ impl Builder {
         self.totals.push(totals::control_total(&facts, number));
         self.resources = totals::resource_totals(&facts);
         self.sight.close(number, blind);
+        self.held.add(&facts, number);
         self.window.merge(&facts.window);
         self.names.merge(facts.names);
         for (framework, reach) in &facts.reaches {
@@ -189,6 +192,7 @@ impl Builder {
             exceptions,
             cadence,
             scope_changes,
+            scopes: self.held.finish(),
             control_totals: self.totals,
             resource_totals: self.resources,
             population,

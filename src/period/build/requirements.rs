@@ -26,6 +26,7 @@ pub(super) struct Requirements {
 
 struct Row {
     statuses: BTreeMap<RunNumber, Status>,
+    attested_alone: Vec<RunNumber>,
     reasons: Vec<ReasonSpan>,
     newest: RequirementResult,
     /// The row of the framework's file that the newest result is about.
@@ -58,12 +59,16 @@ impl Requirements {
             let key = (result.framework.clone(), result.id.clone());
             let row = self.rows.entry(key).or_insert_with(|| Row {
                 statuses: BTreeMap::new(),
+                attested_alone: Vec::new(),
                 reasons: Vec::new(),
                 newest: result.clone(),
                 definition: None,
                 place,
             });
+            // Of two versions of a framework on one run the later one counts.
             row.statuses.insert(run, result.status);
+            row.attested_alone.retain(|alone| *alone != run);
+            row.attested_alone.extend(result.is_word_alone().then_some(run));
             // Reasons count failures; a narrower view must not tell those of the whole cluster, or of another scope.
             let of = facts.frameworks.iter().find(|f| f.id == result.framework && f.version == result.version);
             let scope = of.and_then(|framework| framework.scope.as_deref());
@@ -153,9 +158,11 @@ impl Row {
             company_control: newest.company_control.clone(),
             owner: newest.owner.clone(),
             decides: newest.decides.clone(),
-            effectiveness: (!newest.decides.is_empty()).then(|| effectiveness(&statuses, runs, span)),
+            effectiveness: (!newest.decides.is_empty())
+                .then(|| effectiveness(&statuses, &self.attested_alone, runs, span)),
             overdue: Vec::new(),
             statuses,
+            attested_alone: self.attested_alone.clone(),
             reasons: self.reasons.clone(),
             exceptions,
         };
@@ -208,19 +215,29 @@ fn decided(statuses: &[Option<Status>], runs: &[Run]) -> Vec<(RunNumber, DateTim
 }
 
 /// In how many runs a requirement held. A pure function of what the package says: whoever verifies computes it again.
-pub(crate) fn effectiveness(statuses: &[Option<Status>], runs: &[Run], span: Span) -> Effectiveness {
+/// `attested_alone` are the runs of [`RequirementPeriod::attested_alone`].
+pub(crate) fn effectiveness(
+    statuses: &[Option<Status>],
+    attested_alone: &[RunNumber],
+    runs: &[Run],
+    span: Span,
+) -> Effectiveness {
     let count = |wanted: fn(Status) -> bool| {
         u32::try_from(statuses.iter().flatten().filter(|status| wanted(**status)).count()).unwrap_or(u32::MAX)
     };
+    let alone = (0..).zip(statuses).filter(|(run, _)| attested_alone.contains(run));
+    let alone = alone.filter(|(_, status)| **status == Some(Status::Attested)).count();
+    let attested_alone = u32::try_from(alone).unwrap_or(u32::MAX);
     let since = asked_since(statuses, runs);
     let longest = span.since(since, runs).longest_gap(&decided(statuses, runs));
     let effectiveness = Effectiveness {
         runs: count(|_| true),
-        without_exception: count(|status| !NOT_HELD.contains(&status)),
+        without_exception: count(|status| !NOT_HELD.contains(&status)).saturating_sub(attested_alone),
         with_exception: count(|status| status == Status::Fail),
         not_evaluated: count(|status| status == Status::NotEvaluated),
         not_applicable: count(|status| NOTHING_THERE.contains(&status)),
         inherited: count(|status| status == Status::Inherited),
+        attested_alone,
         longest_unobserved_seconds: longest.as_ref().map(|gap| gap.seconds),
         unobserved_after: longest.and_then(|gap| gap.after),
         sentence: String::new(),
@@ -250,6 +267,7 @@ fn sentence(said: &Effectiveness) -> String {
         (said.not_evaluated, "not evaluated"),
         (said.not_applicable, "nothing to look at"),
         (said.inherited, "on the provider's word"),
+        (said.attested_alone, "on people's word alone"),
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, what)| format!(", {what} in {count}")).collect();
@@ -257,6 +275,7 @@ fn sentence(said: &Effectiveness) -> String {
     let begin = match said.without_exception {
         0 if failed > 1 && failed == said.runs => format!("exceptions in all {runs}"),
         0 if failed > 0 => format!("exceptions in {failed} of {runs}"),
+        0 if said.attested_alone == said.runs => return format!("on people's word alone in all {runs}"),
         0 if said.not_applicable == said.runs => return format!("nothing to look at in any of {runs}"),
         held => format!("no exception in {held} of {runs}"),
     };
@@ -272,7 +291,7 @@ mod tests {
         let day = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
         let span = Span { start: day("2026-07-01"), end: day("2026-10-01") };
         let statuses = [Status::Manual, Status::NotApplicable, Status::Pass, Status::Partial].map(Some);
-        let said = effectiveness(&statuses, &[], span);
+        let said = effectiveness(&statuses, &[], &[], span);
         assert_eq!((said.runs, said.not_applicable, said.without_exception), (4, 2, 2));
         let nothing = Effectiveness { runs: 3, not_applicable: 3, without_exception: 0, ..said.clone() };
         let observed = Effectiveness { longest_unobserved_seconds: Some(86_400), ..nothing };
@@ -282,5 +301,18 @@ mod tests {
             sentence(&some),
             "no exception in 2 of 4 runs, nothing to look at in 2; longest unobserved interval 1 day"
         );
+    }
+
+    #[test]
+    fn what_people_say_where_checks_saw_nothing_is_in_no_run_without_exception() {
+        let day = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
+        let span = Span { start: day("2026-07-01"), end: day("2026-10-01") };
+        let said = effectiveness(&[Some(Status::Attested), Some(Status::Attested)], &[1], &[], span);
+        assert_eq!((said.runs, said.without_exception, said.attested_alone), (2, 1, 1));
+        let observed = |said: Effectiveness| Effectiveness { longest_unobserved_seconds: Some(86_400), ..said };
+        let one = "no exception in 1 of 2 runs, on people's word alone in 1; longest unobserved interval 1 day";
+        assert_eq!(sentence(&observed(said.clone())), one);
+        let all = Effectiveness { without_exception: 0, attested_alone: 2, ..said };
+        assert_eq!(sentence(&observed(all)), "on people's word alone in all 2 runs");
     }
 }

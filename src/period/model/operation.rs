@@ -39,6 +39,9 @@ pub struct RequirementPeriod {
     pub decides: Vec<String>,
     /// Status on every run, by run number; `None` where the run did not evaluate the requirement.
     pub statuses: Vec<Option<Status>>,
+    /// Runs that people attested it on while its deciding checks saw no place that passed or failed.
+    #[serde(default)]
+    pub attested_alone: Vec<RunNumber>,
     /// What the runs said of their status, over runs that said the same.
     pub reasons: Vec<ReasonSpan>,
     /// Whether it held; `None` where no check decides and only people and documents speak.
@@ -59,6 +62,11 @@ impl RequirementPeriod {
     /// What a run said of it; `None` where the run did not evaluate it.
     pub fn status_on(&self, run: RunNumber) -> Option<Status> {
         *self.statuses.get(usize::try_from(run).ok()?)?
+    }
+
+    /// Only people spoke, or nobody was asked.
+    fn is_of_people(&self, run: RunNumber, status: Option<Status>) -> bool {
+        status.is_none_or(|status| status == Status::Manual) || self.attested_alone.contains(&run)
     }
 
     /// Why the run said so.
@@ -95,7 +103,7 @@ impl Course {
             Some(effect) if effect.not_evaluated > 0 || effect.runs == 0 => Self::Undecided,
             Some(_) if all(Status::NotApplicable) => Self::NotApplicable,
             // Its checks had nothing to look at on any run: what is left of it is a person's.
-            Some(_) if all(Status::Manual) => Self::People,
+            Some(_) if (0..).zip(&row.statuses).all(|(run, status)| row.is_of_people(run, *status)) => Self::People,
             Some(_) if row.statuses.iter().flatten().any(|status| *status != Status::Pass) => Self::InPart,
             Some(_) => Self::Clear,
         }
@@ -130,6 +138,9 @@ pub struct Effectiveness {
     pub not_applicable: u32,
     /// Of those, runs in which only a provider's document spoke.
     pub inherited: u32,
+    /// Of those, runs in which people attested it and its checks saw nothing that passed or failed.
+    #[serde(default)]
+    pub attested_alone: u32,
     /// Seconds of the longest time in the period without a run that decided it, from the period's first moment to its
     /// last; `None` where no run did.
     pub longest_unobserved_seconds: Option<i64>,
@@ -188,6 +199,9 @@ pub struct Exception {
     pub duration: RepairBounds,
     /// Who wrote to the object between the bounds of its beginning, by time.
     pub written_by: Vec<WrittenBy>,
+    /// Who wrote to the object between the bounds of its end, by time; empty where no change of the object ended it.
+    #[serde(default)]
+    pub repaired_by: Vec<WrittenBy>,
     /// Requirements of the package that its check decides or supports, and in whose scope it lies.
     pub requirements: Vec<String>,
     /// Objects that it rests on, as its first and its last run saw them.

@@ -88,6 +88,50 @@ pub enum ScopeSubject {
     Node,
 }
 
+/// What a declared scope held, over successive runs that saw the same in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopeSpan {
+    /// Id of the scope; of several declarations that are one scope, with `+` between them.
+    pub scope: String,
+    /// First run of them.
+    pub first: RunNumber,
+    /// Last run of them.
+    pub last: RunNumber,
+    /// What it held.
+    pub holds: ScopeHolding,
+}
+
+/// What a declared scope holds on a run: what it names or selects by labels and the run saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopeHolding {
+    /// Namespaces, those connected to it among them.
+    pub namespaces: Vec<String>,
+    /// Nodes.
+    pub nodes: Vec<String>,
+    /// Pods of the control plane, which serves every scope.
+    pub components: Vec<String>,
+    /// How many subjects hold rights in it.
+    pub subjects: u64,
+    /// Who declared it; of several declarations, the first one's.
+    pub declared_by: String,
+    /// When.
+    pub declared_on: NaiveDate,
+    /// What is left out by name, with why.
+    pub excluded: Vec<ScopeExclusion>,
+}
+
+/// What a declaration leaves out of a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopeExclusion {
+    /// `namespaces/staging`.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// One run's counts side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

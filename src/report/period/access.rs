@@ -87,7 +87,7 @@ fn table(cluster: &Cluster<'_>, held: &[Held<'_>], empty: &str) -> Table {
         empty: empty.into(),
         more: None,
     };
-    table.capped(POWERS, "all of them are in data/period.json, privileged.")
+    table.capped(POWERS, "all of them are in workbook.xlsx, sheet Privileged access.")
 }
 
 fn row(cluster: &Cluster<'_>, held: &Held<'_>) -> Vec<Text> {

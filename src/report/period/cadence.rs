@@ -128,7 +128,7 @@ fn periodicity(
     }
     let left = row.exceeded.len().saturating_sub(GAPS) as u64;
     if left > 0 {
-        gaps = gaps.note(format!("and {} more in data/period.json", words::number(left)));
+        gaps = gaps.note(format!("and {} more in workbook.xlsx, sheet Cadence", words::number(left)));
     }
     let mut rows = Text::new();
     for (nth, (id, since)) in ids.iter().take(NAMES).enumerate() {
@@ -158,9 +158,7 @@ fn missed(cluster: &Cluster<'_>) -> Answers {
     let left = all.len().saturating_sub(ROWS) as u64;
     let more = || {
         let rows = words::count(left, "more run is", "more runs are");
-        format!(
-            "{rows} not printed here: all of them are in data/period.json, cadence, and in workbook.xlsx, sheet Cadence."
-        )
+        format!("{rows} not printed here: all of them are in workbook.xlsx, sheet Cadence.")
     };
     let group = AnswerGroup {
         head: None,
@@ -234,5 +232,5 @@ fn partial(cluster: &Cluster<'_>) -> Table {
         },
         more: None,
     };
-    table.capped(ROWS, "all of them are in data/period.json, cadence.")
+    table.capped(ROWS, "all of them are in workbook.xlsx, sheet Cadence.")
 }

@@ -79,7 +79,10 @@ fn runs(cluster: &Cluster<'_>) -> Table {
         empty: "There is no run in this period to count.".into(),
         more: None,
     };
-    table.capped(RUNS, "all of them are in data/period.json, controlTotals; every run that differs is printed first.")
+    table.capped(
+        RUNS,
+        "all of them are in workbook.xlsx, sheet Control totals; every run that differs is printed first.",
+    )
 }
 
 fn run(cluster: &Cluster<'_>, total: &ControlTotal) -> Vec<Text> {
@@ -135,7 +138,7 @@ fn bridge(cluster: &Cluster<'_>) -> Table {
         },
         more: None,
     };
-    table.capped(RUNS, "all of them are in data/period.json, controlTotals.")
+    table.capped(RUNS, "all of them are in workbook.xlsx, sheet Control totals.")
 }
 
 fn resources(cluster: &Cluster<'_>) -> Table {
@@ -160,5 +163,5 @@ fn resources(cluster: &Cluster<'_>) -> Table {
         empty: "The newest run returned no object, or there is none.".into(),
         more: None,
     };
-    table.capped(RESOURCES, "all of them are in data/period.json, resourceTotals.")
+    table.capped(RESOURCES, "all of them are in workbook.xlsx, sheet Totals by resource.")
 }

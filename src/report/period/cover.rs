@@ -71,9 +71,10 @@ fn about(facts: &Facts<'_>) -> String {
 }
 
 fn scope(facts: &Facts<'_>) -> Text {
-    let scope = facts.framework.scope.as_ref().or(facts.period.filter.scope.as_ref());
-    Text::new().soft(match scope {
-        Some(scope) => format!("Scope: \u{201c}{scope}\u{201d}, as it was declared on each run."),
+    Text::new().soft(match facts.scope() {
+        Some(scope) => format!(
+            "Scope: \u{201c}{scope}\u{201d}, as it was declared on each run; the section \u{201c}Scope\u{201d} says what it holds."
+        ),
         None => "Scope: the whole of each cluster.".into(),
     })
 }
@@ -216,7 +217,7 @@ fn remarks(facts: &Facts<'_>) -> Table {
             .into(),
         more: None,
     };
-    table.capped(REMARKS, "all of them are in data/period.json, remarks and cadence.")
+    table.capped(REMARKS, "all of them are in workbook.xlsx, sheets Remarks and Cadence.")
 }
 
 /// Gaps that a row of this framework does not allow.

@@ -36,7 +36,7 @@ fn table(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
         empty: "Nothing was attested or waived in this period, and no provider document was declared.".into(),
         more: None,
     };
-    table.capped(DECLARATIONS, "all of them are in data/period.json, declarations.")
+    table.capped(DECLARATIONS, "all of them are in workbook.xlsx, sheet Declarations.")
 }
 
 fn row(facts: &Facts<'_>, cluster: &Cluster<'_>, (at, declaration): (usize, &DeclarationPeriod)) -> Vec<Text> {

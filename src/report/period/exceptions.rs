@@ -269,7 +269,10 @@ fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
             text.line().run(Look::Unseen, "not seen since").note(format!("{}: {reason}", cluster.at(*run)))
         }
         Ending::Ended { bounds, .. } => {
-            let text = text.note(format!("gone on {}", cluster.at(bounds.by)));
+            let mut text = text.note(format!("gone on {}", cluster.at(bounds.by)));
+            if !exception.repaired_by.is_empty() {
+                text = text.note(format!("written by {}", writers(&exception.repaired_by)));
+            }
             let now = exception.evidence_after.first().map(|cited| cited.digest.hex());
             now.into_iter().fold(text, |text, digest| text.note(format!("as sha256:{}…", &digest[..16])))
         }

@@ -90,6 +90,11 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The declared scope that the document speaks of.
+    pub(super) fn scope(&self) -> Option<&'a str> {
+        self.period.scope_of(&self.framework.id)
+    }
+
     /// Several clusters need their names.
     pub(super) fn several(&self) -> bool {
         self.clusters.len() > 1

@@ -38,7 +38,7 @@ fn runs(cluster: &Cluster<'_>) -> Table {
         empty: "There is no run in this period.".into(),
         more: None,
     };
-    table.capped(RUNS, "all of them are in data/period.json, runs.")
+    table.capped(RUNS, "all of them are in workbook.xlsx, sheet Runs.")
 }
 
 fn row(cluster: &Cluster<'_>, run: &Run) -> Vec<Text> {

@@ -79,7 +79,7 @@ pub(super) fn changes(facts: &Facts<'_>) -> Section {
             },
             more: None,
         };
-        blocks.push(Block::Table(table.capped(CHANGES, "all of them are in data/period.json, scopeChanges.")));
+        blocks.push(Block::Table(table.capped(CHANGES, "all of them are in workbook.xlsx, sheet Scope changes.")));
     }
     Section { title: "Changes in scope".into(), new_page: false, blocks }
 }

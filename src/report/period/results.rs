@@ -185,7 +185,10 @@ pub(super) fn earlier_reasons(row: &RequirementPeriod) -> String {
     match row.reasons.len().saturating_sub(1) as u64 {
         0 => String::new(),
         earlier => {
-            format!("{} of earlier runs in data/period.json", words::count(earlier, "other reason", "other reasons"))
+            format!(
+                "{} of earlier runs in workbook.xlsx, sheet Status by run",
+                words::count(earlier, "other reason", "other reasons")
+            )
         }
     }
 }
@@ -245,7 +248,10 @@ pub(super) fn in_words(cluster: &Cluster<'_>, spans: &[Span]) -> String {
             let mut said: Vec<String> = spans.iter().take(SPANS).map(|span| span_words(cluster, *span)).collect();
             let left = spans.len().saturating_sub(SPANS) as u64;
             if left > 0 {
-                said.push(format!("{} in data/period.json", words::count(left, "later change", "later changes")));
+                said.push(format!(
+                    "{} in workbook.xlsx, sheet Status by run",
+                    words::count(left, "later change", "later changes")
+                ));
             }
             said.join(" · ")
         }

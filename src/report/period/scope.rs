@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 use super::facts::{Cluster, Facts, run_id};
 use crate::{
     collect::SourceKind,
-    period::model::{Excluded, Exclusion, Run},
+    period::{
+        model::{Excluded, Exclusion, Run, ScopeSpan},
+        words::holding,
+    },
     report::view::{Block, Look, Section, Shape, Table, Text, words},
 };
 
 /// Names in one cell.
 const NAMES: usize = 6;
+/// States of a scope that are printed.
+const HOLDINGS: usize = 3;
 /// Bundles left out that are printed.
 const EXCLUDED: usize = 60;
 
@@ -18,7 +23,7 @@ pub(super) fn section(facts: &Facts<'_>) -> Section {
     let mut blocks = vec![Block::Pairs { pairs: package(facts) }];
     for cluster in &facts.clusters {
         blocks.push(Block::heading(format!("Cluster {}", cluster.name)));
-        blocks.push(Block::Pairs { pairs: about(cluster) });
+        blocks.push(Block::Pairs { pairs: about(facts, cluster) });
     }
     for cluster in &facts.clusters {
         blocks.push(facts.heading(cluster, "Bundles left out"));
@@ -58,8 +63,13 @@ fn package(facts: &Facts<'_>) -> Vec<(String, Text)> {
     pairs.push(("Limited to".to_owned(), limited.into()));
     pairs.push((
         "Scope".to_owned(),
-        match framework.scope.as_ref().or(period.filter.scope.as_ref()) {
-            Some(scope) => format!("\u{201c}{scope}\u{201d}, as each run's declaration has it").into(),
+        match facts.scope() {
+            Some(scope) => {
+                let text = Text::from(format!("\u{201c}{scope}\u{201d}, as each run's declaration has it"));
+                let whole =
+                    "requirements and exceptions are of it; population and control totals are of the whole cluster";
+                text.note(if period.filter.scope.is_none() { whole } else { "nothing outside of it is shown" })
+            }
             None => "the whole of each cluster; no scope is declared for this framework".into(),
         },
     ));
@@ -73,7 +83,7 @@ fn package(facts: &Facts<'_>) -> Vec<(String, Text)> {
     pairs
 }
 
-fn about(cluster: &Cluster<'_>) -> Vec<(String, Text)> {
+fn about(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Vec<(String, Text)> {
     let all = cluster.all;
     let runs = &all.runs;
     let mut pairs = vec![(
@@ -84,6 +94,9 @@ fn about(cluster: &Cluster<'_>) -> Vec<(String, Text)> {
         }),
     )];
     pairs.push(("Environment".to_owned(), all.environment.clone().unwrap_or_else(|| "not declared".into()).into()));
+    if let Some(scope) = facts.scope() {
+        pairs.push((format!("In \u{201c}{scope}\u{201d}"), held(cluster, scope)));
+    }
     pairs.push(("Runs used".to_owned(), Text::from(used(cluster)).linked(|word| cluster.place(word))));
     pairs.push((
         "Left out".to_owned(),
@@ -122,6 +135,23 @@ fn about(cluster: &Cluster<'_>) -> Vec<(String, Text)> {
         },
     ));
     pairs
+}
+
+/// What a scope held, the newest first; what was in it before is in the workbook, where there is more than fits.
+fn held(cluster: &Cluster<'_>, scope: &str) -> Text {
+    let spans: Vec<&ScopeSpan> = cluster.all.scopes.iter().filter(|span| span.scope == scope).rev().collect();
+    let mut text = Text::new();
+    for (nth, span) in spans.iter().take(HOLDINGS).enumerate() {
+        let runs = format!("Runs {} to {}", run_id(span.first), run_id(span.last));
+        text = if nth == 0 { text } else { text.line() }.strong(runs);
+        text = holding(&span.holds).into_iter().fold(text, Text::note);
+    }
+    match spans.len().saturating_sub(HOLDINGS) as u64 {
+        0 if spans.is_empty() => Text::new().run(Look::Unseen, "declared on no run"),
+        0 => text,
+        left => text
+            .note(format!("and {} in workbook.xlsx, sheet Scopes", words::count(left, "other state", "other states"))),
+    }
 }
 
 fn used(cluster: &Cluster<'_>) -> String {
@@ -166,7 +196,7 @@ fn left_out(cluster: &Cluster<'_>) -> Table {
         empty: "Every bundle that the store and the log name for this period was verified and used.".into(),
         more: None,
     };
-    table.capped(EXCLUDED, "all of them are in data/period.json, excluded.")
+    table.capped(EXCLUDED, "all of them are in workbook.xlsx, sheet Excluded bundles.")
 }
 
 pub(super) fn exclusion(kind: Exclusion) -> &'static str {

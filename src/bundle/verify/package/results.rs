@@ -204,6 +204,10 @@ impl<'a> Rows<'a> {
                     if shown == result.status && row.reason_on(run) == result.reason.as_deref() =>
                 {
                     judged.proved += 1;
+                    if row.attested_alone.contains(&run) != result.is_word_alone() {
+                        let detail = || format!("run {run:04} says otherwise whether people's word stands alone");
+                        judged.note(format!("{framework}/{id}"), detail);
+                    }
                 }
                 Some((_, Some(shown))) if shown == result.status => {
                     let detail = || format!("gives another reason for run {run:04} than the run itself");

@@ -23,6 +23,7 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
     page.say("Began", &words::beginning(cluster, x));
     page.items("Written by", x.written_by.iter().map(writer));
     page.say("Ended", &words::ending(cluster, x));
+    page.items("Written by", x.repaired_by.iter().map(writer));
     page.say("Stood", &stood(x));
     page.items(
         "Waivers",

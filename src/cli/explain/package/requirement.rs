@@ -12,7 +12,7 @@ use crate::{
     period::{
         day::Day,
         evidence::proof_folder,
-        model::{ClusterPeriod, DeclarationPeriod, Exception, MissedRun, RequirementPeriod, Run, RunNumber},
+        model::{ClusterPeriod, DeclarationPeriod, Exception, MissedRun, RequirementPeriod, Run, RunNumber, ScopeSpan},
     },
     report::view::words as report,
 };
@@ -59,6 +59,14 @@ fn head(question: &Question<'_>, row: &RequirementPeriod, page: &mut Page) {
 fn over_period(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPeriod, page: &mut Page) {
     if let Some(effectiveness) = &row.effectiveness {
         page.say("Held", &effectiveness.sentence);
+    }
+    if let Some(scope) = question.proved.period.scope_of(&row.framework) {
+        let spans: Vec<&ScopeSpan> = cluster.scopes.iter().filter(|span| span.scope == scope).collect();
+        page.items("Scope", spans.last().map(|span| words::scope(span)).unwrap_or_default());
+        let changed = spans
+            .windows(2)
+            .map(|two| format!("{} held something else until {}", scope, words::numbered(cluster, two[0].last)));
+        page.items("", changed);
     }
     page.items("States", spans(cluster, row));
     page.items(
@@ -196,6 +204,8 @@ struct Told<'a> {
     failures: Vec<&'a Exception>,
     /// Its own words, where the package holds them.
     results: Option<&'a Results>,
+    /// The declared scope that it is evaluated in.
+    scope: Option<&'a str>,
     row: &'a RequirementPeriod,
 }
 
@@ -209,6 +219,7 @@ impl<'a> Told<'a> {
             reason: row.reason_on(run.number),
             failures: exceptions(cluster, row).into_iter().filter(stood).collect(),
             results: question.proved.results(&cluster.folder, run.number, &row.framework),
+            scope: question.proved.period.scope_of(&row.framework),
             row,
         }
     }
@@ -227,9 +238,19 @@ impl<'a> Told<'a> {
                 None => now,
             }
         };
+        page.items("Scope", same(Self::scope));
         page.items("Known by", same(Self::known_by));
         page.items("Said by", same(Self::said_by));
         page.items("Failures", same(Self::standing));
+    }
+
+    /// What the scope held that it is evaluated in.
+    fn scope(&self) -> Vec<String> {
+        let Some(scope) = self.scope else { return Vec::new() };
+        match self.cluster.scope_on(scope, self.run.number) {
+            Some(span) => words::scope(span),
+            None => vec![format!("{scope}: nobody had declared it")],
+        }
     }
 
     /// In how many places its checks looked, and each of them in the whole cluster where that is of its business.

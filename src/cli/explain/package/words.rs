@@ -2,8 +2,8 @@
 
 use crate::{
     period::{
-        model::{ClusterPeriod, DeclarationPeriod, Ending, Exception, Run, RunNumber},
-        words::{began, ended},
+        model::{ClusterPeriod, DeclarationPeriod, Ending, Exception, Run, RunNumber, ScopeSpan},
+        words::{began, ended, holding},
     },
     report::view::words::{days, full_time},
 };
@@ -31,6 +31,12 @@ pub(super) fn declared(said: &DeclarationPeriod, run: RunNumber) -> String {
     let state = said.states.iter().find(|span| (span.first..=span.last).contains(&run));
     let state = state.map_or("not known to this run", |span| span.state.as_str());
     format!("{} ({state}): {}, {}", said.id, said.by, days(said.since, said.until))
+}
+
+/// A scope's id, and what it holds.
+pub(super) fn scope(span: &ScopeSpan) -> Vec<String> {
+    let lines = holding(&span.holds).into_iter().enumerate();
+    lines.map(|(at, line)| if at == 0 { format!("{}: {line}", span.scope) } else { line }).collect()
 }
 
 /// When it began, as closely as runs can tell, and why.

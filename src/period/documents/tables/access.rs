@@ -4,7 +4,9 @@ use super::{
     Table,
     cells::{after, by, cited, count, date, finished, joined, named, number, switch, table, text, time, writers},
 };
-use crate::period::model::{ClusterPeriod, DeclarationPeriod, Item, Period, Power, PrivilegedSubject, ScopeChange};
+use crate::period::model::{
+    ClusterPeriod, DeclarationPeriod, Item, Period, Power, PrivilegedSubject, ScopeChange, ScopeSpan,
+};
 
 type Row<'a, T> = (&'a ClusterPeriod, &'a T);
 
@@ -91,6 +93,31 @@ pub(super) fn scope_changes(period: &Period) -> Table<'_> {
             time("by", "By (UTC)", |(c, s)| by(c, Some(s.between))),
             text("before", "Before", 40, |(_, s)| s.before.clone()),
             text("now", "Then", 40, |(_, s)| s.after.clone()),
+        ],
+    )
+}
+
+/// One row a scope and runs that saw the same in it.
+pub(super) fn scopes(period: &Period) -> Table<'_> {
+    type Of<'a> = Row<'a, ScopeSpan>;
+    let rows = period.clusters.iter().flat_map(|c| c.scopes.iter().map(move |row| (c, row)));
+    table::<Of<'_>>(
+        ("scopes", "Scopes", "One row a declared scope and successive runs that saw the same in it."),
+        rows,
+        vec![
+            text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
+            text("scope", "Scope", 20, |(_, s)| Some(s.scope.clone())),
+            time("first", "From the run of (UTC)", |(c, s)| finished(c, s.first)),
+            time("last", "To the run of (UTC)", |(c, s)| finished(c, s.last)),
+            text("namespaces", "Namespaces", 40, |(_, s)| Some(s.holds.namespaces.join(" "))),
+            text("nodes", "Nodes", 40, |(_, s)| Some(s.holds.nodes.join(" "))),
+            text("components", "Pods of the control plane", 40, |(_, s)| Some(s.holds.components.join(" "))),
+            number("subjects", "Subjects with rights in it", |(_, s)| count(s.holds.subjects)),
+            text("left_out", "Left out by name", 50, |(_, s)| {
+                joined(&s.holds.excluded, |out| format!("{}: {}", out.what, out.reason))
+            }),
+            text("declared_by", "Declared by", 24, |(_, s)| Some(s.holds.declared_by.clone())),
+            date("declared_on", "Declared on", |(_, s)| Some(s.holds.declared_on)),
         ],
     )
 }

@@ -44,6 +44,13 @@ pub(super) fn requirements(period: &Period) -> Table<'_> {
             }),
             number("with_exception", "With exception", |(_, r)| count(r.effectiveness.as_ref()?.with_exception)),
             number("not_evaluated", "Not evaluated", |(_, r)| count(r.effectiveness.as_ref()?.not_evaluated)),
+            number("nothing_to_look_at", "Nothing to look at", |(_, r)| {
+                count(r.effectiveness.as_ref()?.not_applicable)
+            }),
+            number("inherited", "On the provider's word", |(_, r)| count(r.effectiveness.as_ref()?.inherited)),
+            number("attested_alone", "On people's word alone", |(_, r)| {
+                count(r.effectiveness.as_ref()?.attested_alone)
+            }),
             number("longest_unobserved_seconds", "Longest unobserved (seconds)", |(_, r)| {
                 r.effectiveness.as_ref()?.longest_unobserved_seconds
             }),
@@ -139,6 +146,9 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
             }),
             text("written_by", "Begun by a write of (client program, or user by audit log)", 30, |(_, x)| {
                 writers(&x.written_by)
+            }),
+            text("repaired_by", "Ended by a write of (client program, or user by audit log)", 30, |(_, x)| {
+                writers(&x.repaired_by)
             }),
             text("managements_response", "Management's response", 50, |_| None),
             text("requirements", "Requirements", 30, |(_, x)| Some(x.requirements.join(" "))),

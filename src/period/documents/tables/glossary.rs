@@ -63,6 +63,12 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("without_exception", "Of those, runs in which deciding checks looked at something and none failed."),
             ("with_exception", "Of those, runs in which a deciding check failed, waived or not."),
             ("not_evaluated", "Of those, runs in which it could not be decided."),
+            ("nothing_to_look_at", "Of those, runs in which its deciding checks had nothing to look at."),
+            ("inherited", "Of those, runs in which only a provider's document spoke."),
+            (
+                "attested_alone",
+                "Of those, runs in which people attested it and its checks saw nothing that passed or failed.",
+            ),
             ("longest_unobserved_seconds", "The longest time in the period without a run that decided it, in seconds."),
             ("longest_unobserved_days", "The same in days, to the nearest."),
             ("last_status", "What the last run of the period said of it."),
@@ -121,6 +127,10 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             (
                 "written_by",
                 "Writes to the object between the runs before and after its beginning: by client program, or by user where an audit log was read.",
+            ),
+            (
+                "repaired_by",
+                "The same between the runs before and after its end, where a change of the object ended it.",
             ),
             ("requirements", "Requirements that its check decides or supports, as framework/id."),
             ("check", "Id of the check."),
@@ -266,6 +276,21 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("binding_created", "When the binding was made, as it says itself."),
             ("lost_after", "The last run that saw it held; empty where no run saw it gone."),
             ("lost_by", "The first run that saw it gone: it was lost between the two."),
+        ],
+    ),
+    (
+        "scopes",
+        &[
+            ("scope", "Id of the scope in scope.yaml; of several declarations that are one scope, joined by +."),
+            ("first", "The first of successive runs that saw the same in it."),
+            ("last", "The last of them. Between two rows of a scope it changed, or a run had no such declaration."),
+            ("namespaces", "Namespaces in it as these runs saw them, those connected to it among them."),
+            ("nodes", "Nodes in it."),
+            ("components", "Pods of the control plane, which serves every scope."),
+            ("subjects", "How many users, groups and service accounts hold rights in it."),
+            ("left_out", "What the declaration leaves out by name, with its reason."),
+            ("declared_by", "Who declared it."),
+            ("declared_on", "When."),
         ],
     ),
     (

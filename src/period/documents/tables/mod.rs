@@ -77,7 +77,7 @@ impl Values {
 }
 
 /// What builds each table but the one that explains them, in the order of the sheets.
-const BUILDERS: [fn(&Period) -> Table<'_>; 14] = [
+const BUILDERS: [fn(&Period) -> Table<'_>; 15] = [
     runs::remarks,
     effect::requirements,
     effect::statuses,
@@ -89,6 +89,7 @@ const BUILDERS: [fn(&Period) -> Table<'_>; 14] = [
     runs::resource_totals,
     access::population,
     access::privileged,
+    access::scopes,
     access::scope_changes,
     access::declarations,
     runs::excluded,
