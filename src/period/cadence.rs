@@ -26,6 +26,20 @@ pub struct Planned {
     pub tolerance: TimeDelta,
 }
 
+impl Planned {
+    /// The schedule that a package names; `None` where it only has the runs' own word.
+    ///
+    /// # Errors
+    /// One sentence: fields or a time zone that this version cannot read.
+    pub(crate) fn of(schedule: Option<&Schedule>) -> Result<Option<Self>, String> {
+        let Some(Schedule::Given { cron, time_zone, tolerance_seconds }) = schedule else { return Ok(None) };
+        let zone = time_zone.parse().map_err(|_| format!("time zone '{time_zone}' is not known"))?;
+        let tolerance = TimeDelta::try_seconds(*tolerance_seconds).ok_or("its tolerance is no time")?;
+        let recurrence = Recurrence::parse(cron, zone)?;
+        Ok(Some(Self { cron: cron.clone(), time_zone: time_zone.clone(), recurrence, tolerance }))
+    }
+}
+
 /// More planned runs than any schedule of a period has; what is beyond is not counted.
 const MOST_PLANNED: usize = 100_000;
 /// A daily run that is late by this much is still a daily run.
@@ -68,8 +82,9 @@ impl Span {
     }
 }
 
-/// What the runs of a period say about when they were.
-pub(super) fn cadence(
+/// What the runs of a period say about when they were. A pure function of what the package says: whoever verifies
+/// computes it again.
+pub(crate) fn cadence(
     span: Span,
     runs: &[Run],
     excluded: &[Excluded],

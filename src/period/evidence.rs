@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
 use super::{
@@ -20,6 +21,8 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Tables of objects in memory at once.
+const TABLES: usize = 2;
 /// Name of the table of cited objects of one cluster.
 pub const CITED: &str = "objects.parquet";
 /// Names of a run's proof in the package.
@@ -80,18 +83,20 @@ pub(crate) fn table_path(cluster: &str) -> String {
 /// The store does not answer, or holds other bytes than before.
 pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) -> Result<Files, EvidenceError> {
     let Built { cluster, proofs, logged, .. } = built;
+    let wanted: Vec<Wanted> = one_run_each(cluster)
+        .into_iter()
+        .filter_map(|(run, digests)| {
+            let at = usize::try_from(run).ok()?;
+            Some(Wanted { run, digests, bundle: cluster.runs.get(at)?.bundle, table: proofs.get(at)?.objects })
+        })
+        .collect();
+    let read = wanted.into_iter().map(|wanted| wanted.read(store, &cluster.folder));
+    let mut read = stream::iter(read).buffered(TABLES);
     let mut rows: BTreeMap<Digest, Row> = BTreeMap::new();
-    for (run, digests) in one_run_each(cluster) {
-        let at = usize::try_from(run).unwrap_or(usize::MAX);
-        let (Some(record), Some(proof)) = (cluster.runs.get(at), proofs.get(at)) else { continue };
-        let bundle = record.bundle;
-        let bytes = store.bundle_file(&cluster.folder, &bundle, OBJECTS).await?;
-        let bytes = bytes.filter(|bytes| Digest::of(bytes) == proof.objects);
-        let bytes = bytes.ok_or(EvidenceError::Changed { bundle })?;
-        let read = tokio::task::spawn_blocking(move || cited_rows(&bytes, &digests, run));
-        let read = read.await.map_err(|_| EvidenceError::Panic { bundle })??;
-        rows.extend(read.into_iter().map(|row| (row.digest, row)));
+    while let Some(of_run) = read.try_next().await? {
+        rows.extend(of_run.into_iter().map(|row| (row.digest, row)));
     }
+    drop(read);
     for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
     writers::attribute(cluster, &|digest| managers(&rows, digest), logged);
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
@@ -138,6 +143,27 @@ fn one_run_each(cluster: &mut ClusterPeriod) -> BTreeMap<RunNumber, BTreeSet<Dig
         by_run.entry(run).or_default().insert(digest);
     }
     by_run
+}
+
+/// What is read of one bundle's table of objects.
+struct Wanted {
+    run: RunNumber,
+    digests: BTreeSet<Digest>,
+    bundle: Digest,
+    /// Digest of the table, by the manifest.
+    table: Digest,
+}
+
+impl Wanted {
+    async fn read(self, store: &Store, folder: &str) -> Result<Vec<Row>, EvidenceError> {
+        let Self { run, digests, bundle, table } = self;
+        let bytes = store.bundle_file(folder, &bundle, OBJECTS).await?.ok_or(EvidenceError::Changed { bundle })?;
+        let read = tokio::task::spawn_blocking(move || match Digest::of(&bytes) == table {
+            true => Ok(cited_rows(&bytes, &digests, run)?),
+            false => Err(EvidenceError::Changed { bundle }),
+        });
+        read.await.map_err(|_| EvidenceError::Panic { bundle })?
+    }
 }
 
 fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Result<Vec<Row>, TableError> {

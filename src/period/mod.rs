@@ -30,6 +30,7 @@ pub(crate) use build::{
     Span, asked_since, comparison, effectiveness, naming, overdue, repair_times, standing, unaccounted,
 };
 pub use cadence::Planned;
+pub(crate) use cadence::cadence;
 pub use model::Period;
 pub(crate) use package::claims;
 pub use package::{Holding, Made, PeriodError, Request, make};

@@ -161,7 +161,6 @@ impl Window {
             namespaces: names(&seen.namespaces),
             nodes: names(&seen.nodes),
             components: names(&seen.components),
-            subjects: seen.subjects.len() as u64,
             declared_by: declared.by,
             declared_on: declared.on,
             excluded: declared.excluded,

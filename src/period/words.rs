@@ -66,11 +66,8 @@ pub fn holding(holds: &ScopeHolding) -> Vec<String> {
         names => format!("{many} {}", some_of(names, NAMES)),
     };
     let mut lines = vec![named(&holds.namespaces, "namespace", "namespaces"), named(&holds.nodes, "node", "nodes")];
-    lines.push(format!(
-        "{} of the control plane, which serves every scope; {} with rights in it",
-        count(holds.components.len() as u64, "pod", "pods"),
-        count(holds.subjects, "subject", "subjects")
-    ));
+    let components = holds.components.len() as u64;
+    lines.push(format!("{} of the control plane, which serves every scope", count(components, "pod", "pods")));
     lines.extend(holds.excluded.iter().map(|out| format!("without {}: {}", out.what, out.reason)));
     lines.push(format!("declared by {} on {}", holds.declared_by, short_date(holds.declared_on)));
     lines

@@ -159,6 +159,25 @@ const CASES: &[Case] = &[
         "pss-baseline/privileged: its checks, control or owner are not those of run 0003",
     ),
     (
+        "a run less that was due",
+        |made| say(made, |p| p["clusters"][0]["cadence"]["met"] = 1.into()),
+        "shop-0a1b2c3d: its cadence does not follow from its runs",
+    ),
+    (
+        "a gap that was not",
+        |made| say(made, |p| p["clusters"][0]["cadence"]["longestGap"]["seconds"] = 60.into()),
+        "shop-0a1b2c3d: its cadence does not follow from its runs",
+    ),
+    (
+        "people's word alone",
+        |made| {
+            say(made, |p| {
+                rows(p)[0]["attestedAlone"] = json!([0]);
+            })
+        },
+        "pss-baseline/privileged: run 0000 says otherwise whether people's word stands alone",
+    ),
+    (
         "another version of the framework",
         |made| say(made, |p| p["clusters"][0]["runs"][2]["frameworks"][0]["version"] = "1.36".into()),
         "pss-baseline: is of another version than run 0002",

@@ -28,7 +28,7 @@ use crate::{
     digest::Digest,
     evaluate::results::Results,
     period::{
-        self, Period, Span,
+        self, Period, Planned, Span,
         carried::{self, Carried, Standing},
         evidence::{PROOF, StoredObject, proof_folder, stored_objects, table_path},
         model::{ClusterPeriod, RequirementPeriod, RunNumber},
@@ -154,10 +154,17 @@ fn left_open(content: Option<&Content>) -> Vec<String> {
         "that runs are complete: a run that never committed shows only as a gap, and a log cut short looks the same",
         "times are the jobs' own claims: no time stamp says when runs were signed",
     ];
+    let cadence = match content.is_some_and(|content| is_of_this_version(&content.period)) {
+        true => "",
+        false => " cadence,",
+    };
+    let signers_word = format!(
+        "that exceptions with their writers, the population, privileged access, declarations,{cadence} what scopes held, \
+         changes of scope, remarks and control totals follow from the bundles is the word of the package's signer: the \
+         bundles themselves are in the store (kubeproof get, kubeproof verify)"
+    );
     let after = [
-        "that exceptions with their writers, the population, privileged access, declarations, cadence, changes of scope, \
-         remarks and control totals follow from the bundles is the word of the package's signer: the bundles themselves \
-         are in the store (kubeproof get, kubeproof verify)",
+        signers_word.as_str(),
         "documents (PDF, workbook, tables, OSCAL, index.html) are signed as they lie here; that they print data/period.json \
          faithfully is the signer's word: kubeproof explain reads data/period.json itself",
         "the key is trusted because you named it; no policy says whether it was in force or stolen on that day",
@@ -271,6 +278,9 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         results::judge((files, lines), (cluster, standing), &period.filter, &mut shown, steps);
         objects::judge(files, cluster, is_whole, steps);
         judge_sums(cluster, span, !period.filter.is_whole(), steps);
+        if is_of_this_version(&period) {
+            judge_cadence(cluster, span, steps);
+        }
     }
     if period::comparison(&period.clusters) != period.comparison {
         tampered(steps, PERIOD, "its comparison does not follow from its clusters");
@@ -371,6 +381,25 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
         steps.fail(StepName::Content, Verdict::Tampered, path, "the package names it, and it is not here");
     }
     left_out
+}
+
+/// Rules of time zones change with versions: another one need not compute the same times.
+fn is_of_this_version(period: &Period) -> bool {
+    period.tool_version == env!("CARGO_PKG_VERSION")
+}
+
+/// When runs were due, missed and further apart than rows allow is computed again.
+fn judge_cadence(cluster: &ClusterPeriod, span: Span, steps: &mut Steps) {
+    let again = Planned::of(cluster.cadence.schedule.as_ref()).map(|planned| {
+        let ClusterPeriod { runs, excluded, requirements, .. } = cluster;
+        period::cadence(span, runs, excluded, planned.as_ref(), requirements)
+    });
+    let detail = match again {
+        Ok(again) if again == cluster.cadence => return,
+        Ok(_) => "its cadence does not follow from its runs and the schedule".to_owned(),
+        Err(reason) => format!("its schedule: {reason}"),
+    };
+    steps.fail(StepName::Content, Verdict::Tampered, PERIOD, format!("{}: {detail}", cluster.folder));
 }
 
 /// What follows from the rest of the package is summed again.

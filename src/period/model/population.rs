@@ -112,8 +112,6 @@ pub struct ScopeHolding {
     pub nodes: Vec<String>,
     /// Pods of the control plane, which serves every scope.
     pub components: Vec<String>,
-    /// How many subjects hold rights in it.
-    pub subjects: u64,
     /// Who declared it; of several declarations, the first one's.
     pub declared_by: String,
     /// When.

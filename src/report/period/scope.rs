@@ -142,7 +142,10 @@ fn held(cluster: &Cluster<'_>, scope: &str) -> Text {
     let spans: Vec<&ScopeSpan> = cluster.all.scopes.iter().filter(|span| span.scope == scope).rev().collect();
     let mut text = Text::new();
     for (nth, span) in spans.iter().take(HOLDINGS).enumerate() {
-        let runs = format!("Runs {} to {}", run_id(span.first), run_id(span.last));
+        let runs = match span.first == span.last {
+            true => format!("Run {}", run_id(span.first)),
+            false => format!("Runs {} to {}", run_id(span.first), run_id(span.last)),
+        };
         text = if nth == 0 { text } else { text.line() }.strong(runs);
         text = holding(&span.holds).into_iter().fold(text, Text::note);
     }

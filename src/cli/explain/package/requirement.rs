@@ -63,10 +63,8 @@ fn over_period(question: &Question<'_>, cluster: &ClusterPeriod, row: &Requireme
     if let Some(scope) = question.proved.period.scope_of(&row.framework) {
         let spans: Vec<&ScopeSpan> = cluster.scopes.iter().filter(|span| span.scope == scope).collect();
         page.items("Scope", spans.last().map(|span| words::scope(span)).unwrap_or_default());
-        let changed = spans
-            .windows(2)
-            .map(|two| format!("{} held something else until {}", scope, words::numbered(cluster, two[0].last)));
-        page.items("", changed);
+        let earlier = spans.iter().rev().skip(1);
+        page.items("", earlier.map(|span| words::earlier_scope(cluster, span)));
     }
     page.items("States", spans(cluster, row));
     page.items(

@@ -39,6 +39,11 @@ pub(super) fn scope(span: &ScopeSpan) -> Vec<String> {
     lines.map(|(at, line)| if at == 0 { format!("{}: {line}", span.scope) } else { line }).collect()
 }
 
+/// What a scope held before.
+pub(super) fn earlier_scope(cluster: &ClusterPeriod, span: &ScopeSpan) -> String {
+    format!("until {}: {}", numbered(cluster, span.last), holding(&span.holds).join("; "))
+}
+
 /// When it began, as closely as runs can tell, and why.
 pub(super) fn beginning(cluster: &ClusterPeriod, exception: &Exception) -> String {
     let by = numbered(cluster, exception.began.by);

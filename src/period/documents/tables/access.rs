@@ -112,7 +112,6 @@ pub(super) fn scopes(period: &Period) -> Table<'_> {
             text("namespaces", "Namespaces", 40, |(_, s)| Some(s.holds.namespaces.join(" "))),
             text("nodes", "Nodes", 40, |(_, s)| Some(s.holds.nodes.join(" "))),
             text("components", "Pods of the control plane", 40, |(_, s)| Some(s.holds.components.join(" "))),
-            number("subjects", "Subjects with rights in it", |(_, s)| count(s.holds.subjects)),
             text("left_out", "Left out by name", 50, |(_, s)| {
                 joined(&s.holds.excluded, |out| format!("{}: {}", out.what, out.reason))
             }),

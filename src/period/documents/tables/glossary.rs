@@ -287,7 +287,6 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("namespaces", "Namespaces in it as these runs saw them, those connected to it among them."),
             ("nodes", "Nodes in it."),
             ("components", "Pods of the control plane, which serves every scope."),
-            ("subjects", "How many users, groups and service accounts hold rights in it."),
             ("left_out", "What the declaration leaves out by name, with its reason."),
             ("declared_by", "Who declared it."),
             ("declared_on", "When."),
