@@ -102,6 +102,11 @@ impl Draft {
         file.finish()
     }
 
+    /// Where files without a name may lie while a document is made: on the disk that the package needs room on anyway.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// SHA-256 of the manifest of what is written, without the documents.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::{
     build::{Around, Builder, Built, Span},
@@ -24,6 +24,7 @@ use crate::{
     },
     clock::rfc3339,
     digest::Digest,
+    snapshot::TableError,
     store::{Cause, Store, StoreError},
 };
 
@@ -107,28 +108,24 @@ impl Reading<'_> {
         claims.sort_by_key(|claim| claim.entry.as_ref().map_or((u64::MAX, u64::MAX), Entry::order));
         let chosen = within(&claims, self.span);
         let mut excluded = misplaced(&claims, self.span);
-        let total = chosen.len();
+        let (total, mut adding) = (chosen.len(), Adding::Idle(Box::default()));
         let read = chosen.into_iter().map(|claim| self.read(folder, claim, &log, log_key.as_ref()));
         let mut read = stream::iter(read).buffered(BUNDLES);
-        let (facts, adding) = adding();
-        let (mut done, mut added) = (0, Vec::new());
+        let mut done = 0;
         while let Some((claim, read)) = read.try_next().await? {
             done += 1;
             (self.on_bundle)(done, total);
             match read {
-                Ok(read) => {
-                    added.push(claim);
-                    // Nobody receives any more only where adding panicked, which is raised below.
-                    if facts.send(read).await.is_err() {
-                        break;
-                    }
+                Ok(facts) => {
+                    let (builder, refused) = adding.end().await;
+                    excluded.extend(refused);
+                    adding = Adding::begin(builder, claim, facts);
                 }
                 Err(reason) => excluded.push(*reason),
             }
         }
-        drop(facts);
-        let (builder, refused) = adding.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        excluded.extend(refused.into_iter().map(|(at, reason)| added[at].excluded(Exclusion::Unreadable, reason)));
+        let (builder, refused) = adding.end().await;
+        excluded.extend(refused);
         let in_period = claims.iter().filter(|claim| claim.proved_finished().is_some_and(|at| self.span.holds(at)));
         let first = in_period.filter_map(|claim| claim.entry.as_ref()?.index).min();
         excluded.sort_by_key(|excluded| excluded.index.map_or((1, 0), |index| (0, index)));
@@ -217,19 +214,32 @@ impl Reading<'_> {
     }
 }
 
-/// Adds facts on a thread of its own, in the order in which they are sent, while the next bundles are read. It ends when
-/// the sender is dropped, with the places of those that could not be added, and why.
-fn adding() -> (mpsc::Sender<Box<Facts>>, JoinHandle<(Builder, Vec<(usize, String)>)>) {
-    let (sender, mut receiver) = mpsc::channel::<Box<Facts>>(1);
-    let adding = tokio::task::spawn_blocking(move || {
-        let (mut builder, mut refused) = (Builder::default(), Vec::new());
-        for at in 0.. {
-            let Some(facts) = receiver.blocking_recv() else { break };
-            refused.extend(builder.add(*facts).err().map(|error| (at, error.to_string())));
+/// Facts of one bundle on their way into the builder, on a thread of their own, while the next bundles are read.
+enum Adding<'c> {
+    Idle(Box<Builder>),
+    Busy(&'c Claim, JoinHandle<(Box<Builder>, Result<(), TableError>)>),
+}
+
+impl<'c> Adding<'c> {
+    fn begin(mut builder: Box<Builder>, claim: &'c Claim, facts: Box<Facts>) -> Self {
+        let adding = tokio::task::spawn_blocking(move || {
+            let added = builder.add(*facts);
+            (builder, added)
+        });
+        Self::Busy(claim, adding)
+    }
+
+    /// The builder with what was added, or with why the bundle is not used.
+    async fn end(self) -> (Box<Builder>, Option<Excluded>) {
+        match self {
+            Self::Idle(builder) => (builder, None),
+            Self::Busy(claim, adding) => {
+                let ended = adding.await;
+                let (builder, added) = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                (builder, added.err().map(|error| claim.excluded(Exclusion::Unreadable, error.to_string())))
+            }
         }
-        (builder, refused)
-    });
-    (sender, adding)
+    }
 }
 
 /// The log's key, as the newest signed statement of this cluster names it.

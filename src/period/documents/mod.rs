@@ -7,7 +7,7 @@ mod readme;
 mod tables;
 mod workbook;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 pub(crate) use readme::{COMMANDS_ABOUT, commands, questions};
 
@@ -77,6 +77,11 @@ impl<'a> Folder<'a> {
     /// Writes a document.
     fn put(self, name: &str, bytes: &[u8]) -> Result<(), DraftError> {
         self.0.put(format!("{DOCUMENTS}{name}"), bytes)
+    }
+
+    /// Where files without a name may lie while a document is made.
+    fn scratch(self) -> &'a Path {
+        self.0.scratch()
     }
 
     /// Sizes in bytes of the documents so far, by name.

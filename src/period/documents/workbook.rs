@@ -8,7 +8,7 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workboo
 
 use super::{
     About, DocumentError, Folder,
-    tables::{self, FOLDER, Table, Values},
+    tables::{self, FOLDER, PIECE, Table, Values},
 };
 use crate::{clock::rfc3339, period::model::Period, report::view};
 
@@ -56,7 +56,7 @@ impl Formats {
 
 /// The workbook.
 pub(super) fn write(period: &Period, about: &About, folder: Folder<'_>) -> Result<(), DocumentError> {
-    let mut book = Book::new(period)?;
+    let mut book = Book::new(period, folder)?;
     for table in tables::all(period) {
         book.add(&table)?;
     }
@@ -73,8 +73,9 @@ struct Book {
 
 impl Book {
     /// With nothing in it but the sheet that will say what it is.
-    pub fn new(period: &Period) -> Result<Self, XlsxError> {
+    pub fn new(period: &Period, folder: Folder<'_>) -> Result<Self, XlsxError> {
         let mut workbook = Workbook::new();
+        workbook.set_tempdir(folder.scratch())?;
         workbook.set_properties(
             &DocProperties::new()
                 .set_title(format!("Evidence from {} to {}", period.from, period.to))
@@ -87,7 +88,7 @@ impl Book {
 
     /// Adds a table as a sheet.
     pub fn add(&mut self, table: &Table<'_>) -> Result<(), XlsxError> {
-        sheet(self.workbook.add_worksheet(), table, &self.formats)?;
+        sheet(self.workbook.add_worksheet_with_low_memory()?, table, &self.formats)?;
         self.tables.push((table.title, table.name, table.rows, table.about));
         Ok(())
     }
@@ -157,15 +158,23 @@ fn facts(period: &Period, about: &About) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Row by row: a row that is written leaves the memory.
 fn sheet(sheet: &mut Worksheet, table: &Table<'_>, formats: &Formats) -> Result<(), XlsxError> {
     sheet.set_name(table.title)?.set_freeze_panes(1, 0)?.set_repeat_rows(0, 0)?;
     let rows = table.rows.min(MAX_ROWS);
     for (at, column) in (0_u16..).zip(&table.columns) {
         sheet.set_column_width(at, column.width)?;
         sheet.write_string_with_format(0, at, column.title, &formats.head)?;
-        let values = (column.values)(0..rows);
-        for (row, below) in (0..rows).zip(1_u32..) {
-            cell(sheet, (below, at), &values, row, formats)?;
+    }
+    let mut below = 1;
+    for start in (0..rows).step_by(PIECE) {
+        let piece = start..rows.min(start + PIECE);
+        let values: Vec<Values> = table.columns.iter().map(|column| (column.values)(piece.clone())).collect();
+        for row in 0..piece.len() {
+            for (at, values) in (0_u16..).zip(&values) {
+                cell(sheet, (below, at), values, row, formats)?;
+            }
+            below += 1;
         }
     }
     let last = u16::try_from(table.columns.len().saturating_sub(1)).unwrap_or(u16::MAX);

@@ -20,7 +20,7 @@ use crate::{clock::rfc3339, period::model::Period, report::harmless, snapshot};
 pub(super) const FOLDER: &str = "tables/";
 
 /// Rows whose values are in memory at once.
-const PIECE: usize = snapshot::ROW_GROUP;
+pub(super) const PIECE: usize = snapshot::ROW_GROUP;
 
 /// One table: a name for files, a name for people, columns of the same length. Only its rows are held: their values are
 /// made piece by piece, since a large cluster has more of them than memory should hold beside the model.
