@@ -1,6 +1,6 @@
 //! Times, counts and causes in words, the same in every document.
 
-use super::model::{Cause, ScopeHolding};
+use super::model::{Cause, RepairBounds, ScopeHolding};
 use crate::report::view::words::{short_date, some_of};
 
 /// Names of a scope's namespaces or nodes in one line.
@@ -55,6 +55,17 @@ pub fn ended(cause: Cause) -> &'static str {
         Cause::ObjectAndRules => "ended: object and rules changed, not told apart",
         Cause::TimePassed => "ended because time passed, no repair",
         Cause::BeforePeriod | Cause::NotSeenBefore => "ended",
+    }
+}
+
+/// How long a failure stood, as far as runs can tell: `7 days at least, 21 days at most`.
+pub fn stood(bounds: RepairBounds) -> String {
+    let RepairBounds { at_least_seconds: least, at_most_seconds: most } = bounds;
+    match (least, most.map(duration)) {
+        (0, Some(most)) => format!("at most {most}"),
+        (0, None) => "how long is not known".to_owned(),
+        (least, Some(most)) => format!("{} at least, {most} at most", duration(least)),
+        (least, None) => format!("{} at least", duration(least)),
     }
 }
 

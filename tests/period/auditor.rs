@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::quarter::{Quarter, keys, write};
+use super::quarter::{Made, Quarter, keys, write};
 
 /// Where the auditor sits.
 pub struct Auditor {
@@ -18,8 +18,13 @@ pub struct Auditor {
 impl Auditor {
     /// With the package of a quarter.
     pub fn of(quarter: &Quarter) -> Self {
+        Self::with(&quarter.make())
+    }
+
+    /// With a package.
+    pub fn with(made: &Made) -> Self {
         let folder = TempDir::with_prefix("kubeproof-auditor-").unwrap();
-        write(&folder.path().join("q4"), &quarter.make().package.files);
+        write(&folder.path().join("q4"), &made.package.files);
         fs::write(folder.path().join("signing.pub"), keys().signing.public().to_pem().unwrap()).unwrap();
         Self { folder }
     }

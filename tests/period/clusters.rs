@@ -6,7 +6,10 @@ use kubeproof::{
     period::{Holding, PeriodError},
 };
 
-use super::quarter::{CLUSTER, Day, Made, Quarter};
+use super::{
+    auditor::Auditor,
+    quarter::{CLUSTER, Day, Made, Quarter},
+};
 
 const EU: &str = "eu-0a1b2c3d";
 
@@ -91,4 +94,31 @@ fn a_row_that_one_cluster_alone_has_stands_in_its_place() {
         .map(|row| (row.framework.as_str(), row.standings.iter().map(Option::is_some).collect()))
         .collect();
     assert_eq!(rows, [("pci-dss", vec![true, false]), ("pss-baseline", vec![true, true])]);
+}
+
+#[test]
+fn a_cluster_without_the_row_is_told_of_below_its_heading() {
+    let quarter = Quarter::new();
+    let mut regulated = day(1);
+    regulated.scope = Some("cards");
+    quarter.commit(&regulated.seal());
+    quarter.commit_in(EU, &of_eu(1).seal());
+    let holding = [Holding { store: quarter.store(), clusters: vec![CLUSTER.to_owned(), EU.to_owned()] }];
+    let auditor = Auditor::with(&quarter.make_of(&holding, None, &[], None, None).unwrap());
+    let explain = ["explain", "pci-dss/privileged", "--package", "q4"];
+    let (code, said, error) = auditor.run(&explain, Some(&auditor.key()));
+    assert_eq!(code, 0, "{error}");
+    assert!(said.starts_with("pci-dss/privileged:"), "{said}");
+    assert!(said.contains(&format!("{EU}: no run was about it")), "{said}");
+    // A name means its cluster however it is written; an unknown one is named with those that there are.
+    let of_eu = ["explain", "pss-baseline/privileged", "--package", "q4", "--cluster", "EU"];
+    let (code, of_one, error) = auditor.run(&of_eu, Some(&auditor.key()));
+    assert_eq!(code, 0, "{error}");
+    assert!(of_one.contains(EU) && !of_one.contains(CLUSTER), "{of_one}");
+    let (code, _, error) = auditor.run(&[&explain[..], &["--cluster", "us"]].concat(), Some(&auditor.key()));
+    assert_eq!(code, 2, "{error}");
+    assert!(error.contains("no cluster 'us' in the package") && error.contains(EU), "{error}");
+    let (code, said, _) = auditor.run(&["verify", "q4", "--cluster", "us"], Some(&auditor.key()));
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(code == 4 && words.contains(&format!("is about {EU}, {CLUSTER}, and not about cluster 'us'")), "{said}");
 }

@@ -101,7 +101,7 @@ fn it_says_what_the_package_says() {
             "written by helm (client",
             "fixed: its object",
             "open on the last run",
-            "stood 1 day to 3 days",
+            "stood 1 day at",
             "Management's response",
             "10 runs due, 7 of them here and verified, 3 missed",
             "1 day at least, 3",

@@ -62,7 +62,7 @@ fn headline(verification: &Verification) -> String {
     }
     let Some(bundle) = &verification.bundle else {
         return match verification.result {
-            Verdict::Untrusted => "the signature is not by a key that you trust".to_owned(),
+            Verdict::Untrusted => "not by a key that you trust, or not what was asked for: see FAILED".to_owned(),
             _ => "nothing in it can be relied on".to_owned(),
         };
     };

@@ -8,7 +8,7 @@ use crate::{
     framework::Severity,
     period::{
         model::{Ending, Exception, WrittenBy},
-        words::{began, duration, ended},
+        words::{began, ended, stood},
     },
     report::view::{AnswerGroup, Answers, Block, Look, Section, Shape, Table, Text, words},
 };
@@ -277,12 +277,7 @@ fn seen(cluster: &Cluster<'_>, exception: &Exception) -> Text {
             now.into_iter().fold(text, |text, digest| text.note(format!("as sha256:{}…", &digest[..16])))
         }
     };
-    text = text.note(match (exception.duration.at_least_seconds, exception.duration.at_most_seconds) {
-        (0, Some(most)) => format!("stood at most {}", duration(most)),
-        (least, Some(most)) => format!("stood {} to {}", duration(least), duration(most)),
-        (0, None) => "how long it stood is not known".into(),
-        (least, None) => format!("stood {} at least", duration(least)),
-    });
+    text = text.note(format!("stood {}", stood(exception.duration)));
     let blind = exception.not_seen_in.len() as u64;
     let blind =
         if blind == 0 { String::new() } else { format!(", could not be looked at in {}", words::number(blind)) };

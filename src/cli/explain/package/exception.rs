@@ -6,7 +6,7 @@ use crate::{
     period::{
         evidence::{proof_folder, table_path},
         model::{Cited, ClusterPeriod, Exception, WrittenBy},
-        words::duration,
+        words as period,
     },
     report::view::words as report,
 };
@@ -68,14 +68,7 @@ fn stood(x: &Exception) -> String {
     let seen = plural(x.seen_in as usize, "run");
     let blind = x.not_seen_in.len();
     let blind = if blind == 0 { String::new() } else { format!("; {} could not tell", plural(blind, "run")) };
-    let (least, most) = (x.duration.at_least_seconds, x.duration.at_most_seconds.map(duration));
-    let stood = match (least, most) {
-        (0, Some(most)) => format!("at most {most}"),
-        (0, None) => "how long is not known".to_owned(),
-        (least, Some(most)) => format!("{} at least, {most} at most", duration(least)),
-        (least, None) => format!("{} at least", duration(least)),
-    };
-    format!("{stood}; seen by {seen}{blind}")
+    format!("{}; seen by {seen}{blind}", period::stood(x.duration))
 }
 
 /// The bytes, and the run that is the first to hold them: they may be older than the failure.

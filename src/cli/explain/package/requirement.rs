@@ -20,17 +20,17 @@ use crate::{
 /// Exceptions named one by one; the workbook has all.
 const MOST_NAMED: usize = 20;
 
-pub(super) fn describe(question: &Question<'_>, id: &str, page: &mut Page) {
-    let mut is_first = true;
+pub(super) fn describe<'q>(question: &Question<'q>, id: &str, page: &mut Page) {
+    let of = |cluster: &&'q ClusterPeriod| cluster.requirements.iter().find(|row| row.full_id() == id);
+    if let Some(row) = question.clusters.iter().find_map(of) {
+        head(question, row, page);
+    }
     for cluster in &question.clusters {
-        let Some(row) = cluster.requirements.iter().find(|row| row.full_id() == id) else {
+        let Some(row) = of(cluster) else {
             page.gap();
             page.say("Cluster", &format!("{}: no run was about it", cluster.folder));
             continue;
         };
-        if std::mem::take(&mut is_first) {
-            head(question, row, page);
-        }
         page.gap();
         page.say("Cluster", &format!("{}, {}", cluster.folder, plural(cluster.runs.len(), "run")));
         match question.on {
