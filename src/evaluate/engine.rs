@@ -359,7 +359,7 @@ fn not_seen(check: &Check, unseen: &Unseen) -> Finding {
         Some(platform) => (crate::config::API_VERSION.to_string(), sight::PROVIDER, platform),
         None => {
             let known = kinds::by_resource(&unseen.what).map_or_else(|| "v1".to_string(), kinds::api_version);
-            (known, "List", &unseen.what)
+            (known, sight::LIST, &unseen.what)
         }
     };
     let resource = ResourceRef { api_version, kind: kind.into(), namespace: None, name: name.clone(), uid: None };

@@ -11,6 +11,9 @@ use crate::{
     framework::{check::On, library::Check},
 };
 
+/// Kind of the resource of a question about a whole list that was not seen.
+pub const LIST: &str = "List";
+
 /// Kind of the resource that a finding names where the provider holds what was asked about.
 pub const PROVIDER: &str = "Provider";
 

@@ -128,13 +128,14 @@ pub fn requirements(rules: &Rules, snapshot: &Snapshot, said: &Said<'_>) -> Vec<
     for selected in &rules.frameworks {
         let within = said.within.get(selected.framework.id.as_str());
         for requirement in &selected.framework.requirements {
-            let decided = decided(selected, requirement, &by_check, &results, within, &alternatives);
-            rows.push(row(selected, requirement, decided, said.words, &owners));
+            let (decided, unseen) = decided(selected, requirement, &by_check, &results, within, &alternatives);
+            rows.push(row(selected, requirement, (decided, unseen), said.words, &owners));
         }
     }
     rows
 }
 
+/// What the deciding checks said, and the first place that could not be decided, with why.
 fn decided(
     selected: &Selected,
     requirement: &Requirement,
@@ -142,10 +143,11 @@ fn decided(
     results: &BTreeMap<&str, &CheckResult>,
     scope: Option<&Within<'_>>,
     alternatives: &BTreeSet<&str>,
-) -> Decided {
+) -> (Decided, Option<String>) {
     // Another measure counts where the rule itself allows one: 45 CFR 164.306(d)(3).
     let addressable = requirement.level.as_deref() == Some("addressable");
-    let mut decided = Decided::default();
+    let (mut decided, mut unseen) = (Decided::default(), None);
+    let because = |reason: Option<&str>| reason.map_or_else(String::new, |reason| format!(" ({reason})"));
     let framework = &selected.framework.id;
     for id in &requirement.decides {
         let counts =
@@ -161,7 +163,14 @@ fn decided(
                 }
                 Outcome::Fail => decided.open += 1,
                 Outcome::NotEvaluated if finding.resource.kind == sight::PROVIDER => provider += 1,
-                Outcome::NotEvaluated => undecided += 1,
+                Outcome::NotEvaluated => {
+                    undecided += 1;
+                    unseen.get_or_insert_with(|| match (&finding.reason, finding.resource.kind.as_str()) {
+                        // The reason names the list.
+                        (Some(reason), sight::LIST) => reason.to_string(),
+                        (reason, _) => format!("{}{}", finding.resource, because(reason.as_deref())),
+                    });
+                }
                 Outcome::Pass | Outcome::NotApplicable | Outcome::Manual => {}
             }
         }
@@ -184,18 +193,19 @@ fn decided(
                 if check.evaluated == 0 && check.outcome == Outcome::NotEvaluated && undecided + provider == 0 =>
             {
                 decided.not_evaluated += 1;
+                unseen.get_or_insert_with(|| format!("{id}{}", because(check.reason.as_deref())));
             }
             Some(_) => decided.not_applicable += 1,
             None => decided.not_evaluated += 1,
         }
     }
-    decided
+    (decided, unseen)
 }
 
 fn row(
     selected: &Selected,
     requirement: &Requirement,
-    decided: Decided,
+    (decided, unseen): (Decided, Option<String>),
     words: Words<'_>,
     owners: &Owners<'_>,
 ) -> RequirementResult {
@@ -217,7 +227,7 @@ fn row(
         supports: requirement.supports.clone(),
         reason: match status {
             Status::Inherited => document.map(|document| format!("the provider's side: {document}")),
-            _ => reason(requirement, status, decided, attestation.as_deref()),
+            _ => reason(requirement, status, (decided, unseen.as_deref()), attestation.as_deref()),
         },
         failures: decided.open,
         waived: decided.waived,
@@ -228,8 +238,12 @@ fn row(
     }
 }
 
-fn reason(requirement: &Requirement, status: Status, decided: Decided, attestation: Option<&str>) -> Option<String> {
-    let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+fn reason(
+    requirement: &Requirement,
+    status: Status,
+    (decided, unseen): (Decided, Option<&str>),
+    attestation: Option<&str>,
+) -> Option<String> {
     let person = requirement.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
     match status {
         Status::Fail => Some(match (decided.open, decided.waived) {
@@ -237,14 +251,7 @@ fn reason(requirement: &Requirement, status: Status, decided: Decided, attestati
             (open, 0) => plural(open, "failure"),
             (open, waived) => format!("{}, and {waived} waived", plural(open, "failure")),
         }),
-        Status::NotEvaluated => Some(match (decided.not_evaluated, decided.provider) {
-            (0, 0) => "no deciding check ran".into(),
-            (0, _) => "on the provider's side, and no document of the provider is declared for it".into(),
-            (places, 0) => format!("{} could not be decided", plural(places, "place")),
-            (places, _) => {
-                format!("{} could not be decided, and a part is on the provider's side", plural(places, "place"))
-            }
-        }),
+        Status::NotEvaluated => Some(undecided(decided, unseen)),
         Status::Attested => attestation.map(|id| format!("{id}, {}", attestations::UNVERIFIED)),
         Status::Partial => Some(format!("no exceptions noted, a person must show the rest{person}")),
         Status::Manual if requirement.coverage != RowCoverage::Manual => {
@@ -254,6 +261,26 @@ fn reason(requirement: &Requirement, status: Status, decided: Decided, attestati
         Status::NotApplicable => Some("nothing that it asks about was found".into()),
         Status::Inherited | Status::Pass => None,
     }
+}
+
+fn plural(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `7 places could not be decided, the first of them Node/worker-1 (no node report)`.
+fn undecided(decided: Decided, unseen: Option<&str>) -> String {
+    let (places, besides) = match (decided.not_evaluated, decided.provider) {
+        (0, 0) => return "no deciding check ran".into(),
+        (0, _) => return "on the provider's side, and no document of the provider is declared for it".into(),
+        (places, 0) => (places, ""),
+        (places, _) => (places, ", and a part is on the provider's side"),
+    };
+    let which = match (places, unseen) {
+        (_, None) => String::new(),
+        (1, Some(place)) => format!(": {place}"),
+        (_, Some(place)) => format!(", the first of them {place}"),
+    };
+    format!("{} could not be decided{besides}{which}", plural(places, "place"))
 }
 
 #[cfg(test)]
@@ -338,6 +365,18 @@ mod tests {
                 "{kind:?} {coverage:?} {decided:?} attested {attested} inherited {inherited}"
             );
         }
+    }
+
+    #[test]
+    fn what_could_not_be_decided_is_named() {
+        let place = Some("Node/w-1 (no node report)");
+        assert_eq!(undecided(mix(0, 0, 1, 0, 0), place), "1 place could not be decided: Node/w-1 (no node report)");
+        assert_eq!(
+            undecided(providers(1, mix(0, 0, 7, 2, 0)), place),
+            "7 places could not be decided, and a part is on the provider's side, the first of them Node/w-1 (no node report)"
+        );
+        assert_eq!(undecided(mix(0, 0, 2, 0, 0), None), "2 places could not be decided");
+        assert_eq!(undecided(Decided::default(), None), "no deciding check ran");
     }
 
     #[test]
