@@ -34,3 +34,4 @@ pub(crate) use cadence::cadence;
 pub use model::Period;
 pub(crate) use package::claims;
 pub use package::{Holding, Made, PeriodError, Request, make};
+pub(crate) use rules::FRAMEWORKS;

@@ -14,7 +14,8 @@ use crate::{
     framework::{Framework, check::CheckFile},
 };
 
-const FRAMEWORKS: &str = "data/rules/frameworks/";
+/// Folder of framework files in a bundle.
+pub(crate) const FRAMEWORKS: &str = "data/rules/frameworks/";
 const CHECKS: &str = "data/rules/checks/";
 
 /// Files that were parsed already, by the digest that the manifest gives them.

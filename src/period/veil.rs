@@ -316,7 +316,12 @@ fn other_texts(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut String)) {
         values.chain([&mut change.name]).for_each(&mut *act);
     }
     for holds in cluster.scopes.iter_mut().map(|span| &mut span.holds) {
-        let named = holds.namespaces.iter_mut().chain(&mut holds.nodes).chain(&mut holds.components);
+        let named = holds
+            .namespaces
+            .iter_mut()
+            .chain(&mut holds.connected)
+            .chain(&mut holds.nodes)
+            .chain(&mut holds.components);
         let excluded = holds.excluded.iter_mut().flat_map(|out| [&mut out.what, &mut out.reason]);
         named.chain(excluded).chain([&mut holds.declared_by]).for_each(&mut *act);
     }

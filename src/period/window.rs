@@ -43,6 +43,8 @@ struct Seen {
 struct Declared {
     by: String,
     on: NaiveDate,
+    /// Namespaces that are in it for their connection alone.
+    connected: BTreeSet<String>,
     excluded: Vec<ScopeExclusion>,
 }
 
@@ -158,7 +160,8 @@ impl Window {
         let declared = seen.declared.clone()?;
         let names = |names: &BTreeSet<String>| names.iter().cloned().collect();
         let holding = ScopeHolding {
-            namespaces: names(&seen.namespaces),
+            namespaces: seen.namespaces.difference(&declared.connected).cloned().collect(),
+            connected: names(&declared.connected),
             nodes: names(&seen.nodes),
             components: names(&seen.components),
             declared_by: declared.by,
@@ -197,11 +200,15 @@ fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
         of_kind.filter(|object| reach.holds_place(kind, None, &object.name, "")).map(|object| object.name.clone())
     };
     let subjects = snapshot.grants.iter().map(subject_of);
+    let unconnected = Scope { connected_to: Vec::new(), ..scope.clone() };
+    let inside = Reach::new(Some(&unconnected), snapshot);
+    let connected = names("Namespace").filter(|name| !inside.holds_namespace(name)).collect();
     let excluded = |out: &Exclusion| ScopeExclusion { what: out.what.clone(), reason: out.reason.clone() };
     Seen {
         declared: Some(Declared {
             by: scope.declared_by.clone(),
             on: scope.declared_on,
+            connected,
             excluded: scope.excluded.iter().map(excluded).collect(),
         }),
         id: scope.id.clone(),

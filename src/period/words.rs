@@ -76,7 +76,11 @@ pub fn holding(holds: &ScopeHolding) -> Vec<String> {
         [name] => format!("{one} {name}"),
         names => format!("{many} {}", some_of(names, NAMES)),
     };
-    let mut lines = vec![named(&holds.namespaces, "namespace", "namespaces"), named(&holds.nodes, "node", "nodes")];
+    let mut lines = vec![named(&holds.namespaces, "namespace", "namespaces")];
+    if !holds.connected.is_empty() {
+        lines.push(format!("connected to it: {}", some_of(&holds.connected, NAMES)));
+    }
+    lines.push(named(&holds.nodes, "node", "nodes"));
     let components = holds.components.len() as u64;
     lines.push(format!("{} of the control plane, which serves every scope", count(components, "pod", "pods")));
     lines.extend(holds.excluded.iter().map(|out| format!("without {}: {}", out.what, out.reason)));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     facts::Files,
-    model::{Bounds, Cause, ClusterPeriod, Ending, RunNumber, WrittenBy},
+    model::{Bounds, ClusterPeriod, Ending, Exception, RunNumber, WrittenBy},
 };
 use crate::{digest::Digest, resource::ResourceRef, snapshot::Manager};
 
@@ -65,21 +65,21 @@ pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -
         let of_runs = |run: &RunNumber| Some(logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
         let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
         let noted = digest.map(managers).into_iter().flatten().filter_map(noted);
-        let mut within: Vec<WrittenBy> =
-            written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect();
-        within.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
-        within.dedup();
-        within
+        in_order(written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect())
     };
     for exception in &mut cluster.exceptions {
-        let own = exception.resource.to_string();
-        if let Some(cited) = exception.evidence.iter().find(|cited| cited.resource == own) {
-            exception.written_by = between(&own, Some(cited.digest), &exception.began);
-        }
-        if let Ending::Ended { bounds, cause: Cause::ObjectChanged | Cause::ObjectCameOrWent } = &exception.ending {
-            // An object that is gone names nobody: then the log alone says who deleted it.
+        let rests_on = rests_on(exception);
+        let began = rests_on.iter().flat_map(|(object, digest)| between(object, *digest, &exception.began));
+        exception.written_by = in_order(began.collect());
+        if let Ending::Ended { bounds, .. } = &exception.ending
+            && exception.ending.is_repair()
+        {
+            // An object that is gone names nobody, and of one beside the failing one only its bytes with the failure are
+            // known: then the log alone says who wrote.
+            let own = exception.resource.to_string();
             let now = exception.evidence_after.first().map(|cited| cited.digest);
-            exception.repaired_by = between(&own, now, bounds);
+            let ended = rests_on.keys().flat_map(|object| between(object, now.filter(|_| *object == own), bounds));
+            exception.repaired_by = in_order(ended.collect());
         }
     }
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
@@ -96,6 +96,28 @@ pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -
             }
         };
     }
+}
+
+/// The objects whose writers began or ended a failure: the failing one, else (of a subject, or of the cluster as a whole)
+/// those that it rests on, with their digests as the first run saw them.
+fn rests_on(exception: &Exception) -> BTreeMap<String, Option<Digest>> {
+    let own = exception.resource.to_string();
+    match exception.evidence.iter().find(|cited| cited.resource == own) {
+        Some(cited) => BTreeMap::from([(own, Some(cited.digest))]),
+        None if exception.evidence.is_empty() => BTreeMap::from([(own, None)]),
+        None => {
+            // What the last run saw comes after what the first one saw.
+            let all = exception.evidence.iter().rev();
+            all.map(|cited| (cited.resource.clone(), Some(cited.digest))).collect()
+        }
+    }
+}
+
+/// By time, each once.
+fn in_order(mut all: Vec<WrittenBy>) -> Vec<WrittenBy> {
+    all.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
+    all.dedup();
+    all
 }
 
 /// A write as the object notes it; one without a time stands between no runs.

@@ -226,10 +226,7 @@ fn answers(user: &Workspace, package: &Path, privileged: &Exception) {
             "Said by A-05 (ends soon): head of payments, 9 Jan 2026 to 9 Jul 2026",
         ),
         (&["cis-kubernetes/3.1.1", "--on", "2026-08-17"], "a run was due on 17 Aug 2026 06:00 UTC and is not here"),
-        (
-            &["house-rules/H-3", "--on", "2026-09-10"],
-            "changed between the two runs, too: house-rules 2026.1, then 2026.2.",
-        ),
+        (&["house-rules/H-3", "--on", "2026-09-10"], ": house-rules 2026.1, then 2026.2"),
         (&[&privileged.id], "k.lind@shop.example, 24 Jul 2026 22:41 UTC (patch, audit log entry"),
     ];
     for (question, answer) in questions {

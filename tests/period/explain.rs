@@ -92,7 +92,7 @@ fn without_a_day_the_states_of_the_period_stand_in_order() {
     let order =
         ["run 0000", "run 0001 (2 Oct 2026 06:00 UTC) to run 0002", "run 0003"].map(|part| said.find(part).unwrap());
     assert!(order.is_sorted(), "{said}");
-    assert!(said.contains("Held no exception in 2 of 4 runs"), "{said}");
+    assert!(said.contains("Operation no exception in 2 of 4 runs"), "{said}");
     assert!(said.contains("kubeproof explain X-0001 --package q4"), "the next question: {said}");
 }
 

@@ -159,6 +159,31 @@ const CASES: &[Case] = &[
         "pss-baseline/privileged: its checks, control or owner are not those of run 0003",
     ),
     (
+        "another title",
+        |made| say(made, |p| rows(p)[0]["title"] = "Nothing to do here".into()),
+        "pss-baseline/privileged: its title, section, level, note or periodicity",
+    ),
+    (
+        "another title of the framework",
+        |made| say(made, |p| p["frameworks"][0]["title"] = "Something else".into()),
+        "pss-baseline: its title or what it leaves out",
+    ),
+    (
+        "a version that no run met",
+        |made| say(made, |p| p["frameworks"][0]["versions"] = json!(["1.36", "1.37"])),
+        "pss-baseline: its versions are not those of the runs",
+    ),
+    (
+        "a scope that nobody declared",
+        |made| say(made, |p| p["frameworks"][0]["scope"] = "cards".into()),
+        "pss-baseline: its scope is not that of the runs' results",
+    ),
+    (
+        "another environment",
+        |made| say(made, |p| p["clusters"][0]["environment"] = "test".into()),
+        "shop-0a1b2c3d: its name, uid or environment is not that of its newest run",
+    ),
+    (
         "a run less that was due",
         |made| say(made, |p| p["clusters"][0]["cadence"]["met"] = 1.into()),
         "shop-0a1b2c3d: its cadence does not follow from its runs",

@@ -1,5 +1,6 @@
 //! A period's package: its own envelope and files, then everything in it that proves the runs it is made of.
 
+mod definitions;
 mod objects;
 mod results;
 mod runs;
@@ -56,6 +57,10 @@ pub struct PackageSummary {
     pub made: DateTime<Utc>,
     /// Root, as its documents print it.
     pub root: Digest,
+    /// SHA-256 of the SPKI of the key that signs the package.
+    pub key: Digest,
+    /// The same of the key that its runs are signed by, as the package names it; `None` where it names none.
+    pub run_key: Option<Digest>,
     /// Clusters with the runs that it rests on.
     pub clusters: Vec<PackagedCluster>,
 }
@@ -116,15 +121,21 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
     let claimed_key = envelope.as_ref().map(|envelope| envelope.keyid().to_owned());
     let bundles = predicate.iter().flat_map(|predicate| &predicate.clusters).map(|cluster| cluster.runs).sum();
     let seen = Seen { shown, bundles, claimed_key, ..Seen::default() };
-    let summary = envelope.zip(predicate).map(|(envelope, predicate)| PackageSummary {
+    let trusted = match trust {
+        Trust::Key(key) => Some(key.digest()),
+        Trust::Nobody => None,
+    };
+    let summary = envelope.zip(predicate).zip(trusted).map(|((envelope, predicate), trusted)| PackageSummary {
         id: envelope.id(),
         from: predicate.from,
         to: predicate.to,
         made: predicate.made,
         root: predicate.root,
+        key: trusted,
+        run_key: package::run_key(&predicate).ok().map(|key| key.digest()),
         clusters: predicate.clusters,
     });
-    let open = summary.as_ref().map(|_| left_open(content.as_ref())).unwrap_or_default();
+    let open = summary.as_ref().map(|summary| left_open(summary, content.as_ref())).unwrap_or_default();
     let verification = Verification { package: summary, open, ..finish(steps, seen, trust, options) };
     let content = content.filter(|_| verification.result == Verdict::Verified);
     let mut files = input.files;
@@ -149,8 +160,15 @@ fn judge_age_and_gaps(period: &Period, options: &Options, steps: &mut Steps) {
 }
 
 /// What a package cannot show by itself.
-fn left_open(content: Option<&Content>) -> Vec<String> {
+fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String> {
+    let keys = match summary.run_key == Some(summary.key) {
+        true => "one key signed the runs and the package: whoever makes packages could have made runs",
+        false => {
+            "the runs are signed by another key, which the package names: ask for that key by a way of your own, and compare it"
+        }
+    };
     let before = [
+        keys,
         "that runs are complete: a run that never committed shows only as a gap, and a log cut short looks the same",
         "times are the jobs' own claims: no time stamp says when runs were signed",
     ];
@@ -159,9 +177,10 @@ fn left_open(content: Option<&Content>) -> Vec<String> {
         false => " cadence,",
     };
     let signers_word = format!(
-        "that exceptions with their writers, the population, privileged access, declarations,{cadence} what scopes held, \
-         changes of scope, remarks and control totals follow from the bundles is the word of the package's signer: the \
-         bundles themselves are in the store (kubeproof get, kubeproof verify)"
+        "that exceptions with their writers and waivers, the population, privileged access, declarations,{cadence} what \
+         scopes held, changes of scope, remarks, control totals, what was never asked for, bundles left out and the \
+         length of the log follow from the bundles is the word of the package's signer, as are the names of stores and \
+         the marking: the bundles themselves are in the store (kubeproof get, kubeproof verify)"
     );
     let after = [
         signers_word.as_str(),
@@ -282,6 +301,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
             judge_cadence(cluster, span, steps);
         }
     }
+    definitions::judge(files, &period, &standing, &shown.results, steps);
     if period::comparison(&period.clusters) != period.comparison {
         tampered(steps, PERIOD, "its comparison does not follow from its clusters");
     }

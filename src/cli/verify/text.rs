@@ -82,6 +82,10 @@ fn print_package(package: &PackageSummary) {
     anstream::println!("package        {}", package.id.hex());
     anstream::println!("root           {}", package.root.hex());
     anstream::println!("made           {} (claimed)", rfc3339(package.made));
+    anstream::println!("key            {}", package.key.hex());
+    let run_key = package.run_key.filter(|key| *key != package.key);
+    let run_key = run_key.map_or_else(|| "the same".to_owned(), |key| key.hex());
+    anstream::println!("runs' key      {run_key}");
     for cluster in &package.clusters {
         let left_out = match cluster.excluded {
             0 => String::new(),

@@ -197,9 +197,9 @@ pub struct Exception {
     pub ending: Ending,
     /// Bounds of its duration.
     pub duration: RepairBounds,
-    /// Who wrote to the object between the bounds of its beginning, by time.
+    /// Who wrote to the object, or where it has none to what it rests on, between the bounds of its beginning, by time.
     pub written_by: Vec<WrittenBy>,
-    /// Who wrote to the object between the bounds of its end, by time; empty where no change of the object ended it.
+    /// The same between the bounds of its end; empty where no change of the cluster ended it.
     #[serde(default)]
     pub repaired_by: Vec<WrittenBy>,
     /// Requirements of the package that its check decides or supports, and in whose scope it lies.

@@ -106,8 +106,11 @@ pub struct ScopeSpan {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScopeHolding {
-    /// Namespaces, those connected to it among them.
+    /// Namespaces in it.
     pub namespaces: Vec<String>,
+    /// Namespaces that are not in it and connected to it: they count for it as well.
+    #[serde(default)]
+    pub connected: Vec<String>,
     /// Nodes.
     pub nodes: Vec<String>,
     /// Pods of the control plane, which serves every scope.

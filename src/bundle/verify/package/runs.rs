@@ -22,7 +22,7 @@ use crate::{
 
 /// Every run by what it signed itself, and its place in the log.
 pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, span: Span, key: &VerifyingKey, steps: &mut Steps) {
-    let mut earlier: Option<Commit> = None;
+    let (mut earlier, mut newest): (Option<Commit>, Option<Statement>) = (None, None);
     for (at, run) in cluster.runs.iter().enumerate() {
         let folder = proof_folder(&cluster.folder, run.number);
         let fail = |steps: &mut Steps, step, name: &str, detail: &str| {
@@ -59,6 +59,16 @@ pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, span: Span, key: &Ve
             }
             Err(detail) => fail(steps, StepName::Log, PROOF[2], &detail),
         }
+        newest = Some(statement);
+    }
+    let is_it = |statement: &Statement| {
+        let said = &statement.predicate;
+        (&said.cluster.name, &said.cluster.uid, &said.environment)
+            == (&cluster.name, &cluster.uid, &cluster.environment)
+    };
+    if newest.is_some_and(|statement| !is_it(&statement)) {
+        let detail = format!("{}: its name, uid or environment is not that of its newest run", cluster.folder);
+        steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
     }
     // The log as the package saw it is at least as long as its newest run says.
     let newest = earlier.as_ref().map_or(0, Commit::size);

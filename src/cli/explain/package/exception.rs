@@ -5,7 +5,7 @@ use crate::{
     cli::text::{Page, plural},
     period::{
         evidence::{proof_folder, table_path},
-        model::{Cited, ClusterPeriod, Exception, WrittenBy},
+        model::{Bounds, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
         words as period,
     },
     report::view::words as report,
@@ -21,9 +21,9 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
     page.say("Owner", x.owner.as_deref().unwrap_or("no owner known"));
     page.gap();
     page.say("Began", &words::beginning(cluster, x));
-    page.items("Written by", x.written_by.iter().map(writer));
+    page.items("Written by", writers(&x.written_by, Some(&x.began)));
     page.say("Ended", &words::ending(cluster, x));
-    page.items("Written by", x.repaired_by.iter().map(writer));
+    page.items("Written by", writers(&x.repaired_by, repair(x)));
     page.say("Stood", &stood(x));
     page.items(
         "Waivers",
@@ -38,7 +38,9 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
     page.items("Decides", decides);
     page.items("Supports", supports);
     page.gap();
-    page.items("Objects", x.evidence.iter().map(|cited| object(cited, "shows it")));
+    let own = x.resource.to_string();
+    let shows = |cited: &Cited| if cited.resource == own { "shows it" } else { "was looked at" };
+    page.items("Objects", x.evidence.iter().map(|cited| object(cited, shows(cited))));
     let unchanged = |cited: &Cited| x.evidence.iter().any(|before| before.digest == cited.digest);
     page.items(
         "",
@@ -48,6 +50,25 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
         }),
     );
     proof(question, cluster, x, page);
+}
+
+/// Between which runs a change of the cluster ended it.
+fn repair(x: &Exception) -> Option<&Bounds> {
+    match &x.ending {
+        Ending::Ended { bounds, .. } if x.ending.is_repair() => Some(bounds),
+        Ending::Ended { .. } | Ending::Open | Ending::NotSeenSince { .. } => None,
+    }
+}
+
+/// Who wrote between two runs, or that nothing says it.
+fn writers(all: &[WrittenBy], between: Option<&Bounds>) -> Vec<String> {
+    let is_asked = between.is_some_and(|bounds| bounds.after.is_some());
+    match all {
+        [] if is_asked => {
+            vec!["not known: no field manager and no audit log names a write between the two runs".into()]
+        }
+        all => all.iter().map(writer).collect(),
+    }
 }
 
 /// `k.lind@shop.example, 24 Jul 2026 22:41 UTC (patch, audit log entry 8b1d35a5)`.
@@ -90,4 +111,8 @@ fn proof(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception, page: 
         ],
     );
     page.say("Next", &format!("kubeproof explain {} {}", cited.digest, question.again));
+    let is_other = |after: &&Cited| x.evidence.iter().all(|before| before.digest != after.digest);
+    if let Some(after) = x.evidence_after.iter().find(is_other) {
+        page.say("", &format!("kubeproof explain {} {}", after.digest, question.again));
+    }
 }

@@ -12,7 +12,9 @@ use crate::{
     period::{
         day::Day,
         evidence::proof_folder,
-        model::{ClusterPeriod, DeclarationPeriod, Exception, MissedRun, RequirementPeriod, Run, RunNumber, ScopeSpan},
+        model::{
+            ClusterPeriod, DeclarationPeriod, Exception, Gap, MissedRun, RequirementPeriod, Run, RunNumber, ScopeSpan,
+        },
     },
     report::view::words as report,
 };
@@ -58,7 +60,7 @@ fn head(question: &Question<'_>, row: &RequirementPeriod, page: &mut Page) {
 
 fn over_period(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPeriod, page: &mut Page) {
     if let Some(effectiveness) = &row.effectiveness {
-        page.say("Held", &effectiveness.sentence);
+        page.say("Operation", &effectiveness.sentence);
     }
     if let Some(scope) = question.proved.period.scope_of(&row.framework) {
         let spans: Vec<&ScopeSpan> = cluster.scopes.iter().filter(|span| span.scope == scope).collect();
@@ -67,14 +69,7 @@ fn over_period(question: &Question<'_>, cluster: &ClusterPeriod, row: &Requireme
         page.items("", earlier.map(|span| words::earlier_scope(cluster, span)));
     }
     page.items("States", spans(cluster, row));
-    page.items(
-        "Overdue",
-        row.overdue.iter().map(|gap| {
-            let from =
-                gap.after.map_or_else(|| "the period's beginning".to_owned(), |run| words::numbered(cluster, run));
-            format!("{} without a run that decided it, from {from}", crate::period::words::duration(gap.seconds))
-        }),
-    );
+    page.items("Overdue", row.overdue.iter().map(|gap| overdue(cluster, gap)));
     let all: Vec<&Exception> = exceptions(cluster, row);
     let course = |x: &&Exception| format!("{}; {}", line(x), words::course(x));
     page.items("Exceptions", all.iter().take(MOST_NAMED).map(course).chain(more(all.len())));
@@ -125,11 +120,19 @@ fn on_day(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPer
     page.say(&day.to_string(), &seen(&around));
     let missed = cluster.cadence.missed.iter().filter(|missed| missed.due.date_naive() == day);
     page.items("Missing", missed.map(|missed| missing(cluster, missed)));
+    let within = |gap: &&Gap| (gap.from.date_naive()..=gap.to.date_naive()).contains(&day);
+    page.items("Overdue", row.overdue.iter().filter(within).map(|gap| overdue(cluster, gap)));
     let told_by: Vec<Told<'_>> =
         around.told_by().into_iter().map(|run| Told::of(question, cluster, row, run)).collect();
     for (at, told) in told_by.iter().enumerate() {
         page.gap();
         told.describe(at.checked_sub(1).map(|before| &told_by[before]), page);
+        if around.on.iter().any(|on| on.number == told.run.number) {
+            page.items(
+                "Rules",
+                told.run.number.checked_sub(1).and_then(|before| rules(row, cluster.run(before)?, told.run)),
+            );
+        }
         proof(cluster, row, told, page);
     }
     if let ([before, after], true) = (told_by.as_slice(), around.on.is_empty()) {
@@ -140,6 +143,12 @@ fn on_day(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPer
         page.gap();
         page.say("Next", &format!("kubeproof explain {} {}", exception.id, question.again));
     }
+}
+
+/// A time that was longer than the row allows.
+fn overdue(cluster: &ClusterPeriod, gap: &Gap) -> String {
+    let from = gap.after.map_or_else(|| "the period's beginning".to_owned(), |run| words::numbered(cluster, run));
+    format!("{} without a run that decided it, from {from}", crate::period::words::duration(gap.seconds))
 }
 
 /// A run that was due.
@@ -163,16 +172,20 @@ fn between(before: &Told<'_>, after: &Told<'_>) -> Vec<String> {
             said.push(format!("{what} on run {:04}: {}", after.run.number, ids.join(", ")));
         }
     }
-    if before.run.rules != after.run.rules {
-        let versions = |run: &Run| {
-            let of = run.frameworks.iter().find(|known| known.id == after.row.framework);
-            of.map_or_else(|| "not evaluated".to_owned(), |known| known.version.clone())
-        };
-        let (old, new) = (versions(before.run), versions(after.run));
-        let framework = if old == new { String::new() } else { format!(": {} {old}, then {new}", after.row.framework) };
-        said.push(format!("Checks, frameworks or declarations changed between the two runs, too{framework}."));
-    }
+    said.extend(rules(after.row, before.run, after.run));
     said
+}
+
+/// That what decides changed between two runs.
+fn rules(row: &RequirementPeriod, before: &Run, after: &Run) -> Option<String> {
+    let versions = |run: &Run| {
+        let of = run.frameworks.iter().find(|known| known.id == row.framework);
+        of.map_or_else(|| "not evaluated".to_owned(), |known| known.version.clone())
+    };
+    let (old, new) = (versions(before), versions(after));
+    let framework = if old == new { String::new() } else { format!(": {} {old}, then {new}", row.framework) };
+    let runs = format!("between run {:04} and run {:04}", before.number, after.number);
+    (before.rules != after.rules).then(|| format!("checks, frameworks or declarations changed {runs}{framework}"))
 }
 
 /// Which runs tell of a day.

@@ -110,6 +110,7 @@ pub(super) fn scopes(period: &Period) -> Table<'_> {
             time("first", "From the run of (UTC)", |(c, s)| finished(c, s.first)),
             time("last", "To the run of (UTC)", |(c, s)| finished(c, s.last)),
             text("namespaces", "Namespaces", 40, |(_, s)| Some(s.holds.namespaces.join(" "))),
+            text("connected", "Namespaces connected to it", 40, |(_, s)| Some(s.holds.connected.join(" "))),
             text("nodes", "Nodes", 40, |(_, s)| Some(s.holds.nodes.join(" "))),
             text("components", "Pods of the control plane", 40, |(_, s)| Some(s.holds.components.join(" "))),
             text("left_out", "Left out by name", 50, |(_, s)| {

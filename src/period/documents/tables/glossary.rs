@@ -130,7 +130,7 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "repaired_by",
-                "The same between the runs before and after its end, where a change of the object ended it.",
+                "The same between the runs before and after its end, where a change of the cluster ended it.",
             ),
             ("requirements", "Requirements that its check decides or supports, as framework/id."),
             ("check", "Id of the check."),
@@ -284,7 +284,8 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("scope", "Id of the scope in scope.yaml; of several declarations that are one scope, joined by +."),
             ("first", "The first of successive runs that saw the same in it."),
             ("last", "The last of them. Between two rows of a scope it changed, or a run had no such declaration."),
-            ("namespaces", "Namespaces in it as these runs saw them, those connected to it among them."),
+            ("namespaces", "Namespaces in it as these runs saw them."),
+            ("connected", "Namespaces that are not in it and declared as connected to it: they count for it as well."),
             ("nodes", "Nodes in it."),
             ("components", "Pods of the control plane, which serves every scope."),
             ("left_out", "What the declaration leaves out by name, with its reason."),

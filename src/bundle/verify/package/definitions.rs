@@ -1,0 +1,120 @@
+//! What a package prints of frameworks and their rows, by the framework files that its runs signed.
+
+use std::collections::BTreeSet;
+
+use super::{
+    super::{StepName, Verdict, steps::Steps},
+    Files, RunResults,
+};
+use crate::{
+    bundle::package::PERIOD,
+    config::parse_yaml,
+    framework::{Framework, Requirement},
+    period::{
+        FRAMEWORKS, Period,
+        carried::{self, Standing},
+        model::{ClusterPeriod, FrameworkPeriod, RequirementPeriod, RunNumber},
+    },
+};
+
+/// Framework files of one cluster's runs, as far as the package holds them.
+struct Definitions<'a> {
+    cluster: &'a ClusterPeriod,
+    files: Vec<Framework>,
+}
+
+/// Holds titles, sections, periodicities and scopes against the files and results of the runs. What the package does not
+/// hold is the word of its signer.
+pub(super) fn judge(
+    files: &Files,
+    period: &Period,
+    standing: &[Vec<Standing>],
+    results: &RunResults,
+    steps: &mut Steps,
+) {
+    let all: Vec<Definitions<'_>> = period
+        .clusters
+        .iter()
+        .zip(standing)
+        .map(|(cluster, standing)| Definitions::of(files, cluster, standing))
+        .collect();
+    let mut wrong = |subject: String, detail: &str| {
+        steps.fail(StepName::Content, Verdict::Tampered, PERIOD, format!("{subject}: {detail}"))
+    };
+    for framework in &period.frameworks {
+        let of_id = |of: &&Framework| of.id == framework.id && framework.versions.last() == Some(&of.version);
+        let mut known = all.iter().flat_map(|of| &of.files).filter(of_id).peekable();
+        if known.peek().is_some() && !known.any(|of| says(of, framework)) {
+            wrong(framework.id.clone(), "its title or what it leaves out is not that of the runs' file");
+        }
+        let met: BTreeSet<&str> = versions(period, &framework.id).collect();
+        if framework.versions.iter().any(|version| !met.contains(version.as_str())) {
+            wrong(framework.id.clone(), "its versions are not those of the runs");
+        }
+        let mut scopes = period.clusters.iter().filter_map(|cluster| scope(cluster, &framework.id, results)).peekable();
+        if scopes.peek().is_some() && !scopes.any(|scope| scope == framework.scope.as_deref()) {
+            wrong(framework.id.clone(), "its scope is not that of the runs' results");
+        }
+    }
+    let hidden = period.filter.hides_names();
+    for of in &all {
+        if let Some(row) = of.cluster.requirements.iter().find(|row| of.contradicts(row, results, hidden)) {
+            wrong(
+                row.full_id(),
+                "its title, section, level, note or periodicity is not that of the runs' framework file",
+            );
+        }
+    }
+}
+
+impl<'a> Definitions<'a> {
+    fn of(files: &Files, cluster: &'a ClusterPeriod, standing: &[Standing]) -> Self {
+        let parse = |file: &Standing| {
+            let bytes = files.get(&carried::package_path(&cluster.folder, &file.path, file.first))?;
+            Some(parse_yaml::<Framework>(&file.path, bytes).ok()?.value)
+        };
+        let of_frameworks = standing.iter().filter(|file| file.path.starts_with(FRAMEWORKS));
+        Self { cluster, files: of_frameworks.filter_map(parse).collect() }
+    }
+
+    /// Files of the row's version are here, and none says what the package says.
+    fn contradicts(&self, row: &RequirementPeriod, results: &RunResults, hidden: bool) -> bool {
+        let Some(version) = version(self.cluster, row, results) else { return false };
+        let of_version = |of: &&Framework| of.id == row.framework && of.version == version;
+        let rows = self.files.iter().filter(of_version).flat_map(|of| &of.requirements);
+        let mut rows = rows.filter(|known| known.id == row.id).peekable();
+        rows.peek().is_some() && !rows.any(|known| prints(known, row, hidden))
+    }
+}
+
+fn says(file: &Framework, framework: &FrameworkPeriod) -> bool {
+    let outside = file.outside.iter().map(|outside| (&outside.id, &outside.about));
+    file.title == framework.title
+        && file.kind == framework.kind
+        && outside.collect::<BTreeSet<_>>() == framework.outside.iter().collect()
+}
+
+/// Names are taken out of notes where they must not be read.
+fn prints(known: &Requirement, row: &RequirementPeriod, hidden: bool) -> bool {
+    (&known.title, &known.section, &known.level, &known.periodicity)
+        == (&row.title, &row.section, &row.level, &row.periodicity)
+        && (hidden || known.note == row.note)
+}
+
+fn versions<'a>(period: &'a Period, framework: &'a str) -> impl Iterator<Item = &'a str> {
+    let runs = period.clusters.iter().flat_map(|cluster| &cluster.runs);
+    runs.flat_map(|run| &run.frameworks).filter(move |of| of.id == framework).map(|of| of.version.as_str())
+}
+
+/// The version of the framework that the newest run about a row speaks of, by its own results.
+fn version<'a>(cluster: &ClusterPeriod, row: &RequirementPeriod, results: &'a RunResults) -> Option<&'a str> {
+    let run = RunNumber::try_from(row.statuses.iter().rposition(Option::is_some)?).ok()?;
+    let said = results.of(&cluster.folder, run, &row.framework)?;
+    said.requirements.iter().rev().find(|known| known.id == row.id).map(|known| known.version.as_str())
+}
+
+/// The scope of a framework on the newest run that says one, or none; `None` where the package holds no results of it.
+fn scope<'a>(cluster: &ClusterPeriod, framework: &str, results: &'a RunResults) -> Option<Option<&'a str>> {
+    let newest = cluster.runs.iter().rev().find_map(|run| results.of(&cluster.folder, run.number, framework))?;
+    newest.versions.last().map(|version| version.scope.as_deref())
+}
