@@ -23,6 +23,8 @@ const BINDINGS: [&str; 2] = ["ClusterRoleBinding", "RoleBinding"];
 pub(super) struct Names {
     /// Namespaces, those included that only their objects name.
     pub(super) namespaces: BTreeSet<String>,
+    /// Kinds of what lies in namespaces.
+    pub(super) kinds: BTreeSet<String>,
     /// Nodes.
     pub(super) nodes: BTreeSet<String>,
     /// Users and groups that bindings name, those without a role included.
@@ -60,7 +62,10 @@ impl Names {
         let mut all =
             Self { writers: users.into_iter().filter(|user| is_person("User", user)).collect(), ..Self::default() };
         for row in 0..table.rows() {
-            all.namespaces.extend(namespaces[row].map(str::to_owned));
+            if let Some(namespace) = namespaces[row] {
+                all.namespaces.insert(namespace.to_owned());
+                all.kinds.insert(kinds[row].to_owned());
+            }
             match kinds[row] {
                 "Namespace" => drop(all.namespaces.insert(names[row].to_owned())),
                 "Node" => drop(all.nodes.insert(names[row].to_owned())),
@@ -74,6 +79,7 @@ impl Names {
     /// Adds what another bundle names.
     pub(super) fn merge(&mut self, other: Self) {
         self.namespaces.extend(other.namespaces);
+        self.kinds.extend(other.kinds);
         self.nodes.extend(other.nodes);
         self.people.extend(other.people);
         self.writers.extend(other.writers);

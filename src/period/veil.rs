@@ -22,6 +22,7 @@ use super::{
     window::Window,
     words,
 };
+use crate::{digest::Digest, framework::embedded};
 
 /// Stands for a word that names something outside of the scope.
 const OUTSIDE: &str = "(outside-the-scope)";
@@ -35,6 +36,10 @@ const BETWEEN: [char; 11] = ['"', '\'', ',', ';', '(', ')', '[', ']', '{', '}', 
 /// What is left out of one cluster's part.
 pub(super) struct Veil<'a> {
     outside: Option<Finder>,
+    /// Namespaces outside of the scope whose names are no secret: what people declare of them is still not shown.
+    homes: Option<Finder>,
+    /// Files of the library that this program carries: they say the same everywhere.
+    library: BTreeSet<Digest>,
     people: Option<People<'a>>,
 }
 
@@ -47,7 +52,12 @@ struct People<'a> {
 impl<'a> Veil<'a> {
     /// For a cluster whose bundles name these, seen through `window`.
     pub(super) fn new(names: &Names, window: &Window, key: Option<&'a PseudonymKey>) -> Self {
+        let hides = window.is_narrow() || key.is_some();
+        let library = if hides { embedded().values().map(Digest::of).collect() } else { BTreeSet::new() };
+        let homes = homes(names, window).into_iter().map(str::to_owned).collect();
         Self {
+            homes: Finder::new(homes, is_place).filter(|_| window.is_narrow()),
+            library,
             outside: window.is_narrow().then(|| Finder::new(outside(names, window), is_place)).flatten(),
             people: key.map(|key| People { key, finder: Finder::new(people(names), is_word) }),
         }
@@ -111,8 +121,13 @@ impl<'a> Veil<'a> {
             let parts: Vec<&str> = path.splitn(4, '/').collect();
             match parts.as_slice() {
                 ["results", ..] => serde_json::from_slice(bytes).is_ok_and(|value| !self.hides_any(&value)),
+                ["rules", ..] if self.library.contains(&Digest::of(&**bytes)) => true,
                 ["rules", _, "checks" | "frameworks", _] => !self.hides(&String::from_utf8_lossy(bytes)),
-                _ => self.people.is_none() && !self.hides(&String::from_utf8_lossy(bytes)),
+                _ => {
+                    let text = String::from_utf8_lossy(bytes);
+                    let of_homes = self.homes.as_ref().is_some_and(|finder| finder.is_in(&text));
+                    self.people.is_none() && !of_homes && !self.hides(&text)
+                }
             }
         });
         results.retain(|span| files.contains_key(&span.place()));
@@ -222,16 +237,28 @@ impl<'a> Veil<'a> {
     }
 }
 
+/// Namespaces outside of the scope where service accounts with rights in it live.
+fn homes<'n>(names: &'n Names, window: &Window) -> BTreeSet<&'n str> {
+    let homes = window.homes();
+    let is_home = |name: &&String| homes.contains(name.as_str()) && !EVERYWHERE.contains(&name.as_str());
+    let outside = names.namespaces.iter().filter(is_home).filter(|name| !window.shows("Namespace", None, name));
+    outside.map(String::as_str).collect()
+}
+
 /// Everything named by the bundles that the scope does not reach. Where a service account with rights in the scope lives
-/// is no secret from who may see the account.
+/// is no secret from who may see the account; what else lives there is.
 fn outside(names: &Names, window: &Window) -> BTreeSet<String> {
+    let at_home = homes(names, window).into_iter().flat_map(|home| {
+        let kinds = names.kinds.iter().filter(|kind| *kind != "ServiceAccount");
+        kinds.map(move |kind| format!("{kind}/{home}/"))
+    });
     let homes = window.homes();
     let unknown = |name: &&String| !homes.contains(name.as_str()) && !EVERYWHERE.contains(&name.as_str());
     let namespaces = names.namespaces.iter().filter(unknown).filter(|name| !window.shows("Namespace", None, name));
     let nodes = names.nodes.iter().filter(|name| !window.shows("Node", None, name));
     let hidden = |(kind, namespace, name): &&SubjectKey| !window.shows(kind, namespace.as_deref(), name);
     let people = names.people.iter().filter(hidden).map(|(_, _, name)| name);
-    namespaces.chain(nodes).chain(people).cloned().collect()
+    namespaces.chain(nodes).chain(people).cloned().chain(at_home).collect()
 }
 
 /// Names of people and groups that a text is searched for. A group that is called like a namespace stays in texts, where
@@ -342,6 +369,7 @@ mod tests {
         let person = |kind: &str, name: &str| (kind.to_owned(), None, name.to_owned());
         Names {
             namespaces: BTreeSet::from(["shop".to_owned(), "ledger".to_owned()]),
+            kinds: BTreeSet::new(),
             nodes: BTreeSet::new(),
             writers: BTreeSet::from(["dana@example.com".to_owned()]),
             people: BTreeSet::from([
@@ -377,7 +405,7 @@ mod tests {
     #[test]
     fn the_whole_word_around_a_name_from_outside_goes() {
         let finder = Finder::new(BTreeSet::from(["ledger".to_owned()]), is_place);
-        let veil = Veil { outside: finder, people: None };
+        let veil = Veil { outside: finder, homes: None, library: BTreeSet::new(), people: None };
         let mut text = "reads Secret/ledger/db, and (ServiceAccount/ledger/ci) too".to_owned();
         veil.text(&mut text);
         assert_eq!(text, format!("reads {OUTSIDE}, and ({OUTSIDE}) too"));

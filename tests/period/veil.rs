@@ -94,6 +94,8 @@ fn scoped() -> Quarter {
     let mut day = Day::new("2026-10-01T06:00:00Z")
         .with(namespace("outsider-ns"))
         .with(deployment_in("outsider-ns", "outsider-vault"))
+        .with(deployment_in("robots", "outsider-crane"))
+        .with(namespace("assessment"))
         .with(node("worker-1"))
         .with(node("outsider-node"))
         .with(role("shop", "reader"))
@@ -112,7 +114,7 @@ fn scoped() -> Quarter {
         ("Scope", None, "outsider-scope", "is entered from everywhere", None),
         ("Cluster", None, "shop", "without a policy: Namespace/outsider-ns, Deployment/outsider-ns/db", None),
         ("NetworkPolicy", Some("shop"), "lets-in", "lets in outsider-ns/web by zoe@outsider.example", None),
-        ("NetworkPolicy", Some("shop"), "lets-nothing", "is open", None),
+        ("NetworkPolicy", Some("shop"), "lets-nothing", "is open to Deployment/robots/outsider-crane", None),
     ];
     day.declarations = vec![
         declared("waiver", "outsider-waiver", "outsider-vault may run privileged"),
@@ -120,6 +122,12 @@ fn scoped() -> Quarter {
     ];
     day.files = attested("we looked at outsider-ns as well");
     day.files.push(("data/rules/scope.yaml".into(), SCOPES.into()));
+    day.files
+        .push(("data/rules/waivers.yaml".into(), "# robots/outsider-crane may run as it is\nwaivers: []\n".into()));
+    // A file of the library names nothing of a cluster, whatever words are in it.
+    let library = kubeproof::framework::embedded();
+    let (path, text) = library.iter().find(|(path, _)| path.starts_with("frameworks/pci-dss")).unwrap();
+    day.files.push((format!("data/rules/{path}"), text.clone()));
     let next = Day { finished: super::quarter::at("2026-10-02T06:00:00Z"), ..day.clone() };
     Quarter::of([day, next])
 }
@@ -191,11 +199,15 @@ fn nothing_from_outside_of_the_scope_is_anywhere_in_the_package() {
     verified(&made);
     assert_eq!(made.period.filter.scope.as_deref(), Some("card-data"));
 
+    let files = made.package.files;
     let cluster = only(made.period);
     let of = |class| -> Vec<&str> {
         let items = cluster.population.iter().filter(move |item| item.class == class);
         items.map(|item: &Item| item.name.as_str()).collect()
     };
+    let carried = |name: &str| files.keys().any(|path| path.contains("/rules/") && path.ends_with(name));
+    assert!(carried("frameworks/pci-dss-4.0.1.yaml"), "though it says 'assessment', which is a namespace here");
+    assert!(!carried("waivers.yaml") && !carried("scope.yaml"), "they name what is outside");
     assert_eq!(of(ItemClass::Namespace), ["shop"]);
     assert_eq!(of(ItemClass::Node), ["worker-1"]);
     assert_eq!(of(ItemClass::Workload), ["cart", "search"]);
@@ -208,13 +220,13 @@ fn nothing_from_outside_of_the_scope_is_anywhere_in_the_package() {
             ("shop", "without a policy: (outside-the-scope), (outside-the-scope)"),
             ("cart", "container app runs privileged"),
             ("lets-in", "lets in (outside-the-scope) by (outside-the-scope)"),
-            ("lets-nothing", "is open"),
+            ("lets-nothing", "is open to (outside-the-scope)"),
         ]
     );
     // The policy that names the outside is cited without its text, its neighbour with it.
     let lets_in = &cluster.exceptions[2].evidence[0];
     assert_eq!(cluster.withheld.iter().collect::<Vec<_>>(), [&lets_in.digest]);
-    let table = cells(&made.package.files[&format!("data/evidence/{CLUSTER}/objects.parquet")]);
+    let table = cells(&files[&format!("data/evidence/{CLUSTER}/objects.parquet")]);
     for (digest, text) in table["digest"].iter().zip(&table["json"]) {
         let digest: Digest = digest.as_deref().unwrap().parse().unwrap();
         assert_eq!(text.as_deref().map(Digest::of), (digest != lets_in.digest).then_some(digest));

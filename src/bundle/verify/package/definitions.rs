@@ -113,8 +113,9 @@ fn version<'a>(cluster: &ClusterPeriod, row: &RequirementPeriod, results: &'a Ru
     said.requirements.iter().rev().find(|known| known.id == row.id).map(|known| known.version.as_str())
 }
 
-/// The scope of a framework on the newest run that says one, or none; `None` where the package holds no results of it.
+/// The scope of a framework on the newest run about it, which may be none; `None` where the package lacks its results.
 fn scope<'a>(cluster: &ClusterPeriod, framework: &str, results: &'a RunResults) -> Option<Option<&'a str>> {
-    let newest = cluster.runs.iter().rev().find_map(|run| results.of(&cluster.folder, run.number, framework))?;
-    newest.versions.last().map(|version| version.scope.as_deref())
+    let newest = cluster.runs.iter().rev().find(|run| run.frameworks.iter().any(|of| of.id == framework))?;
+    let results = results.of(&cluster.folder, newest.number, framework)?;
+    results.versions.last().map(|version| version.scope.as_deref())
 }
