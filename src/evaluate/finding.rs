@@ -151,7 +151,19 @@ pub struct Evidence {
     pub digest: Digest,
 }
 
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.resource, self.digest)
+    }
+}
+
 impl Evidence {
+    /// As [`Display`](fmt::Display) writes it.
+    pub fn read(text: &str) -> Option<Self> {
+        let (resource, digest) = text.rsplit_once(' ')?;
+        Some(Self { resource: resource.into(), digest: digest.parse().ok()? })
+    }
+
     /// An object as the snapshot holds it.
     pub fn of(object: &Object) -> Self {
         Self { resource: object.reference().to_string().into(), digest: object.digest }

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value as Json;
 
 use super::{
-    Evidence, FilePosition, Finding, FindingId, Outcome, Place as FindingPlace, cel::Scope, related::Entry,
+    Evidence, FilePosition, Finding, FindingId, Outcome, Place as FindingPlace, cel::Scope, documents, related::Entry,
     target::Target, texts::Texts, value::Node,
 };
 use crate::{
@@ -384,7 +384,7 @@ impl<'r> Run<'r, '_> {
             (Outcome::Pass, _) => check.title.clone(),
             _ => check.message.fill(value_of),
         };
-        let (observed, evidence) = (self.observed(scope, verdict.place.node), self.evidence(verdict.outcome));
+        let (observed, evidence) = (self.observed(scope, verdict.place.node), self.evidence(&verdict));
         let file = self.file(&path);
         let texts = &mut self.memo.texts;
         self.said.findings.push(Finding {
@@ -438,7 +438,12 @@ impl<'r> Run<'r, '_> {
         }
     }
 
-    fn evidence(&self, outcome: Outcome) -> Arc<[Evidence]> {
+    fn evidence(&self, verdict: &Verdict<'_>) -> Arc<[Evidence]> {
+        let is_of_scope = self.ready.check.on == On::Scope;
+        if let Some(own) = verdict.place.node.filter(|_| is_of_scope).and_then(documents::evidence_of) {
+            return own;
+        }
+        let outcome = verdict.outcome;
         // A failure does not rest on what only a pass requires.
         let rests_on = |name: &str| outcome != Outcome::Fail || !self.ready.passes_alone.contains(&name);
         let mut entries =

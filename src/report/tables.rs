@@ -140,7 +140,7 @@ fn text(value: &Value) -> Cow<'_, str> {
 }
 
 fn evidence(finding: &Finding) -> String {
-    let items: Vec<String> = finding.evidence.iter().map(|e| format!("{} {}", e.resource, e.digest)).collect();
+    let items: Vec<String> = finding.evidence.iter().map(ToString::to_string).collect();
     items.join("; ")
 }
 

@@ -115,6 +115,15 @@ fn the_incident(shop: &ClusterPeriod) {
         (scope.declared_by.as_str(), scope.excluded[0].what.as_str()),
         ("head of payments", "namespaces/staging")
     );
+    let cited = |check: &str| -> Vec<String> {
+        let of_check = shop.exceptions.iter().filter(|x| x.check == check).flat_map(|x| &x.evidence);
+        of_check.map(|cited| cited.resource.split('/').next().unwrap().to_owned()).collect()
+    };
+    let readers = cited("scope-outside-readers");
+    let gives = |kind: &String| kind.ends_with("Binding") || kind.ends_with("Role");
+    assert!(!readers.is_empty() && readers.iter().all(gives), "what gives the right: {readers:?}");
+    let sources = cited("scope-undeclared-sources");
+    assert!(!sources.is_empty() && sources.iter().all(|kind| kind == "NetworkPolicy"), "{sources:?}");
     let repaired = |x: &Exception| x.repaired_by.iter().map(|by| by.who()).collect::<Vec<_>>();
     assert_eq!(repaired(policy), ["system:serviceaccount:flux-system:kustomize-controller"], "as git had it");
     let controller = "system:serviceaccount:flux-system:kustomize-controller";

@@ -264,10 +264,7 @@ impl Known {
         if let Some(owner) = &finding.owner {
             page.say("Owner", owner);
         }
-        page.items(
-            "Evidence",
-            finding.evidence.iter().map(|evidence| format!("{} {}", evidence.resource, evidence.digest)),
-        );
+        page.items("Evidence", finding.evidence.iter().map(ToString::to_string));
         page.say(
             "Bundle",
             &format!("{}, not verified here: kubeproof verify says whether it can be trusted", bundle.display()),

@@ -1,6 +1,9 @@
 //! What checks judge that is no object: the cluster as a whole, what its provider says of it, subjects, images in use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 mod cloud;
 mod cluster;
@@ -38,6 +41,16 @@ pub struct Document {
     pub base: &'static str,
     /// The objects that it was made from.
     pub evidence: Vec<Evidence>,
+}
+
+/// Member of a document's list items that names the objects which the item alone was made from.
+const EVIDENCE: &str = "evidence";
+
+/// The objects that an item of a document's list was made from, where it says so.
+pub fn evidence_of(item: &Node) -> Option<Arc<[Evidence]>> {
+    let cited = item.get(EVIDENCE)?.items().iter().filter_map(|text| Evidence::read(text.as_str()?));
+    let cited: Arc<[Evidence]> = cited.collect();
+    (!cited.is_empty()).then_some(cited)
 }
 
 /// The name, beside `object`, under which expressions know a document.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Document, Made};
+use super::{Document, EVIDENCE, Made};
 use crate::{
     config::Scope,
     evaluate::{Evidence, related::document, scope::Reach, selector, sight, target, value::Node},
@@ -23,6 +23,8 @@ const READERS: [&str; 4] = [
     "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io",
 ];
+
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Kinds of network policy that decide beside the built-in one, and whose rules are not read here.
 const OTHER_POLICIES: [&str; 6] = [
@@ -114,6 +116,7 @@ impl<'a> Border<'a> {
                 from,
                 how,
                 by: object.reference().to_string(),
+                evidence: Evidence::of(object),
             };
             if runs(object) && !is_owned(node) {
                 if !self.is_guarded(object, node) {
@@ -181,7 +184,10 @@ impl<'a> Border<'a> {
     }
 
     fn readers(&self) -> Node {
-        let mut readers: BTreeMap<[String; 6], String> = BTreeMap::new();
+        let rbac = self.made.snapshot.objects.iter().filter(|object| object.gvk.group == RBAC);
+        let rbac: BTreeMap<String, Evidence> =
+            rbac.map(|object| (object.reference().to_string(), Evidence::of(object))).collect();
+        let mut readers: BTreeMap<[String; 6], (String, Vec<String>)> = BTreeMap::new();
         for grant in self.made.snapshot.grants.iter().filter(|grant| !grant.stock && looks_inside(grant)) {
             let place = match grant.namespace.as_deref() {
                 Some(namespace) if !self.namespaces.contains(namespace) => continue,
@@ -195,9 +201,12 @@ impl<'a> Border<'a> {
             let via = format!("{}/{} -> {}/{}", grant.binding_kind, grant.binding, grant.role_kind, grant.role);
             let key = [&grant.subject_kind, &grant.subject_name, home, &grant.verb, &grant.resource, place]
                 .map(|text| text.to_string());
-            readers.entry(key).or_insert(via);
+            let cites = [(&grant.binding_kind, &grant.binding), (&grant.role_kind, &grant.role)]
+                .into_iter()
+                .filter_map(|(kind, name)| rbac.get(&in_place(kind, grant.namespace.as_deref(), name)));
+            readers.entry(key).or_insert_with(|| (via, cites.map(ToString::to_string).collect()));
         }
-        Node::list(readers.into_iter().map(|([kind, name, namespace, verb, resource, place], via)| {
+        Node::list(readers.into_iter().map(|([kind, name, namespace, verb, resource, place], (via, cites))| {
             let subject = match namespace.as_str() {
                 "" => format!("{kind}/{name}"),
                 namespace => format!("{kind}/{namespace}/{name}"),
@@ -211,8 +220,18 @@ impl<'a> Border<'a> {
                 ("in", place),
                 ("via", via),
             ];
-            Node::map(fields.map(|(key, text)| (key.to_string(), Node::text(text))))
+            let fields = fields.map(|(key, text)| (key.to_string(), Node::text(text)));
+            let cites = Node::list(cites.into_iter().map(Node::text));
+            Node::map(fields.into_iter().chain([(EVIDENCE.to_string(), cites)]))
         }))
+    }
+}
+
+/// `RoleBinding/shop/ci`, `ClusterRole/ci`: a cluster's role lies in no namespace, wherever it is bound.
+fn in_place(kind: &str, namespace: Option<&str>, name: &str) -> String {
+    match namespace.filter(|_| !kind.starts_with("Cluster")) {
+        Some(namespace) => format!("{kind}/{namespace}/{name}"),
+        None => format!("{kind}/{name}"),
     }
 }
 
@@ -223,10 +242,12 @@ struct Way {
     from: String,
     how: &'static str,
     by: String,
+    evidence: Evidence,
 }
 
 impl Way {
     fn node(self) -> Node {
+        let evidence = Node::list([Node::text(self.evidence.to_string())]);
         // Items of a list stand by their name in a finding's place.
         let name = format!("{} to {} by {}", self.from, self.namespace, self.by);
         let fields = [
@@ -236,7 +257,8 @@ impl Way {
             ("how", self.how.into()),
             ("policy", self.by),
         ];
-        Node::map(fields.map(|(key, text)| (key.to_string(), Node::text(text))))
+        let fields = fields.map(|(key, text)| (key.to_string(), Node::text(text)));
+        Node::map(fields.into_iter().chain([(EVIDENCE.to_string(), evidence)]))
     }
 }
 

@@ -247,6 +247,13 @@ fn ways_into_a_scope_are_named_with_what_opens_them() {
         [way("10.0.0.0/8", "policy"), way("marketing", "policy"), way("shop", "policy")]
     );
     assert_eq!(ways(&[card(), allow("a", json!([]))]), [way("anywhere", "policy")], "a rule that names nobody");
+    let node = border(&[card(), allow("a", json!([])), allow("b", json!([]))], &[]);
+    let cited = |way: &Node| evidence_of(way).unwrap().iter().map(|e| e.resource.to_string()).collect::<Vec<_>>();
+    let ways_in = node.get("inbound").unwrap().items();
+    assert_eq!(
+        ways_in.iter().flat_map(cited).collect::<Vec<_>>(),
+        ["NetworkPolicy/payments/a", "NetworkPolicy/payments/b"]
+    );
     let egress =
         inside("NetworkPolicy", "networking.k8s.io/v1", "e", json!({"podSelector": {}, "policyTypes": ["Egress"]}));
     assert_eq!(ways(&[card(), egress]), [way("anywhere", "no policy")], "an egress policy guards nothing from outside");
@@ -285,8 +292,19 @@ fn readers_are_those_from_outside_with_rights_inside() {
     let names = |objects: &[Json]| texts(&border(objects, &[]), "readers", "name");
     let everywhere = [role("ClusterRole", None, "secrets", "list"), bound(None, "ClusterRole", "ci")];
     assert_eq!(names(&everywhere), ["ServiceAccount/ci/bot list secrets in every namespace"]);
+    let cited = |objects: &[Json]| -> Vec<String> {
+        let node = border(objects, &[]);
+        let readers = node.get("readers").unwrap().items().to_vec();
+        readers
+            .iter()
+            .flat_map(|reader| evidence_of(reader).unwrap().to_vec())
+            .map(|e| e.resource.to_string())
+            .collect()
+    };
+    assert_eq!(cited(&everywhere), ["ClusterRoleBinding/b", "ClusterRole/r"], "what gives the right, and nothing else");
     let enters = [role("Role", Some("payments"), "pods/exec", "create"), bound(Some("payments"), "Role", "ci")];
     assert_eq!(names(&enters), ["ServiceAccount/ci/bot create pods/exec in payments"]);
+    assert_eq!(cited(&enters), ["RoleBinding/payments/b", "Role/payments/r"]);
     let own = [role("Role", Some("payments"), "secrets", "get"), bound(Some("payments"), "Role", "payments")];
     assert_eq!(names(&own), Vec::<String>::new(), "an account of the scope itself");
     let elsewhere = [role("Role", Some("shop"), "secrets", "get"), bound(Some("shop"), "Role", "ci")];

@@ -21,6 +21,8 @@ use crate::{
 
 /// Exceptions named one by one; the workbook has all.
 const MOST_NAMED: usize = 20;
+/// Of those that decide nothing.
+const MOST_BESIDE: usize = 5;
 
 pub(super) fn describe<'q>(question: &Question<'q>, id: &str, page: &mut Page) {
     let of = |cluster: &&'q ClusterPeriod| cluster.requirements.iter().find(|row| row.full_id() == id);
@@ -253,6 +255,7 @@ impl<'a> Told<'a> {
         page.items("Known by", same(Self::known_by));
         page.items("Said by", same(Self::said_by));
         page.items("Failures", same(Self::standing));
+        page.items("Beside it", same(Self::beside));
     }
 
     /// What the scope held that it is evaluated in.
@@ -289,6 +292,17 @@ impl<'a> Told<'a> {
             said.kind != "waiver" && is_named && said.states.iter().any(|span| (span.first..=span.last).contains(&run))
         };
         self.cluster.declarations.iter().filter(is_about).map(|said| words::declared(said, run)).collect()
+    }
+
+    /// Failures of supporting checks: they decide nothing, and whoever answers for the row should know them.
+    fn beside(&self) -> Vec<String> {
+        let id = self.row.full_id();
+        let stood = |x: &&Exception| x.runs().any(|seen| seen == self.run.number);
+        let supporting = self.cluster.exceptions_of(&id).filter(|x| !self.row.exceptions.contains(&x.id)).filter(stood);
+        let all: Vec<&Exception> = supporting.collect();
+        let named = all.iter().take(MOST_BESIDE).map(|x| format!("{}, of a supporting check", line(x)));
+        let left = all.len().saturating_sub(MOST_BESIDE);
+        named.chain((left > 0).then(|| format!("and {left} more of supporting checks"))).collect()
     }
 
     fn standing(&self) -> Vec<String> {
