@@ -10,7 +10,7 @@ use super::{
     build::Built,
     carried::cluster_folder,
     facts::{Files, OBJECTS},
-    model::{Cited, ClusterPeriod, Run, RunNumber},
+    model::{Cited, ClusterPeriod, Ending, Run, RunNumber},
     veil::Veil,
     writers,
 };
@@ -83,22 +83,40 @@ pub(crate) fn table_path(cluster: &str) -> String {
 /// The store does not answer, or holds other bytes than before.
 pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) -> Result<Files, EvidenceError> {
     let Built { cluster, proofs, logged, .. } = built;
-    let wanted: Vec<Wanted> = one_run_each(cluster)
+    let moments = moments(cluster);
+    let cited = one_run_each(cluster);
+    let mut both = moments.clone();
+    cited.iter().for_each(|(run, digests)| both.entry(*run).or_default().extend(digests));
+    let wanted: Vec<Wanted> = both
         .into_iter()
         .filter_map(|(run, digests)| {
             let at = usize::try_from(run).ok()?;
             Some(Wanted { run, digests, bundle: cluster.runs.get(at)?.bundle, table: proofs.get(at)?.objects })
         })
         .collect();
+    let is_in = |of: &BTreeMap<RunNumber, BTreeSet<Digest>>, row: &Row| {
+        of.get(&row.run).is_some_and(|digests| digests.contains(&row.digest))
+    };
     let read = wanted.into_iter().map(|wanted| wanted.read(store, &cluster.folder));
     let mut read = stream::iter(read).buffered(TABLES);
-    let mut rows: BTreeMap<Digest, Row> = BTreeMap::new();
+    let (mut rows, mut noted) = (BTreeMap::<Digest, Row>::new(), BTreeMap::new());
     while let Some(of_run) = read.try_next().await? {
-        rows.extend(of_run.into_iter().map(|row| (row.digest, row)));
+        for row in of_run {
+            if is_in(&moments, &row) {
+                noted.insert((row.digest, row.run), row.managers.clone().unwrap_or_default());
+            }
+            if is_in(&cited, &row) {
+                rows.insert(row.digest, row);
+            }
+        }
     }
     drop(read);
     for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
-    writers::attribute(cluster, &|digest| managers(&rows, digest), logged);
+    let managers = |digest, run| -> Vec<Manager> {
+        let noted: Option<&String> = noted.get(&(digest, run));
+        noted.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    };
+    writers::attribute(cluster, &managers, logged);
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
         power.created = power.evidence.first().and_then(|cited| created(rows.get(&cited.digest)?));
     }
@@ -164,6 +182,25 @@ impl Wanted {
         });
         read.await.map_err(|_| EvidenceError::Panic { bundle })?
     }
+}
+
+/// Objects whose field managers are asked for, by the run that saw what they may explain: the same bytes on another run
+/// may name other writers.
+fn moments(cluster: &ClusterPeriod) -> BTreeMap<RunNumber, BTreeSet<Digest>> {
+    let mut moments: BTreeMap<RunNumber, BTreeSet<Digest>> = BTreeMap::new();
+    let mut ask = |run: RunNumber, all: &[Cited]| {
+        moments.entry(run).or_default().extend(all.iter().map(|cited| cited.digest));
+    };
+    for exception in &cluster.exceptions {
+        ask(exception.began.by, &exception.evidence);
+        if let Ending::Ended { bounds, .. } = &exception.ending {
+            ask(bounds.by, &exception.evidence_after);
+        }
+    }
+    for power in cluster.privileged.iter().flat_map(|subject| &subject.powers) {
+        ask(power.gained.map_or(power.first, |gained| gained.by), &power.evidence);
+    }
+    moments
 }
 
 fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Result<Vec<Row>, TableError> {
@@ -243,12 +280,6 @@ struct MadeAt {
 /// When an object was made, as it says itself.
 fn created(row: &Row) -> Option<DateTime<Utc>> {
     serde_json::from_str::<Made>(row.json.as_deref()?).ok()?.metadata.creation_timestamp
-}
-
-/// The field managers that a cited object names.
-fn managers(rows: &BTreeMap<Digest, Row>, digest: Digest) -> Vec<Manager> {
-    let text = rows.get(&digest).and_then(|row| row.managers.as_deref()).unwrap_or_default();
-    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The distinct objects, by digest: stored text (null where it is left out), field managers, and the bundle whose table holds the same row.

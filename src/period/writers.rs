@@ -55,8 +55,13 @@ pub(super) fn users(logged: &Logged) -> BTreeSet<String> {
 }
 
 /// Writes to exceptions and powers who wrote between the two runs that saw the object without and with what is asked
-/// about, and who between those that saw it with and without. `managers` are those that an object of a digest names.
-pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -> Vec<Manager>, logged: &[Logged]) {
+/// about, and who between those that saw it with and without. `managers` are those that an object of a digest names
+/// on a run.
+pub(super) fn attribute(
+    cluster: &mut ClusterPeriod,
+    managers: &dyn Fn(Digest, RunNumber) -> Vec<Manager>,
+    logged: &[Logged],
+) {
     let finished: Vec<DateTime<Utc>> = cluster.runs.iter().map(|run| run.finished).collect();
     let at = |run: RunNumber| usize::try_from(run).ok().and_then(|at| finished.get(at)).copied();
     let between = |resource: &str, digest: Option<Digest>, bounds: &Bounds| -> Vec<WrittenBy> {
@@ -64,7 +69,7 @@ pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -
         let (Some(after), Some(by)) = (at(first), at(last)) else { return Vec::new() };
         let of_runs = |run: &RunNumber| Some(logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
         let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
-        let noted = digest.map(managers).into_iter().flatten().filter_map(noted);
+        let noted = digest.map(|digest| managers(digest, last)).into_iter().flatten().filter_map(noted);
         in_order(written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect())
     };
     for exception in &mut cluster.exceptions {
@@ -88,7 +93,7 @@ pub(super) fn attribute(cluster: &mut ClusterPeriod, managers: &dyn Fn(Digest) -
             Some(gained) => between(&cited.resource, Some(cited.digest), &gained),
             // Given before the period: whatever wrote to the binding before the first run that saw it.
             None => {
-                let noted = managers(cited.digest).into_iter().filter_map(noted);
+                let noted = managers(cited.digest, power.first).into_iter().filter_map(noted);
                 let mut before: Vec<WrittenBy> =
                     noted.filter(|by_whom| at(power.first).is_some_and(|first| by_whom.time() <= first)).collect();
                 before.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));

@@ -10,6 +10,8 @@ use proptest::{
 use super::yaml::{kubernetes, ours, same};
 
 /// Documents for each seed: one process of the judge reads them all.
+/// How often Kubernetes is asked again where it differs.
+const ASKED_AGAIN: usize = 64;
 const DOCUMENTS: usize = 4_000;
 
 /// Disagreements that are shrunk, each step by a process of its own.
@@ -463,6 +465,14 @@ fn disagreement(text: &str, expected: &Option<serde_json::Value>) -> Option<Stri
     }
 }
 
+/// Asked again, Kubernetes says something else, and sometimes what we say. Of `true` and `'true'` in one mapping, one of
+/// them merged, its reader keeps both until the order of a Go map tells which one is lost.
+fn is_chance(text: &str) -> bool {
+    let answers = kubernetes(&vec![text.to_owned(); ASKED_AGAIN]);
+    answers.iter().any(|answer| *answer != answers[0])
+        && answers.iter().any(|answer| disagreement(text, answer).is_none())
+}
+
 /// The smallest document that still shows a disagreement.
 fn shrink(mut tree: impl ValueTree<Value = String>) -> String {
     let disagrees = |text: &String| {
@@ -499,6 +509,7 @@ fn compare(seed: u64) {
     let expected = kubernetes(&texts);
     let read = expected.iter().filter(|value| value.is_some()).count();
     let mut wrong: Vec<usize> = (0..texts.len()).filter(|&i| disagreement(&texts[i], &expected[i]).is_some()).collect();
+    wrong.retain(|&i| !is_chance(&texts[i]));
     let count = wrong.len();
     wrong.sort_by_key(|&i| texts[i].len());
     wrong.truncate(SHRUNK);

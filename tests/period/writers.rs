@@ -52,7 +52,8 @@ fn quarter() -> Quarter {
             logged("early@outsider.example", None, "2026-10-02T05:00:00Z")]),
         change("apps/v1", "Deployment", "export", &[logged("ted@outsider.example", None, "2026-10-02T23:00:00Z")]),
     ]});
-    let repaired = written(deployment("cart", 3), "helm", "2026-10-02T22:00:00Z");
+    // The bytes of before: the object of the first run names nobody, and this one does.
+    let repaired = written(deployment("cart", 1), "helm", "2026-10-02T22:00:00Z");
     let third = held("2026-10-03T06:00:00Z").with(repaired);
     Quarter::of([first, told(second, drift), told(third, repairs)])
 }
