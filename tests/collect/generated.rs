@@ -10,9 +10,10 @@ use proptest::{
 use super::yaml::{kubernetes, ours, same};
 
 /// Documents for each seed: one process of the judge reads them all.
+const DOCUMENTS: usize = 4_000;
+
 /// How often Kubernetes is asked again where it differs.
 const ASKED_AGAIN: usize = 64;
-const DOCUMENTS: usize = 4_000;
 
 /// Disagreements that are shrunk, each step by a process of its own.
 const SHRUNK: usize = 3;
