@@ -128,8 +128,8 @@ pub fn requirements(rules: &Rules, snapshot: &Snapshot, said: &Said<'_>) -> Vec<
     for selected in &rules.frameworks {
         let within = said.within.get(selected.framework.id.as_str());
         for requirement in &selected.framework.requirements {
-            let (decided, unseen) = decided(selected, requirement, &by_check, &results, within, &alternatives);
-            rows.push(row(selected, requirement, (decided, unseen), said.words, &owners));
+            let decided = decided(selected, requirement, &by_check, &results, within, &alternatives);
+            rows.push(row(selected, requirement, decided, said.words, &owners));
         }
     }
     rows

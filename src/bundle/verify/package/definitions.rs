@@ -13,7 +13,7 @@ use crate::{
     period::{
         FRAMEWORKS, Period,
         carried::{self, Standing},
-        model::{ClusterPeriod, FrameworkPeriod, RequirementPeriod, RunNumber},
+        model::{ClusterPeriod, FrameworkPeriod, RequirementPeriod},
     },
 };
 
@@ -79,8 +79,8 @@ impl<'a> Definitions<'a> {
 
     /// Files of the row's version are here, and none says what the package says.
     fn contradicts(&self, row: &RequirementPeriod, results: &RunResults, hidden: bool) -> bool {
-        let Some(version) = version(self.cluster, row, results) else { return false };
-        let of_version = |of: &&Framework| of.id == row.framework && of.version == version;
+        let Some((_, newest)) = results.newest(&self.cluster.folder, row) else { return false };
+        let of_version = |of: &&Framework| of.id == row.framework && of.version == newest.version;
         let rows = self.files.iter().filter(of_version).flat_map(|of| &of.requirements);
         let mut rows = rows.filter(|known| known.id == row.id).peekable();
         rows.peek().is_some() && !rows.any(|known| prints(known, row, hidden))
@@ -104,13 +104,6 @@ fn prints(known: &Requirement, row: &RequirementPeriod, hidden: bool) -> bool {
 fn versions<'a>(period: &'a Period, framework: &'a str) -> impl Iterator<Item = &'a str> {
     let runs = period.clusters.iter().flat_map(|cluster| &cluster.runs);
     runs.flat_map(|run| &run.frameworks).filter(move |of| of.id == framework).map(|of| of.version.as_str())
-}
-
-/// The version of the framework that the newest run about a row speaks of, by its own results.
-fn version<'a>(cluster: &ClusterPeriod, row: &RequirementPeriod, results: &'a RunResults) -> Option<&'a str> {
-    let run = RunNumber::try_from(row.statuses.iter().rposition(Option::is_some)?).ok()?;
-    let said = results.of(&cluster.folder, run, &row.framework)?;
-    said.requirements.iter().rev().find(|known| known.id == row.id).map(|known| known.version.as_str())
 }
 
 /// The scope of a framework on the newest run about it, which may be none; `None` where the package lacks its results.

@@ -30,6 +30,14 @@ impl RunResults {
         let is_it = |span: &ResultsSpan| span.framework == framework && (span.first..=span.last).contains(&run);
         self.0.iter().find(|(folder, span, _)| folder == cluster && is_it(span)).map(|(_, _, results)| results)
     }
+
+    /// What the newest run about a row said of it, where the package holds that: the run, and its own words. Of two
+    /// versions of a framework the later one counts, as in the package.
+    pub(super) fn newest(&self, cluster: &str, row: &RequirementPeriod) -> Option<(RunNumber, &RequirementResult)> {
+        let run = RunNumber::try_from(row.statuses.iter().rposition(Option::is_some)?).ok()?;
+        let said = self.of(cluster, run, &row.framework)?;
+        said.requirements.iter().rev().find(|result| result.id == row.id).map(|result| (run, result))
+    }
 }
 
 /// Why nothing in the package shows a status.
@@ -257,9 +265,7 @@ fn missing(framework: &str, run: RunNumber, standing: &[Standing], filter: &Filt
 
 /// What a row says as of the newest run about it is what that run said.
 fn other_words(row: &RequirementPeriod, results: &RunResults, cluster: &str) -> Option<(String, String)> {
-    let run = RunNumber::try_from(row.statuses.iter().rposition(Option::is_some)?).ok()?;
-    let said = results.of(cluster, run, &row.framework)?;
-    let said = said.requirements.iter().rev().find(|result| result.id == row.id)?;
+    let (run, said) = results.newest(cluster, row)?;
     let agrees = (&row.decides, row.coverage) == (&said.decides, said.coverage)
         && (&row.company_control, &row.owner) == (&said.company_control, &said.owner);
     (!agrees).then(|| (row.full_id(), format!("its checks, control or owner are not those of run {run:04}")))
