@@ -22,7 +22,7 @@ pub use operation::{
 };
 pub use population::{
     ControlTotal, DeclarationPeriod, DeclaredFile, FailureBridge, Item, ItemClass, Power, PrivilegedSubject,
-    ResourceTotal, ScopeChange, ScopeExclusion, ScopeHolding, ScopeSpan, ScopeSubject, StateSpan,
+    ResourceTotal, ScopeChange, ScopeHolding, ScopeSpan, ScopeSubject, StateSpan,
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{
     facts::{Files, OBJECTS, SubjectKey, subject_of},
-    model::{ScopeExclusion, ScopeHolding},
+    model::ScopeHolding,
 };
 use crate::{
     collect::Coverage,
@@ -45,7 +45,7 @@ struct Declared {
     on: NaiveDate,
     /// Namespaces that are in it for their connection alone.
     connected: BTreeSet<String>,
-    excluded: Vec<ScopeExclusion>,
+    excluded: Vec<Exclusion>,
 }
 
 impl Window {
@@ -203,13 +203,12 @@ fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
     let unconnected = Scope { connected_to: Vec::new(), ..scope.clone() };
     let inside = Reach::new(Some(&unconnected), snapshot);
     let connected = names("Namespace").filter(|name| !inside.holds_namespace(name)).collect();
-    let excluded = |out: &Exclusion| ScopeExclusion { what: out.what.clone(), reason: out.reason.clone() };
     Seen {
         declared: Some(Declared {
             by: scope.declared_by.clone(),
             on: scope.declared_on,
             connected,
-            excluded: scope.excluded.iter().map(excluded).collect(),
+            excluded: scope.excluded.clone(),
         }),
         id: scope.id.clone(),
         namespaces: names("Namespace").collect(),

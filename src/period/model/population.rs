@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Bounds, Cited, RunNumber, WrittenBy};
-use crate::{digest::Digest, evaluate::Counts};
+use crate::{config::Exclusion, digest::Digest, evaluate::Counts};
 
 /// One member of the population.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,17 +120,7 @@ pub struct ScopeHolding {
     /// When.
     pub declared_on: NaiveDate,
     /// What is left out by name, with why.
-    pub excluded: Vec<ScopeExclusion>,
-}
-
-/// What a declaration leaves out of a scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ScopeExclusion {
-    /// `namespaces/staging`.
-    pub what: String,
-    /// Why.
-    pub reason: String,
+    pub excluded: Vec<Exclusion>,
 }
 
 /// One run's counts side by side.
