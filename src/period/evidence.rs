@@ -7,24 +7,27 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
 use super::{
-    build::Built,
     carried::cluster_folder,
-    facts::{Files, OBJECTS},
+    facts::{Files, OBJECTS, Proof},
     model::{Cited, ClusterPeriod, Ending, Run, RunNumber},
     veil::Veil,
-    writers,
+    writers::{self, Logged},
 };
 use crate::{
     bundle::bag,
     digest::Digest,
-    snapshot::{self, Manager, TableError, numbers, texts},
+    snapshot::{self, AUDIT_TRAIL, Manager, TableError, numbers, texts},
     store::{Store, StoreError},
 };
 
 /// Tables of objects in memory at once.
 const TABLES: usize = 2;
+/// Managers of an object that names none.
+const NOBODY: &str = "[]";
 /// Name of the table of cited objects of one cluster.
 pub const CITED: &str = "objects.parquet";
+/// Name of the table of field managers of one cluster.
+pub const MANAGERS: &str = "managers.parquet";
 /// Names of a run's proof in the package.
 pub(crate) const PROOF: [&str; 3] = [bag::MANIFEST, "bundle.dsse.json", "commit.tlog-proof"];
 
@@ -62,8 +65,19 @@ struct Row {
     uid: Option<String>,
     /// `None` where it names what must not be read.
     json: Option<String>,
-    managers: Option<String>,
+    managers: String,
     run: RunNumber,
+}
+
+/// An object on a run that shows what its field managers may explain: the same bytes on another run may name others.
+pub(crate) type Noting = (Digest, RunNumber);
+
+impl Row {
+    fn cite(&self) -> Cited {
+        let Self { kind, namespace, name, digest, run, .. } = self;
+        let place = namespace.iter().chain([name]).fold(kind.clone(), |place, part| format!("{place}/{part}"));
+        Cited { resource: place, digest: *digest, run: *run }
+    }
 }
 
 /// Folder of one run's proof in the package.
@@ -76,15 +90,31 @@ pub(crate) fn table_path(cluster: &str) -> String {
     format!("{}{CITED}", cluster_folder(cluster))
 }
 
+/// Table of who the objects of one cluster name as having written, in the package.
+pub(crate) fn managers_path(cluster: &str) -> String {
+    format!("{}{MANAGERS}", cluster_folder(cluster))
+}
+
 /// Gathers the evidence of one cluster, by package path. Citations afterwards name one run for each object, and
 /// exceptions and powers know who wrote to their objects. A bundle's table is read again only for what is cited of it.
 ///
 /// # Errors
 /// The store does not answer, or holds other bytes than before.
-pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) -> Result<Files, EvidenceError> {
-    let Built { cluster, proofs, logged, .. } = built;
+pub(super) async fn gather(
+    store: &Store,
+    cluster: &mut ClusterPeriod,
+    proofs: Vec<Proof>,
+    mut logged: Vec<Logged>,
+    veil: &Veil<'_>,
+) -> Result<Files, EvidenceError> {
     let moments = moments(cluster);
-    let cited = one_run_each(cluster);
+    let mut cited = one_run_each(cluster);
+    // Whom the logs name follows from them alone, and says which trails are needed.
+    writers::attribute(cluster, &|_, _| Vec::new(), &logged);
+    let trails = writers::trails(cluster, &logged);
+    for (digest, run) in &trails {
+        cited.entry(*run).or_default().insert(*digest);
+    }
     let mut both = moments.clone();
     cited.iter().for_each(|(run, digests)| both.entry(*run).or_default().extend(digests));
     let wanted: Vec<Wanted> = both
@@ -99,11 +129,11 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
     };
     let read = wanted.into_iter().map(|wanted| wanted.read(store, &cluster.folder));
     let mut read = stream::iter(read).buffered(TABLES);
-    let (mut rows, mut noted) = (BTreeMap::<Digest, Row>::new(), BTreeMap::new());
+    let (mut rows, mut noted) = (BTreeMap::<Digest, Row>::new(), BTreeMap::<Noting, String>::new());
     while let Some(of_run) = read.try_next().await? {
         for row in of_run {
-            if is_in(&moments, &row) {
-                noted.insert((row.digest, row.run), row.managers.clone().unwrap_or_default());
+            if row.managers != NOBODY && is_in(&moments, &row) {
+                noted.insert((row.digest, row.run), row.managers.clone());
             }
             if is_in(&cited, &row) {
                 rows.insert(row.digest, row);
@@ -112,11 +142,10 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
     }
     drop(read);
     for_each_citation(cluster, &mut |citations| citations.retain(|cited| rows.contains_key(&cited.digest)));
-    let managers = |digest, run| -> Vec<Manager> {
-        let noted: Option<&String> = noted.get(&(digest, run));
-        noted.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-    };
-    writers::attribute(cluster, &managers, logged);
+    cluster.trails = trails.keys().filter_map(|digest| Some(rows.get(digest)?.cite())).collect();
+    // A name without the bytes that say it would be our word alone.
+    writers::keep_trails(&mut logged, &cluster.trails.iter().map(|cited| cited.digest).collect());
+    writers::attribute(cluster, &|digest, run| noted.get(&(digest, run)).map(named).unwrap_or_default(), &logged);
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
         power.created = power.evidence.first().and_then(|cited| created(rows.get(&cited.digest)?));
     }
@@ -124,7 +153,8 @@ pub(super) async fn gather(store: &Store, built: &mut Built, veil: &Veil<'_>) ->
     let mut rows: Vec<Row> = rows.into_values().collect();
     cluster.withheld = rows.iter_mut().filter_map(|row| cover(row, veil)).collect();
     files.insert(table_path(&cluster.folder), write(&rows, &cluster.runs)?);
-    for (run, proof) in cluster.runs.iter().zip(std::mem::take(proofs)) {
+    files.insert(managers_path(&cluster.folder), write_noted(&noted, &cluster.runs, veil)?);
+    for (run, proof) in cluster.runs.iter().zip(proofs) {
         let folder = proof_folder(&cluster.folder, run.number);
         let parts = PROOF.into_iter().zip([proof.manifest, proof.envelope, proof.commit]);
         files.extend(parts.map(|(name, bytes)| (format!("{folder}{name}"), bytes)));
@@ -184,9 +214,8 @@ impl Wanted {
     }
 }
 
-/// Objects whose field managers are asked for, by the run that saw what they may explain: the same bytes on another run
-/// may name other writers.
-fn moments(cluster: &ClusterPeriod) -> BTreeMap<RunNumber, BTreeSet<Digest>> {
+/// Objects whose field managers are asked for, by the run that saw what they may explain.
+pub(crate) fn moments(cluster: &ClusterPeriod) -> BTreeMap<RunNumber, BTreeSet<Digest>> {
     let mut moments: BTreeMap<RunNumber, BTreeSet<Digest>> = BTreeMap::new();
     let mut ask = |run: RunNumber, all: &[Cited]| {
         moments.entry(run).or_default().extend(all.iter().map(|cited| cited.digest));
@@ -226,7 +255,7 @@ fn cited_rows(bytes: &[u8], digests: &BTreeSet<Digest>, run: RunNumber) -> Resul
             name: names[row].into(),
             uid: uids[row].map(Into::into),
             json: Some(jsons[row].into()),
-            managers: Some(managers[row].into()),
+            managers: managers[row].into(),
             run,
         });
     }
@@ -242,14 +271,13 @@ pub struct StoredObject {
     pub json: Option<String>,
 }
 
-/// The objects of a table whose digest begins with these hexadecimal digits.
-pub(crate) fn stored_objects(table: &[u8], digits: &str) -> Result<Vec<StoredObject>, TableError> {
+/// The objects of a table that are wanted by their digest.
+pub(crate) fn stored_objects(table: &[u8], wanted: impl Fn(&Digest) -> bool) -> Result<Vec<StoredObject>, TableError> {
     let table = snapshot::read_columns(CITED, table, &["digest", "json"])?;
     let rows = table.texts("digest")?.into_iter().zip(table.optional("json")?);
     let objects = rows.filter_map(|(digest, json)| {
         let digest: Digest = digest.parse().ok()?;
-        let is_it = digest.hex().starts_with(digits);
-        is_it.then(|| StoredObject { digest, json: json.map(str::to_owned) })
+        wanted(&digest).then(|| StoredObject { digest, json: json.map(str::to_owned) })
     });
     Ok(objects.collect())
 }
@@ -257,12 +285,9 @@ pub(crate) fn stored_objects(table: &[u8], digits: &str) -> Result<Vec<StoredObj
 /// Takes names out of a row. A text that holds one goes as a whole, since no part of it has the digest: then the digest
 /// is returned.
 fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<Digest> {
+    let is_hidden_trail = row.kind == AUDIT_TRAIL && veil.hides_trail(row.namespace.as_deref());
     row.namespace.iter_mut().chain([&mut row.name]).for_each(|text| veil.text(text));
-    if ![&row.json, &row.managers].into_iter().flatten().any(|text| veil.hides(text)) {
-        return None;
-    }
-    (row.json, row.managers) = (None, None);
-    Some(row.digest)
+    row.json.take_if(|text| is_hidden_trail || veil.hides(text)).map(|_| row.digest)
 }
 
 /// The part of an object that says when it was made.
@@ -282,12 +307,11 @@ fn created(row: &Row) -> Option<DateTime<Utc>> {
     serde_json::from_str::<Made>(row.json.as_deref()?).ok()?.metadata.creation_timestamp
 }
 
-/// The distinct objects, by digest: stored text (null where it is left out), field managers, and the bundle whose table holds the same row.
+/// The distinct objects, by digest: stored text (null where it is left out), and the bundle whose table holds it.
 fn write(rows: &[Row], runs: &[Run]) -> Result<Vec<u8>, TableError> {
     snapshot::write_rows(CITED, rows, |rows| {
         let digests: Vec<String> = rows.iter().map(|row| row.digest.to_string()).collect();
-        let bundle = |row: &Row| usize::try_from(row.run).ok().and_then(|at| runs.get(at)).map(|run| run.bundle.hex());
-        let bundles: Vec<Option<String>> = rows.iter().map(bundle).collect();
+        let bundles: Vec<Option<String>> = rows.iter().map(|row| bundle(runs, row.run)).collect();
         vec![
             texts("digest", digests.iter().map(|digest| Some(digest.as_str()))),
             texts("group", rows.iter().map(|row| Some(row.group.as_str()))),
@@ -297,9 +321,44 @@ fn write(rows: &[Row], runs: &[Run]) -> Result<Vec<u8>, TableError> {
             texts("name", rows.iter().map(|row| Some(row.name.as_str()))),
             texts("uid", rows.iter().map(|row| row.uid.as_deref())),
             texts("json", rows.iter().map(|row| row.json.as_deref())),
-            texts("managers", rows.iter().map(|row| row.managers.as_deref())),
             numbers("run", rows.iter().map(|row| row.run)),
             texts("bundle", bundles.iter().map(Option::as_deref)),
         ]
     })
+}
+
+/// Field managers as the tables of the runs hold them, by object and run: null where they name what must not be read.
+fn write_noted(noted: &BTreeMap<Noting, String>, runs: &[Run], veil: &Veil<'_>) -> Result<Vec<u8>, TableError> {
+    let rows: Vec<(&Noting, &String)> = noted.iter().collect();
+    snapshot::write_rows(MANAGERS, &rows, |rows| {
+        let digests: Vec<String> = rows.iter().map(|((digest, _), _)| digest.to_string()).collect();
+        let bundles: Vec<Option<String>> = rows.iter().map(|((_, run), _)| bundle(runs, *run)).collect();
+        let shown = rows.iter().map(|(_, text)| Some(text.as_str()).filter(|text| !veil.hides(text)));
+        vec![
+            texts("digest", digests.iter().map(|digest| Some(digest.as_str()))),
+            numbers("run", rows.iter().map(|((_, run), _)| *run)),
+            texts("managers", shown),
+            texts("bundle", bundles.iter().map(Option::as_deref)),
+        ]
+    })
+}
+
+fn bundle(runs: &[Run], run: RunNumber) -> Option<String> {
+    Some(runs.get(usize::try_from(run).ok()?)?.bundle.hex())
+}
+
+/// Managers of a table of [`MANAGERS`], by object and run; `None` where they are left out.
+pub(crate) fn noted_managers(table: &[u8]) -> Result<BTreeMap<Noting, Option<String>>, TableError> {
+    let table = snapshot::read_columns(MANAGERS, table, &["digest", "run", "managers"])?;
+    let (digests, runs, texts) = (table.texts("digest")?, table.numbers("run")?, table.optional("managers")?);
+    let row = |(row, ((digest, run), text)): (usize, ((&str, RunNumber), Option<&str>))| {
+        let digest = digest.parse().map_err(|error| TableError::row(MANAGERS, row, format!("{error}")))?;
+        Ok(((digest, run), text.map(str::to_owned)))
+    };
+    digests.into_iter().zip(runs).zip(texts).enumerate().map(row).collect()
+}
+
+/// The managers that a text of them names.
+pub(crate) fn named(text: impl AsRef<str>) -> Vec<Manager> {
+    serde_json::from_str(text.as_ref()).unwrap_or_default()
 }

@@ -23,7 +23,7 @@ pub mod sample;
 mod veil;
 mod window;
 pub mod words;
-mod writers;
+pub(crate) mod writers;
 mod written;
 
 pub(crate) use build::{

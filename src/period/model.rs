@@ -145,6 +145,9 @@ pub struct ClusterPeriod {
     pub scopes: Vec<ScopeSpan>,
     /// The one of [`Period::stores`] that its bundles were read from.
     pub store: String,
+    /// Audit trails that writers are named by, by digest.
+    #[serde(default)]
+    pub trails: Vec<Cited>,
     /// uid of the kube-system namespace.
     pub uid: Option<String>,
     /// Cited objects whose text names what must not be read here, by digest: the text is left out, and its run's bundle

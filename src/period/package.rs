@@ -176,7 +176,7 @@ pub async fn make(request: &Request<'_>, out: &Path) -> Result<Made, PeriodError
         };
         let mut built = reading.cluster(folder).await?;
         let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
-        files.extend(evidence::gather(store, &mut built, &veil).await?);
+        files.extend(evidence::gather(store, &mut built.cluster, built.proofs, built.logged, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);
         veil.keep(&mut built.carried, &mut built.cluster.results);
         let Built { cluster, frameworks: own, attested, carried, scope_declared, .. } = built;

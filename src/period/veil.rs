@@ -35,6 +35,7 @@ const BETWEEN: [char; 11] = ['"', '\'', ',', ';', '(', ')', '[', ']', '{', '}', 
 
 /// What is left out of one cluster's part.
 pub(super) struct Veil<'a> {
+    window: &'a Window,
     outside: Option<Finder>,
     /// Namespaces outside of the scope whose names are no secret: what people declare of them is still not shown.
     homes: Option<Finder>,
@@ -51,16 +52,24 @@ struct People<'a> {
 
 impl<'a> Veil<'a> {
     /// For a cluster whose bundles name these, seen through `window`.
-    pub(super) fn new(names: &Names, window: &Window, key: Option<&'a PseudonymKey>) -> Self {
+    pub(super) fn new(names: &Names, window: &'a Window, key: Option<&'a PseudonymKey>) -> Self {
         let hides = window.is_narrow() || key.is_some();
         let library = if hides { embedded().values().map(Digest::of).collect() } else { BTreeSet::new() };
         let homes = homes(names, window).into_iter().map(str::to_owned).collect();
         Self {
+            window,
             homes: Finder::new(homes, is_place).filter(|_| window.is_narrow()),
             library,
             outside: window.is_narrow().then(|| Finder::new(outside(names, window), is_place)).flatten(),
             people: key.map(|key| People { key, finder: Finder::new(people(names), is_word) }),
         }
+    }
+
+    /// Whether the audit trail of a namespace, or of what has none, must not be read: it names everybody who wrote there,
+    /// and whoever does is not known from what lies in the scope.
+    pub(super) fn hides_trail(&self, namespace: Option<&str>) -> bool {
+        let is_shown = |namespace: &str| self.window.shows("Namespace", None, namespace);
+        self.people.is_some() || self.window.is_narrow() && !namespace.is_some_and(is_shown)
     }
 
     /// A text that holds a name that must not be read.
@@ -96,6 +105,7 @@ impl<'a> Veil<'a> {
             self.cover_subject(subject);
         }
         other_texts(cluster, &mut |text| self.text(text));
+        self.cited(&mut cluster.trails);
         sort_again(cluster);
         self.remark(cluster);
     }
@@ -385,7 +395,8 @@ mod tests {
     #[test]
     fn people_are_replaced_and_places_are_not() {
         let key = PseudonymKey::generate([7; 32]);
-        let veil = Veil::new(&names(), &Window::default(), Some(&key));
+        let window = Window::default();
+        let veil = Veil::new(&names(), &window, Some(&key));
         let mut text = "ops and Alice@example.com hold ClusterRole/admin in ledger".to_owned();
         veil.text(&mut text);
         let (ops, alice) = (key.pseudonym("ops"), key.pseudonym("alice@example.com"));
@@ -405,7 +416,8 @@ mod tests {
     #[test]
     fn the_whole_word_around_a_name_from_outside_goes() {
         let finder = Finder::new(BTreeSet::from(["ledger".to_owned()]), is_place);
-        let veil = Veil { outside: finder, homes: None, library: BTreeSet::new(), people: None };
+        let window = Window::default();
+        let veil = Veil { window: &window, outside: finder, homes: None, library: BTreeSet::new(), people: None };
         let mut text = "reads Secret/ledger/db, and (ServiceAccount/ledger/ci) too".to_owned();
         veil.text(&mut text);
         assert_eq!(text, format!("reads {OUTSIDE}, and ({OUTSIDE}) too"));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     facts::Files,
-    model::{Bounds, ClusterPeriod, Ending, Exception, RunNumber, WrittenBy},
+    model::{Bounds, ClusterPeriod, Ending, Exception, Power, Run, RunNumber, WrittenBy},
 };
 use crate::{digest::Digest, resource::ResourceRef, snapshot::Manager};
 
@@ -54,58 +54,129 @@ pub(super) fn users(logged: &Logged) -> BTreeSet<String> {
     logged.values().flatten().flat_map(named).flatten().collect()
 }
 
-/// Writes to exceptions and powers who wrote between the two runs that saw the object without and with what is asked
-/// about, and who between those that saw it with and without. `managers` are those that an object of a digest names
-/// on a run.
+/// Who wrote to what exceptions and powers rest on.
+pub(crate) struct Attribution<'a> {
+    /// When each run had ended.
+    finished: Vec<DateTime<Utc>>,
+    /// Field managers that an object of a digest names on a run.
+    managers: &'a dyn Fn(Digest, RunNumber) -> Vec<Manager>,
+    /// What audit logs told, by run.
+    logged: &'a [Logged],
+}
+
+impl<'a> Attribution<'a> {
+    /// Over these runs, from what they noted and logged.
+    pub(crate) fn new(
+        runs: &[Run],
+        managers: &'a dyn Fn(Digest, RunNumber) -> Vec<Manager>,
+        logged: &'a [Logged],
+    ) -> Self {
+        Self { finished: runs.iter().map(|run| run.finished).collect(), managers, logged }
+    }
+
+    /// Who wrote between the two runs that saw the place without and with the failure.
+    pub(crate) fn began(&self, exception: &Exception) -> Vec<WrittenBy> {
+        let rests_on = rests_on(exception);
+        in_order(rests_on.iter().flat_map(|(object, digest)| self.between(object, *digest, &exception.began)).collect())
+    }
+
+    /// The same of the two that saw it with and without; nobody where no change of the cluster ended it.
+    pub(crate) fn ended(&self, exception: &Exception) -> Vec<WrittenBy> {
+        let Ending::Ended { bounds, .. } = &exception.ending else { return Vec::new() };
+        if !exception.ending.is_repair() {
+            return Vec::new();
+        }
+        // An object that is gone names nobody, and of one beside the failing one only its bytes with the failure are
+        // known: then the log alone says who wrote.
+        let own = exception.resource.to_string();
+        let now = exception.evidence_after.first().map(|cited| cited.digest);
+        let rests_on = rests_on(exception);
+        in_order(
+            rests_on.keys().flat_map(|object| self.between(object, now.filter(|_| *object == own), bounds)).collect(),
+        )
+    }
+
+    /// Who wrote to the binding that gives a power.
+    pub(crate) fn gave(&self, power: &Power) -> Vec<WrittenBy> {
+        let Some(cited) = power.evidence.first() else { return Vec::new() };
+        match power.gained {
+            Some(gained) => in_order(self.between(&cited.resource, Some(cited.digest), &gained)),
+            // Given before the period: whatever wrote to the binding before the first run that saw it.
+            None => {
+                let noted = (self.managers)(cited.digest, power.first).into_iter().filter_map(noted);
+                let before = |by: &WrittenBy| self.at(power.first).is_some_and(|first| by.time() <= first);
+                in_order(noted.filter(before).collect())
+            }
+        }
+    }
+
+    fn at(&self, run: RunNumber) -> Option<DateTime<Utc>> {
+        self.finished.get(usize::try_from(run).ok()?).copied()
+    }
+
+    fn between(&self, resource: &str, digest: Option<Digest>, bounds: &Bounds) -> Vec<WrittenBy> {
+        let &Bounds { after: Some(first), by: last } = bounds else { return Vec::new() };
+        let (Some(after), Some(by)) = (self.at(first), self.at(last)) else { return Vec::new() };
+        let of_runs = |run: &RunNumber| Some(self.logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
+        let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
+        let noted = digest.map(|digest| (self.managers)(digest, last)).into_iter().flatten().filter_map(noted);
+        written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect()
+    }
+}
+
+/// Writes to exceptions and powers who wrote to them.
 pub(super) fn attribute(
     cluster: &mut ClusterPeriod,
     managers: &dyn Fn(Digest, RunNumber) -> Vec<Manager>,
     logged: &[Logged],
 ) {
-    let finished: Vec<DateTime<Utc>> = cluster.runs.iter().map(|run| run.finished).collect();
-    let at = |run: RunNumber| usize::try_from(run).ok().and_then(|at| finished.get(at)).copied();
-    let between = |resource: &str, digest: Option<Digest>, bounds: &Bounds| -> Vec<WrittenBy> {
-        let &Bounds { after: Some(first), by: last } = bounds else { return Vec::new() };
-        let (Some(after), Some(by)) = (at(first), at(last)) else { return Vec::new() };
-        let of_runs = |run: &RunNumber| Some(logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
-        let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
-        let noted = digest.map(|digest| managers(digest, last)).into_iter().flatten().filter_map(noted);
-        in_order(written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect())
-    };
+    let attribution = Attribution::new(&cluster.runs, managers, logged);
     for exception in &mut cluster.exceptions {
-        let rests_on = rests_on(exception);
-        let began = rests_on.iter().flat_map(|(object, digest)| between(object, *digest, &exception.began));
-        exception.written_by = in_order(began.collect());
-        if let Ending::Ended { bounds, .. } = &exception.ending
-            && exception.ending.is_repair()
-        {
-            // An object that is gone names nobody, and of one beside the failing one only its bytes with the failure are
-            // known: then the log alone says who wrote.
-            let own = exception.resource.to_string();
-            let now = exception.evidence_after.first().map(|cited| cited.digest);
-            let ended = rests_on.keys().flat_map(|object| between(object, now.filter(|_| *object == own), bounds));
-            exception.repaired_by = in_order(ended.collect());
-        }
+        exception.written_by = attribution.began(exception);
+        exception.repaired_by = attribution.ended(exception);
     }
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
-        let Some(cited) = power.evidence.first() else { continue };
-        power.given_by = match power.gained {
-            Some(gained) => between(&cited.resource, Some(cited.digest), &gained),
-            // Given before the period: whatever wrote to the binding before the first run that saw it.
-            None => {
-                let noted = managers(cited.digest, power.first).into_iter().filter_map(noted);
-                let mut before: Vec<WrittenBy> =
-                    noted.filter(|by_whom| at(power.first).is_some_and(|first| by_whom.time() <= first)).collect();
-                before.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
-                before
-            }
-        };
+        power.given_by = attribution.gave(power);
     }
+}
+
+/// Every list of writers of a cluster.
+pub(crate) fn lists(cluster: &ClusterPeriod) -> impl Iterator<Item = &WrittenBy> {
+    let exceptions = cluster.exceptions.iter().flat_map(|x| x.written_by.iter().chain(&x.repaired_by));
+    let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers);
+    exceptions.chain(powers.flat_map(|power| &power.given_by))
+}
+
+/// The audit trail that a writer is named by.
+pub(crate) fn trail_of(by: &WrittenBy) -> Option<Digest> {
+    match by {
+        WrittenBy::AuditLog { trail, .. } => Some(*trail),
+        WrittenBy::ManagedFields { .. } => None,
+    }
+}
+
+/// What audit logs told of these trails alone.
+pub(super) fn keep_trails(logged: &mut [Logged], known: &BTreeSet<Digest>) {
+    for writes in logged.iter_mut().flat_map(BTreeMap::values_mut) {
+        writes.retain(|by| trail_of(by).is_none_or(|trail| known.contains(&trail)));
+    }
+}
+
+/// The trails that writers of a cluster are named by, each with the first run that sealed it.
+pub(super) fn trails(cluster: &ClusterPeriod, logged: &[Logged]) -> BTreeMap<Digest, RunNumber> {
+    let named: BTreeSet<Digest> = lists(cluster).filter_map(trail_of).collect();
+    let mut first = BTreeMap::new();
+    for (run, writes) in (0..).zip(logged) {
+        for trail in writes.values().flatten().filter_map(trail_of).filter(|trail| named.contains(trail)) {
+            first.entry(trail).or_insert(run);
+        }
+    }
+    first
 }
 
 /// The objects whose writers began or ended a failure: the failing one, else (of a subject, or of the cluster as a whole)
 /// those that it rests on, with their digests as the first run saw them.
-fn rests_on(exception: &Exception) -> BTreeMap<String, Option<Digest>> {
+pub(crate) fn rests_on(exception: &Exception) -> BTreeMap<String, Option<Digest>> {
     let own = exception.resource.to_string();
     match exception.evidence.iter().find(|cited| cited.resource == own) {
         Some(cited) => BTreeMap::from([(own, Some(cited.digest))]),

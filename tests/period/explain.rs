@@ -23,12 +23,12 @@ fn package() -> Auditor {
 }
 
 impl Auditor {
-    fn explain(&self, more: &[&str]) -> (i32, String, String) {
+    pub fn explain(&self, more: &[&str]) -> (i32, String, String) {
         self.run(&[&["explain"], more, &["--package", "q4"]].concat(), Some(&self.key()))
     }
 
     /// What is said, as one line; the command must succeed.
-    fn told(&self, more: &[&str]) -> String {
+    pub fn told(&self, more: &[&str]) -> String {
         let (code, out, error) = self.explain(more);
         assert_eq!(code, 0, "{error}");
         let wide =

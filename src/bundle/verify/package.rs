@@ -4,6 +4,7 @@ mod definitions;
 mod objects;
 mod results;
 mod runs;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,7 @@ use crate::{
     period::{
         self, Period, Planned, Span,
         carried::{self, Carried, Standing},
-        evidence::{PROOF, StoredObject, proof_folder, stored_objects, table_path},
+        evidence::{self, PROOF, StoredObject, managers_path, proof_folder, stored_objects, table_path},
         model::{ClusterPeriod, RequirementPeriod, RunNumber},
     },
     snapshot::TableError,
@@ -73,8 +74,8 @@ pub struct Proved {
     /// Root, as its documents print it.
     pub root: Digest,
     results: RunResults,
-    /// Tables of cited objects, by cluster.
-    objects: BTreeMap<String, Vec<u8>>,
+    /// Tables of cited objects and of field managers, by their paths.
+    tables: Files,
 }
 
 impl Proved {
@@ -89,8 +90,19 @@ impl Proved {
     /// # Errors
     /// A table that this version cannot read.
     pub fn objects(&self, cluster: &str, digits: &str) -> Result<Vec<StoredObject>, TableError> {
-        let table = self.objects.get(cluster).map(|bytes| stored_objects(bytes, digits));
+        let wanted = |digest: &Digest| digest.hex().starts_with(digits);
+        let table = self.tables.get(&table_path(cluster)).map(|bytes| stored_objects(bytes, wanted));
         table.unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Field managers of an object as the bundle of a run notes them beside it, as JSON; `None` where it notes nobody,
+    /// and where the package leaves them out.
+    ///
+    /// # Errors
+    /// A table that this version cannot read.
+    pub fn managers(&self, cluster: &str, digest: Digest, run: RunNumber) -> Result<Option<String>, TableError> {
+        let Some(table) = self.tables.get(&managers_path(cluster)) else { return Ok(None) };
+        Ok(evidence::noted_managers(table)?.remove(&(digest, run)).flatten())
     }
 }
 
@@ -140,10 +152,10 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
     let content = content.filter(|_| verification.result == Verdict::Verified);
     let mut files = input.files;
     let proved = content.zip(root).map(|(Content { period, shown }, root)| {
-        let folders = period.clusters.iter().map(|cluster| cluster.folder.clone());
-        let objects =
-            folders.filter_map(|folder| Some((folder.clone(), files.remove(&table_path(&folder))?))).collect();
-        Proved { period, root, results: shown.results, objects }
+        let paths =
+            period.clusters.iter().flat_map(|cluster| [table_path, managers_path].map(|of| of(&cluster.folder)));
+        let tables = paths.filter_map(|path| files.remove_entry(&path)).collect();
+        Proved { period, root, results: shown.results, tables }
     });
     (verification, proved)
 }
@@ -177,7 +189,7 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
         false => " cadence,",
     };
     let signers_word = format!(
-        "that exceptions with their writers and waivers, the population, privileged access, declarations,{cadence} what \
+        "that exceptions with their waivers, that nobody else wrote, the population, privileged access, declarations,{cadence} what \
          scopes held, changes of scope, remarks, control totals, what was never asked for, bundles left out and the \
          length of the log follow from the bundles is the word of the package's signer, as are the names of stores and \
          the marking: the bundles themselves are in the store (kubeproof get, kubeproof verify)"
@@ -296,6 +308,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         runs::judge(files, cluster, span, &key, steps);
         results::judge((files, lines), (cluster, standing), &period.filter, &mut shown, steps);
         objects::judge(files, cluster, is_whole, steps);
+        writers::judge(files, cluster, !is_whole, steps);
         judge_sums(cluster, span, !period.filter.is_whole(), steps);
         if is_of_this_version(&period) {
             judge_cadence(cluster, span, steps);
@@ -366,7 +379,7 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
     let (mut named, mut left_out) = (BTreeSet::from([PERIOD.to_owned()]), 0);
     let filter = &period.filter;
     for (cluster, standing) in period.clusters.iter().zip(standing) {
-        named.insert(table_path(&cluster.folder));
+        named.extend([table_path, managers_path].map(|of| of(&cluster.folder)));
         let belongs = |file: &&Standing| carried::belongs(&file.path, &filter.frameworks);
         for file in standing.iter().filter(belongs) {
             let path = carried::package_path(&cluster.folder, &file.path, file.first);

@@ -94,7 +94,7 @@ impl<'a> Question<'a> {
             if at > 0 {
                 page.gap();
             }
-            exception::describe(self, cluster, exception, &mut page);
+            exception::describe(self, cluster, exception, &mut page)?;
         }
         Ok(page)
     }

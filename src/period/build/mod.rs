@@ -199,6 +199,7 @@ impl Builder {
             privileged: self.access.finish(),
             declarations,
             results,
+            trails: Vec::new(),
             withheld: BTreeSet::new(),
             runs,
         };

@@ -78,7 +78,9 @@ fn readme(period: &Period, about: &About) -> String {
          `data/period.json` names, for each exception and each member of the population, the objects that show it by \
          digest. `data/evidence/CLUSTER/objects.parquet` holds the text with that digest (column `json`; its SHA-256 is \
          the digest; null where it is left out, as `withheld` says), the run, and the bundle whose \
-         `data/snapshot/objects.parquet` holds the same row. \
+         `data/snapshot/objects.parquet` holds it. Who wrote: `managers.parquet` beside it holds the field managers that \
+         the run's table notes for an object, by object and run; whom an audit log names is in an object of the kind \
+         AuditTrail, listed in `trails`, with the entry's id. \
          `data/evidence/CLUSTER/runs/NNNN/` holds that bundle's manifest, its signed envelope and its entry in the log: \
          the manifest names the digest of that table, the envelope signs the manifest, the entry commits the envelope. \
          `data/evidence/CLUSTER/rules/NNNN/` holds what decided: every check, framework and declaration, under the number \

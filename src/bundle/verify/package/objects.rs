@@ -52,7 +52,7 @@ pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, is_whole: bool, step
 fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
     let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers).flat_map(|power| &power.evidence);
     let exceptions = cluster.exceptions.iter().flat_map(|x| x.evidence.iter().chain(&x.evidence_after));
-    exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers)
+    exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers).chain(&cluster.trails)
 }
 
 type Stored = (BTreeMap<Digest, u32>, BTreeSet<Digest>);

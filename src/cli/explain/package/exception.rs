@@ -2,16 +2,27 @@
 
 use super::{Question, words};
 use crate::{
-    cli::text::{Page, plural},
+    cli::{
+        Failure,
+        text::{Page, plural},
+    },
     period::{
-        evidence::{proof_folder, table_path},
-        model::{Bounds, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
+        evidence::{managers_path, proof_folder, table_path},
+        model::{Bounds, Cited, ClusterPeriod, Ending, Exception, RunNumber, WrittenBy},
         words as period,
+        writers::trail_of,
     },
     report::view::words as report,
 };
 
-pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception, page: &mut Page) {
+/// # Errors
+/// A table of the package that this version cannot read.
+pub(super) fn describe(
+    question: &Question<'_>,
+    cluster: &ClusterPeriod,
+    x: &Exception,
+    page: &mut Page,
+) -> Result<(), Failure> {
     page.heading(&format!("{} {} {}: {}", x.id, report::severity(x.severity), x.resource, x.message));
     page.say("Cluster", &cluster.folder);
     page.say("Check", &format!("{}: {}", x.check, x.title));
@@ -49,7 +60,38 @@ pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exc
             false => object(cited, "without it"),
         }),
     );
+    let trails: Vec<&Cited> = trails(cluster, x);
+    page.items("Audit logs", trails.iter().map(|cited| object(cited, "names who wrote")));
+    let noted = noted(question, cluster, x)?;
+    page.items("Managers", &noted);
     proof(question, cluster, x, page);
+    for cited in trails {
+        page.say("", &format!("kubeproof explain {} {}", cited.digest, question.again));
+    }
+    Ok(())
+}
+
+/// The audit trails that its writers are named by.
+fn trails<'a>(cluster: &'a ClusterPeriod, x: &Exception) -> Vec<&'a Cited> {
+    let is_named =
+        |cited: &&Cited| x.written_by.iter().chain(&x.repaired_by).any(|by| trail_of(by) == Some(cited.digest));
+    cluster.trails.iter().filter(is_named).collect()
+}
+
+/// What the objects themselves note of their writers, on the runs that show what they explain.
+fn noted(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception) -> Result<Vec<String>, Failure> {
+    let is_noted = |all: &[WrittenBy]| all.iter().any(|by| trail_of(by).is_none());
+    let began = x.evidence.iter().filter(|_| is_noted(&x.written_by)).map(|cited| (x.began.by, cited));
+    let ended = repair(x).into_iter().filter(|_| is_noted(&x.repaired_by));
+    let ended = ended.flat_map(|bounds| x.evidence_after.iter().map(|cited| (bounds.by, cited)));
+    let mut asked: Vec<(RunNumber, &Cited)> = began.chain(ended).collect();
+    asked.dedup_by_key(|(run, cited)| (*run, cited.digest));
+    let mut lines = Vec::new();
+    for (run, cited) in asked {
+        let managers = question.proved.managers(&cluster.folder, cited.digest, run).map_err(Failure::usage)?;
+        lines.extend(managers.map(|text| format!("{} on run {run:04}: {text}", cited.resource)));
+    }
+    Ok(lines)
 }
 
 /// Between which runs a change of the cluster ended it.
@@ -76,10 +118,7 @@ fn writer(by: &WrittenBy) -> String {
     let source = match by {
         WrittenBy::ManagedFields { .. } => "client program, by the object's field managers".to_owned(),
         WrittenBy::AuditLog { verb, audit_id, trail, .. } => {
-            format!(
-                "{verb}, audit log entry {audit_id}, in the run's bundle as AuditTrail sha256:{}...",
-                trail.short(16)
-            )
+            format!("{verb}, audit log entry {audit_id} in sha256:{}...", trail.short(16))
         }
     };
     format!("{}, {} UTC ({source})", by.who(), report::full_time(by.time()))
@@ -100,16 +139,11 @@ fn object(cited: &Cited, what: &str) -> String {
 fn proof(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception, page: &mut Page) {
     let Some(cited) = x.evidence.first() else { return };
     page.gap();
-    page.items(
-        "Proof",
-        [
-            format!("{} holds the text of each object, whose SHA-256 is that digest", table_path(&cluster.folder)),
-            format!(
-                "{}manifest-sha256.txt names the run's own table of objects",
-                proof_folder(&cluster.folder, cited.run)
-            ),
-        ],
-    );
+    let manifest = format!("{}manifest-sha256.txt", proof_folder(&cluster.folder, cited.run));
+    let managers = format!("{} holds the managers, by object and run", managers_path(&cluster.folder));
+    let texts = format!("{} holds the text of each object, whose SHA-256 is that digest", table_path(&cluster.folder));
+    let names = format!("{manifest} names the run's own table of objects, which holds both");
+    page.items("Proof", [texts, managers, names]);
     page.say("Next", &format!("kubeproof explain {} {}", cited.digest, question.again));
     let is_other = |after: &&Cited| x.evidence.iter().all(|before| before.digest != after.digest);
     if let Some(after) = x.evidence_after.iter().find(is_other) {
