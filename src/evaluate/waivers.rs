@@ -9,6 +9,7 @@ use super::{CheckResult, Declaration, Finding, Outcome, Rules, scope::has_labels
 use crate::{
     config::{At, ExpectedItem, Selector, Waiver},
     framework::path::glob,
+    resource::ResourceRef,
     snapshot::{Object, Snapshot},
 };
 
@@ -139,17 +140,7 @@ impl<'a> Matcher<'a> {
     }
 
     fn matches(&self, selector: &Selector, finding: &Finding) -> bool {
-        let resource = &finding.resource;
-        let is = |pattern: &Option<String>, text: Option<&str>| match (pattern, text) {
-            (None, _) => true,
-            (Some(pattern), Some(text)) => glob(pattern, text),
-            (Some(_), None) => false,
-        };
-        is(&selector.kind, Some(&resource.kind))
-            && is(&selector.namespace, resource.within())
-            && is(&selector.name, Some(&resource.name))
-            && is(&selector.container, finding.place.container.as_deref())
-            && is(&selector.place, Some(&finding.place.stable))
+        selects(selector, &finding.resource, finding.place.container.as_deref(), &finding.place.stable)
             && (selector.labels.is_empty() || self.labelled(selector, finding))
     }
 
@@ -159,6 +150,20 @@ impl<'a> Matcher<'a> {
         let object = self.objects.get(&(resource.group(), resource.kind.as_str(), namespace, resource.name.as_str()));
         object.is_some_and(|object| has_labels(object, &selector.labels))
     }
+}
+
+/// Whether a selector means a place, but for the labels of its object.
+pub(crate) fn selects(selector: &Selector, resource: &ResourceRef, container: Option<&str>, place: &str) -> bool {
+    let is = |pattern: &Option<String>, text: Option<&str>| match (pattern, text) {
+        (None, _) => true,
+        (Some(pattern), Some(text)) => glob(pattern, text),
+        (Some(_), None) => false,
+    };
+    is(&selector.kind, Some(&resource.kind))
+        && is(&selector.namespace, resource.within())
+        && is(&selector.name, Some(&resource.name))
+        && is(&selector.container, container)
+        && is(&selector.place, Some(place))
 }
 
 fn count(findings: &[Finding], checks: &mut [CheckResult]) {

@@ -24,7 +24,7 @@ mod veil;
 mod window;
 pub mod words;
 pub(crate) mod writers;
-mod written;
+pub(crate) mod written;
 
 pub(crate) use build::{
     Span, asked_since, comparison, effectiveness, naming, overdue, repair_times, standing, unaccounted,

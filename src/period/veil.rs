@@ -14,15 +14,19 @@ use serde_json::Value;
 use super::{
     facts::{Files, SubjectKey},
     model::{
-        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, ResultsSpan, Unseen,
-        WrittenBy,
+        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, ResultsSpan,
+        ScopeSpan, Unseen, WrittenBy,
     },
     names::{Finder, Names, is_person, is_place, is_word},
     pseudonym::PseudonymKey,
     window::Window,
     words,
 };
-use crate::{digest::Digest, framework::embedded};
+use crate::{
+    config::{ScopeFile, parse_yaml},
+    digest::Digest,
+    framework::embedded,
+};
 
 /// Stands for a word that names something outside of the scope.
 const OUTSIDE: &str = "(outside-the-scope)";
@@ -104,7 +108,9 @@ impl<'a> Veil<'a> {
         for subject in &mut cluster.privileged {
             self.cover_subject(subject);
         }
-        other_texts(cluster, &mut |text| self.text(text));
+        // What its declaration leaves out of a scope, and why, is for whoever judges that scope to read.
+        let own = self.window.scope().filter(|_| self.people.is_none());
+        other_texts(cluster, own, &mut |text| self.text(text));
         self.cited(&mut cluster.trails);
         sort_again(cluster);
         self.remark(cluster);
@@ -131,6 +137,7 @@ impl<'a> Veil<'a> {
             let parts: Vec<&str> = path.splitn(4, '/').collect();
             match parts.as_slice() {
                 ["results", ..] => serde_json::from_slice(bytes).is_ok_and(|value| !self.hides_any(&value)),
+                ["rules", _, "scope.yaml"] if self.people.is_none() && self.declares_it_alone(bytes) => true,
                 ["rules", ..] if self.library.contains(&Digest::of(&**bytes)) => true,
                 ["rules", _, "checks" | "frameworks", _] => !self.hides(&String::from_utf8_lossy(bytes)),
                 _ => {
@@ -141,6 +148,12 @@ impl<'a> Veil<'a> {
             }
         });
         results.retain(|span| files.contains_key(&span.place()));
+    }
+
+    /// Whether a file of scopes declares the one that the package is limited to, and nothing else.
+    fn declares_it_alone(&self, bytes: &[u8]) -> bool {
+        let file = parse_yaml::<ScopeFile>("scope.yaml", bytes);
+        file.is_ok_and(|file| file.value.scopes.iter().all(|scope| self.window.scope() == Some(scope.id.as_str())))
     }
 
     /// The same of every text in JSON, as the package's own texts are searched.
@@ -237,6 +250,9 @@ impl<'a> Veil<'a> {
         if !cluster.withheld.is_empty() {
             let objects = words::count(cluster.withheld.len() as u64, "object is", "objects are");
             text += &format!("; {objects} cited by digest and run alone, because the text holds such a name");
+        }
+        if self.outside.is_some() {
+            text += "; counts of a run's objects and findings are of the whole cluster, as the run signed them";
         }
         let stays = |name: &str| self.hides(name) || self.people.is_some() && is_person("User", name);
         if cluster.runs.iter().filter_map(|run| run.caller.as_ref()).any(|caller| stays(&caller.username)) {
@@ -336,7 +352,7 @@ fn order(exception: &Exception) -> impl Ord + use<'_> {
 }
 
 /// Texts of the model that no other list here holds. What the runs signed is held against their envelopes and stays.
-fn other_texts(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut String)) {
+fn other_texts(cluster: &mut ClusterPeriod, declared: Option<&str>, act: &mut dyn FnMut(&mut String)) {
     let mut unseen = |all: &mut Vec<Unseen>| all.iter_mut().for_each(|unseen| act(&mut unseen.reason));
     cluster.runs.iter_mut().for_each(|run| unseen(&mut run.unseen));
     cluster.cadence.partial.iter_mut().for_each(|run| unseen(&mut run.unseen));
@@ -352,14 +368,16 @@ fn other_texts(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut String)) {
         let values = change.before.iter_mut().chain(&mut change.after);
         values.chain([&mut change.name]).for_each(&mut *act);
     }
-    for holds in cluster.scopes.iter_mut().map(|span| &mut span.holds) {
+    for ScopeSpan { scope, holds, .. } in &mut cluster.scopes {
+        let is_declared = declared == Some(scope.as_str());
         let named = holds
             .namespaces
             .iter_mut()
             .chain(&mut holds.connected)
             .chain(&mut holds.nodes)
             .chain(&mut holds.components);
-        let excluded = holds.excluded.iter_mut().flat_map(|out| [&mut out.what, &mut out.reason]);
+        let excluded = holds.excluded.iter_mut().filter(|_| !is_declared);
+        let excluded = excluded.flat_map(|out| [&mut out.what, &mut out.reason]);
         named.chain(excluded).chain([&mut holds.declared_by]).for_each(&mut *act);
     }
     cluster.control_totals.iter_mut().flat_map(|total| &mut total.differences).for_each(&mut *act);

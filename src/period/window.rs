@@ -139,6 +139,11 @@ impl Window {
         self.0.iter().flat_map(|seen| &seen.subjects).filter_map(|(_, namespace, _)| namespace.as_deref()).collect()
     }
 
+    /// The scope that it is limited to; `None` for everything.
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.0.as_ref().map(|seen| seen.id.as_str())
+    }
+
     /// Whether anything is left out.
     pub(super) fn is_narrow(&self) -> bool {
         self.0.is_some()

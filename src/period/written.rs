@@ -7,42 +7,68 @@ use chrono::NaiveDate;
 use super::facts::Files;
 use crate::config::{Attestation, AttestationsFile, ProviderDocument, ProvidersFile, Waiver, WaiversFile, parse_yaml};
 
+/// Kinds of declarations that people answer for; what is expected of every cluster is no exception to anything.
+pub(crate) const KINDS: [&str; 3] = ["attestation", "provider", "waiver"];
+/// Bag path of the waivers.
+pub(crate) const WAIVERS: &str = "data/rules/waivers.yaml";
+
 /// `waiver`, `attestation` or `provider`, and the id.
-pub(super) type DeclarationKey = (String, String);
+pub(crate) type DeclarationKey = (String, String);
 
 /// One declaration in its writer's words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// Kind of the waiver or document.
-    pub(super) form: Option<String>,
+    pub(crate) form: Option<String>,
     /// Who approved, said or issued it.
-    pub(super) by: String,
+    pub(crate) by: String,
     /// First day, or the day on which it was said.
-    pub(super) since: Option<NaiveDate>,
+    pub(crate) since: Option<NaiveDate>,
+    /// Last day.
+    pub(crate) until: Option<NaiveDate>,
     /// A waiver's check, an attestation's requirement, what a document covers.
-    pub(super) about: Vec<String>,
+    pub(crate) about: Vec<String>,
     /// Reason, statement, responsibility.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Ticket.
-    pub(super) ticket: Option<String>,
+    pub(crate) ticket: Option<String>,
     /// Names of the files that it points at.
-    pub(super) files: Vec<String>,
+    pub(crate) files: Vec<String>,
+}
+
+/// Bag path of the file that holds declarations of a kind.
+pub(crate) fn file_of(kind: &str) -> Option<&'static str> {
+    match kind {
+        "waiver" => Some(WAIVERS),
+        "attestation" => Some("data/rules/attestations.yaml"),
+        "provider" => Some("data/rules/providers.yaml"),
+        _ => None,
+    }
 }
 
 /// Everything declared in a bundle's rules. Files that do not parse were refused by the run itself.
 pub(super) fn written(files: &Files) -> BTreeMap<DeclarationKey, Written> {
-    let rule = |name: &str| files.get(&format!("data/rules/{name}")).map(Vec::as_slice).unwrap_or_default();
-    let mut all = BTreeMap::new();
-    if let Ok(file) = parse_yaml::<WaiversFile>("waivers.yaml", rule("waivers.yaml")) {
-        all.extend(file.value.waivers.into_iter().map(|waiver| of_waiver(waiver.value)));
-    }
-    if let Ok(file) = parse_yaml::<AttestationsFile>("attestations.yaml", rule("attestations.yaml")) {
-        all.extend(file.value.attestations.into_iter().map(|attestation| of_attestation(attestation.value)));
-    }
-    if let Ok(file) = parse_yaml::<ProvidersFile>("providers.yaml", rule("providers.yaml")) {
-        all.extend(file.value.documents.into_iter().map(|document| of_document(document.value)));
-    }
-    all
+    let declared = |kind: &str| declared(kind, files.get(file_of(kind)?)?);
+    KINDS.into_iter().filter_map(declared).flatten().collect()
+}
+
+/// What a file declares of a kind; `None` where it does not parse.
+pub(crate) fn declared(kind: &str, bytes: &[u8]) -> Option<BTreeMap<DeclarationKey, Written>> {
+    let file = file_of(kind)?;
+    Some(match kind {
+        "waiver" => {
+            let file = parse_yaml::<WaiversFile>(file, bytes).ok()?.value;
+            file.waivers.into_iter().map(|waiver| of_waiver(waiver.value)).collect()
+        }
+        "attestation" => {
+            let file = parse_yaml::<AttestationsFile>(file, bytes).ok()?.value;
+            file.attestations.into_iter().map(|attestation| of_attestation(attestation.value)).collect()
+        }
+        _ => {
+            let file = parse_yaml::<ProvidersFile>(file, bytes).ok()?.value;
+            file.documents.into_iter().map(|document| of_document(document.value)).collect()
+        }
+    })
 }
 
 fn of_waiver(waiver: Waiver) -> (DeclarationKey, Written) {
@@ -50,6 +76,7 @@ fn of_waiver(waiver: Waiver) -> (DeclarationKey, Written) {
         form: Some(waiver.kind.words().to_owned()),
         by: waiver.approver,
         since: waiver.from,
+        until: Some(waiver.until),
         about: vec![waiver.check],
         text: waiver.reason.trim().to_owned(),
         ticket: waiver.ticket,
@@ -63,6 +90,7 @@ fn of_attestation(attestation: Attestation) -> (DeclarationKey, Written) {
         form: None,
         by: attestation.by,
         since: Some(attestation.on),
+        until: Some(attestation.until),
         about: vec![attestation.requirement],
         text: attestation.statement.trim().to_owned(),
         ticket: None,
@@ -76,6 +104,7 @@ fn of_document(document: ProviderDocument) -> (DeclarationKey, Written) {
         form: Some(document.kind),
         by: document.provider,
         since: Some(document.issued),
+        until: Some(document.until),
         about: document.covers,
         text: document.responsibility.trim().to_owned(),
         ticket: None,

@@ -1,12 +1,18 @@
 //! What people declared, and packages that show a part: a scope, a framework.
 
+use chrono::NaiveDate;
 use kubeproof::{
-    evaluate::{Declaration, FindingId},
+    digest::Digest,
+    evaluate::{Declaration, FindingId, waivers::Term},
     period::model::{ClusterPeriod, RemarkKind},
     resource::ResourceRef,
 };
+use serde_json::{Value, json};
 
-use super::quarter::{CHECK, Day, Quarter, deployment, namespace, only};
+use super::{
+    package::{judged, say},
+    quarter::{CHECK, Day, Quarter, deployment, namespace, only},
+};
 
 const STAFF: &str = "data/attested/170a81d7ff46c5d2930e8a928867388f61be8c516a0f6091d46cc03e62cc1da6.md";
 
@@ -21,15 +27,22 @@ fn day(number: u32) -> Day {
     )
 }
 
-fn declaration(kind: &str, id: &str, until: &str, applies_to: Vec<String>) -> Declaration {
+/// As the run of that day would have said it.
+fn declaration(number: u32, kind: &str, id: &str, until: &str, applies_to: Vec<String>) -> Declaration {
+    let today = NaiveDate::from_ymd_opt(2026, 10, number).unwrap();
+    let note = match kind {
+        "waiver" => "risk accepted, approved by head of shop (SHOP-1): until the sale ends",
+        "attestation" => "head of security, 2026-09-30: staff was told",
+        _ => "eks, SOC 2 of 2026-03-01: control plane",
+    };
     Declaration {
         kind: kind.into(),
         id: id.into(),
         at: "waivers.yaml:3".into(),
-        state: "in force".into(),
+        state: Term::of(None, until.parse().unwrap(), today).state().into(),
         until: Some(until.into()),
         applies_to,
-        note: "as declared".into(),
+        note: note.into(),
     }
 }
 
@@ -44,20 +57,20 @@ fn declared(number: u32, until: &str) -> Day {
     let mut day = day(number).failing("cart", 2);
     day.failing[0].1 = Some("W-7");
     day.declarations = vec![
-        declaration("waiver", "W-7", until, vec![finding("cart")]),
-        declaration("waiver", "W-8", "2026-12-31", vec![]),
-        declaration("attestation", "W-7", "2027-01-31", vec!["pss-baseline/privileged".into()]),
-        declaration("provider", "P-1", "2027-02-28", vec!["pci-dss/privileged".into()]),
-        declaration("expected", "X-1", "2027-02-28", vec![]),
+        declaration(number, "waiver", "W-7", until, vec![finding("cart")]),
+        declaration(number, "waiver", "W-8", "2026-12-31", vec![]),
+        declaration(number, "attestation", "W-7", "2027-01-31", vec!["pss-baseline/privileged".into()]),
+        declaration(number, "provider", "P-1", "2027-02-28", vec!["pci-dss/privileged".into()]),
+        declaration(number, "expected", "X-1", "2027-02-28", vec![]),
     ];
-    let waiver = |id: &str, until: &str| {
+    let waiver = |id: &str, name: &str, until: &str| {
         format!(
-            "  - {{id: {id}, kind: risk-accepted, check: {CHECK}, resources: {{name: cart}}, reason: until the sale ends, \
+            "  - {{id: {id}, kind: risk-accepted, check: {CHECK}, resources: {{name: {name}}}, reason: until the sale ends, \
              approver: head of shop, from: 2026-09-20, until: {until}, ticket: SHOP-1}}\n"
         )
     };
-    let waivers =
-        format!("apiVersion: kubeproof.dev/v1\nwaivers:\n{}{}", waiver("W-7", until), waiver("W-8", "2026-12-31"));
+    let (seven, eight) = (waiver("W-7", "cart", until), waiver("W-8", "search", "2026-12-31"));
+    let waivers = format!("apiVersion: kubeproof.dev/v1\nwaivers:\n{seven}{eight}");
     let digest = STAFF.trim_start_matches("data/attested/").trim_end_matches(".md");
     day.file("data/rules/waivers.yaml", waivers)
         .file(
@@ -65,7 +78,12 @@ fn declared(number: u32, until: &str) -> Day {
             "apiVersion: kubeproof.dev/v1\nattestations:\n  - {id: W-7, requirement: pss-baseline/privileged, statement: \
              staff was told, by: head of security, on: 2026-09-30, until: 2027-01-31, files: [staff.md]}\n",
         )
-        .file("data/rules/attested.json", format!(r#"{{"staff.md":"sha256:{digest}"}}"#))
+        .file(
+            "data/rules/providers.yaml",
+            "apiVersion: kubeproof.dev/v1\ndocuments:\n  - {id: P-1, provider: eks, kind: SOC 2, document: soc2.pdf, issued: \
+             2026-03-01, until: 2027-02-28, covers: [pci-dss/privileged], responsibility: control plane}\n",
+        )
+        .file("data/rules/attested.json", format!(r#"{{"soc2.pdf":"sha256:{}","staff.md":"sha256:{digest}"}}"#, Digest::of("soc2").hex()))
         .file(STAFF, "staff\n")
 }
 
@@ -114,12 +132,8 @@ fn a_scope_shows_its_namespaces_and_its_frameworks() {
     let mut elsewhere = serde_json::from_str::<serde_json::Value>(&secret.json).unwrap();
     elsewhere["metadata"]["namespace"] = "vault".into();
     let json: std::sync::Arc<str> = serde_json::to_string(&elsewhere).unwrap().into();
-    let secret = kubeproof::snapshot::Object {
-        namespace: Some("vault".into()),
-        digest: kubeproof::digest::Digest::of(&*json),
-        json,
-        ..secret
-    };
+    let secret =
+        kubeproof::snapshot::Object { namespace: Some("vault".into()), digest: Digest::of(&*json), json, ..secret };
     let quarter = Quarter::of([declared(1, "2026-12-02").with(namespace("vault")).with(secret)]);
     let made = quarter.try_make(None, &[], Some("cards")).unwrap();
     let frameworks: Vec<&str> = made.period.frameworks.iter().map(|framework| framework.id.as_str()).collect();
@@ -174,10 +188,98 @@ fn what_a_scope_held_is_told_run_by_run() {
     let table = String::from_utf8_lossy(table);
     assert!(table.contains("shop vault") && table.contains("namespaces/staging: no card data in vault"), "{table}");
 
-    // What a reader of a part may not see is not told by the scope's declaration either.
-    let narrow = Quarter::of([scoped(1, "shop", without)]).try_make(None, &[], Some("cards")).unwrap();
-    let text = String::from_utf8(narrow.package.files["data/period.json"].clone()).unwrap();
-    let held = only(narrow.period).scopes.remove(0).holds;
-    assert_eq!((held.namespaces, held.excluded.len()), (vec!["shop".to_owned()], 1));
-    assert!(!text.contains("vault"), "what lies outside of the scope has no name");
+    // Whoever judges a scope reads what its declaration leaves out and why; nothing else tells of the outside.
+    let named = |quarter: Quarter| {
+        let narrow = quarter.try_make(None, &[], Some("cards")).unwrap();
+        assert_eq!(judged(&narrow.package.files, &[]).0, 0);
+        let naming = narrow.package.files.iter().filter(|(_, bytes)| String::from_utf8_lossy(bytes).contains("vault"));
+        let naming: Vec<String> = naming.map(|(path, _)| path.clone()).collect();
+        (only(narrow.period).scopes.remove(0).holds, naming)
+    };
+    let (held, naming) = named(Quarter::of([scoped(1, "shop", without)]));
+    assert_eq!((held.namespaces, held.excluded[0].reason.as_str()), (vec!["shop".to_owned()], "no card data in vault"));
+    let declared = ["data/evidence/shop-0a1b2c3d/rules/0000/scope.yaml", "data/period.json"];
+    let documents = naming.iter().filter(|path| !declared.contains(&path.as_str()));
+    assert!(documents.clone().all(|path| path.starts_with("data/documents/")), "{naming:?}");
+    assert!(documents.clone().any(|path| path.ends_with("scopes.csv")), "{naming:?}");
+    let (held, naming) = named(Quarter::of([scoped(1, "shop", "")]));
+    assert!(held.excluded.is_empty() && naming.is_empty(), "{naming:?}");
+}
+
+#[test]
+fn a_scope_holds_what_its_declaration_says() {
+    let made = Quarter::of([scoped(1, "shop", "{what: namespaces/staging, reason: empty}")]).make();
+    assert_eq!(judged(&made.package.files, &[]).0, 0);
+    type Spoil = fn(&mut Value);
+    let cases: [(&str, Spoil); 4] = [
+        ("a namespace more", |holds| holds["namespaces"] = json!(["shop", "vault"])),
+        ("another declarer", |holds| holds["declaredBy"] = "head of shop".into()),
+        ("an exclusion less", |holds| holds["excluded"] = Value::Array(vec![])),
+        ("a connection that nobody declared", |holds| holds["connected"] = json!(["vault"])),
+    ];
+    for (name, spoil) in cases {
+        let files = say(&made, |period| spoil(&mut period["clusters"][0]["scopes"][0]["holds"]));
+        let (code, said) = judged(&files, &[]);
+        assert!(code == 3 && said.to_string().contains("not hold what its declaration says"), "{name}: {said:#}");
+    }
+}
+
+#[test]
+fn declarations_say_what_the_runs_files_say() {
+    let made = Quarter::of([declared(1, "2026-12-02"), declared(2, "2026-12-02")]).make();
+    assert_eq!(judged(&made.package.files, &[]).0, 0);
+    type Spoil = fn(&mut Value);
+    let cases: [(&str, Spoil); 8] = [
+        ("its words are not those of the runs' file", |said| said["by"] = "head of security".into()),
+        ("its words are not those of the runs' file", |said| said["text"] = "forever".into()),
+        ("its words are not those of the runs' file", |said| said["note"] = "fine".into()),
+        ("its last day is not the declared one", |said| said["states"][0]["until"] = "2027-12-31".into()),
+        ("how it stood does not follow from its days", |said| said["states"][0]["state"] = "expired".into()),
+        ("a run that it stood on did not declare it", |said| said["id"] = "W-9".into()),
+        ("stood on a run that there is not", |said| said["states"][0]["last"] = 4_000_000_000u32.into()),
+        ("it does not point at the files", |said| {
+            said["files"] = json!([{"name": "x.pdf", "digest": null, "path": null}])
+        }),
+    ];
+    let waiver = |period: &mut Value| {
+        let all = period["clusters"][0]["declarations"].as_array().unwrap();
+        all.iter().position(|said| said["kind"] == "waiver" && said["id"] == "W-7").unwrap()
+    };
+    for (expected, spoil) in cases {
+        let files = say(&made, |period| {
+            let at = waiver(period);
+            spoil(&mut period["clusters"][0]["declarations"][at]);
+        });
+        let (code, said) = judged(&files, &[]);
+        assert!(code == 3 && said.to_string().contains(expected), "{expected}: {said:#}");
+    }
+    let files = say(&made, |period| {
+        let at = waiver(period);
+        period["clusters"][0]["declarations"].as_array_mut().unwrap().remove(at);
+    });
+    let (code, said) = judged(&files, &[]);
+    assert!(
+        code == 3 && said.to_string().contains("W-7: run 0 declared it, and the package does not say so"),
+        "{said:#}"
+    );
+}
+
+#[test]
+fn exceptions_stand_under_the_waivers_of_the_runs_files() {
+    let made = Quarter::of([declared(1, "2026-12-02"), declared(2, "2026-12-02")]).make();
+    type Spoil = fn(&mut Value);
+    let cases: [(&str, Spoil); 3] = [
+        ("a waiver less", |waivers| *waivers = Value::Array(vec![])),
+        ("the waiver of something else", |waivers| waivers[0]["id"] = "W-8".into()),
+        ("a waiver that ended before", |waivers| waivers[0]["last"] = 0.into()),
+    ];
+    for (name, spoil) in cases {
+        let files = say(&made, |period| {
+            let all = period["clusters"][0]["exceptions"].as_array_mut().unwrap();
+            let waived = all.iter_mut().find(|x| x["waivers"][0]["id"] == "W-7").unwrap();
+            spoil(&mut waived["waivers"]);
+        });
+        let (code, said) = judged(&files, &[]);
+        assert!(code == 3 && said.to_string().contains("the waivers that it stood under on run"), "{name}: {said:#}");
+    }
 }

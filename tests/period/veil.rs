@@ -118,7 +118,7 @@ fn scoped() -> Quarter {
     ];
     day.declarations = vec![
         declared("waiver", "outsider-waiver", "outsider-vault may run privileged"),
-        declared("attestation", "review", "signed by somebody, for outsider-ns too"),
+        declared("attestation", "review", "somebody, 2026-10-01: reviewed, in outsider-ns too"),
     ];
     day.files = attested("we looked at outsider-ns as well");
     day.files.push(("data/rules/scope.yaml".into(), SCOPES.into()));

@@ -1,9 +1,12 @@
 //! A period's package: its own envelope and files, then everything in it that proves the runs it is made of.
 
+mod declared;
 mod definitions;
 mod objects;
 mod results;
 mod runs;
+mod scopes;
+mod sums;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,10 +33,10 @@ use crate::{
     digest::Digest,
     evaluate::results::Results,
     period::{
-        self, Period, Planned, Span,
+        self, Period, Span,
         carried::{self, Carried, Standing},
         evidence::{self, PROOF, StoredObject, managers_path, proof_folder, stored_objects, table_path},
-        model::{ClusterPeriod, RequirementPeriod, RunNumber},
+        model::{ClusterPeriod, RunNumber},
     },
     snapshot::TableError,
 };
@@ -76,6 +79,8 @@ pub struct Proved {
     results: RunResults,
     /// Tables of cited objects and of field managers, by their paths.
     tables: Files,
+    /// Files of the runs that it holds byte for byte, by cluster.
+    carried: BTreeMap<String, Vec<Standing>>,
 }
 
 impl Proved {
@@ -83,6 +88,13 @@ impl Proved {
     /// then the statuses of that run are the word of the package's signer.
     pub fn results(&self, cluster: &str, run: RunNumber, framework: &str) -> Option<&Results> {
         self.results.of(cluster, run, framework)
+    }
+
+    /// Where a file of a run's rules lies in the package, with its digest; `None` where it is not here.
+    pub fn rule(&self, cluster: &str, path: &str, run: RunNumber) -> Option<(String, Digest)> {
+        let is_it = |file: &&Standing| file.path == path && (file.first..=file.last).contains(&run);
+        let file = self.carried.get(cluster)?.iter().find(is_it)?;
+        Some((carried::package_path(cluster, path, file.first), file.digest))
     }
 
     /// Cited objects of a cluster whose digest begins with these hexadecimal digits.
@@ -110,6 +122,7 @@ impl Proved {
 struct Content {
     period: Period,
     shown: results::Shown,
+    carried: BTreeMap<String, Vec<Standing>>,
 }
 
 /// Verifies a package: envelope, manifest, every file, and the envelopes, manifests and log entries of its runs. What it
@@ -151,11 +164,11 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
     let verification = Verification { package: summary, open, ..finish(steps, seen, trust, options) };
     let content = content.filter(|_| verification.result == Verdict::Verified);
     let mut files = input.files;
-    let proved = content.zip(root).map(|(Content { period, shown }, root)| {
+    let proved = content.zip(root).map(|(Content { period, shown, carried }, root)| {
         let paths =
             period.clusters.iter().flat_map(|cluster| [table_path, managers_path].map(|of| of(&cluster.folder)));
         let tables = paths.filter_map(|path| files.remove_entry(&path)).collect();
-        Proved { period, root, results: shown.results, tables }
+        Proved { period, root, results: shown.results, tables, carried }
     });
     (verification, proved)
 }
@@ -184,15 +197,16 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
         "that runs are complete: a run that never committed shows only as a gap, and a log cut short looks the same",
         "times are the jobs' own claims: no time stamp says when runs were signed",
     ];
-    let cadence = match content.is_some_and(|content| is_of_this_version(&content.period)) {
+    let cadence = match content.is_some_and(|content| sums::is_of_this_version(&content.period)) {
         true => "",
         false => " cadence,",
     };
     let signers_word = format!(
-        "that exceptions with their waivers, that nobody else wrote, the population, privileged access, declarations,{cadence} what \
-         scopes held, changes of scope, remarks, control totals, what was never asked for, bundles left out and the \
-         length of the log follow from the bundles is the word of the package's signer, as are the names of stores and \
-         the marking: the bundles themselves are in the store (kubeproof get, kubeproof verify)"
+        "that exceptions, that nobody else wrote, the population, privileged access, what declarations applied to, \
+         what labels put into scopes,{cadence} changes of scope, remarks, control totals, what was never asked for, \
+         bundles left out and the length of the log follow from the bundles is the word of the package's signer, as \
+         are the names of stores and the marking: the bundles themselves are in the store (kubeproof get, kubeproof \
+         verify)"
     );
     let after = [
         signers_word.as_str(),
@@ -309,9 +323,11 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         results::judge((files, lines), (cluster, standing), &period.filter, &mut shown, steps);
         objects::judge(files, cluster, is_whole, steps);
         writers::judge(files, cluster, !is_whole, steps);
-        judge_sums(cluster, span, !period.filter.is_whole(), steps);
-        if is_of_this_version(&period) {
-            judge_cadence(cluster, span, steps);
+        scopes::judge(files, (cluster, standing), &period.filter, &shown.results, steps);
+        shown.undeclared += declared::judge(files, (cluster, standing), &period.filter, steps).len() as u64;
+        sums::judge_sums(cluster, span, !period.filter.is_whole(), steps);
+        if sums::is_of_this_version(&period) {
+            sums::judge_cadence(cluster, span, steps);
         }
     }
     definitions::judge(files, &period, &standing, &shown.results, steps);
@@ -329,7 +345,13 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     if !steps.failed(StepName::Log) {
         steps.pass(StepName::Log, EVIDENCE, format!("{runs} runs, each with its entry in the log of its cluster"));
     }
-    Some(Content { period, shown })
+    let held = |cluster: &ClusterPeriod, standing: Vec<Standing>| {
+        let is_here =
+            |file: &Standing| files.contains_key(&carried::package_path(&cluster.folder, &file.path, file.first));
+        (cluster.folder.clone(), standing.into_iter().filter(is_here).collect())
+    };
+    let carried = period.clusters.iter().zip(standing).map(|(cluster, standing)| held(cluster, standing)).collect();
+    Some(Content { period, shown, carried })
 }
 
 fn read_period(files: &Files, steps: &mut Steps) -> Option<Period> {
@@ -414,56 +436,4 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
         steps.fail(StepName::Content, Verdict::Tampered, path, "the package names it, and it is not here");
     }
     left_out
-}
-
-/// Rules of time zones change with versions: another one need not compute the same times.
-fn is_of_this_version(period: &Period) -> bool {
-    period.tool_version == env!("CARGO_PKG_VERSION")
-}
-
-/// When runs were due, missed and further apart than rows allow is computed again.
-fn judge_cadence(cluster: &ClusterPeriod, span: Span, steps: &mut Steps) {
-    let again = Planned::of(cluster.cadence.schedule.as_ref()).map(|planned| {
-        let ClusterPeriod { runs, excluded, requirements, .. } = cluster;
-        period::cadence(span, runs, excluded, planned.as_ref(), requirements)
-    });
-    let detail = match again {
-        Ok(again) if again == cluster.cadence => return,
-        Ok(_) => "its cadence does not follow from its runs and the schedule".to_owned(),
-        Err(reason) => format!("its schedule: {reason}"),
-    };
-    steps.fail(StepName::Content, Verdict::Tampered, PERIOD, format!("{}: {detail}", cluster.folder));
-}
-
-/// What follows from the rest of the package is summed again.
-fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, steps: &mut Steps) {
-    let wrong = cluster.requirements.iter().find(|row| {
-        let again = || period::effectiveness(&row.statuses, &row.attested_alone, &cluster.runs, span);
-        row.statuses.len() != cluster.runs.len()
-            || row.effectiveness.as_ref().is_some_and(|said| *said != again())
-            || row.overdue != period::overdue(row, &cluster.runs, span)
-    });
-    if let Some(row) = wrong {
-        let detail = format!("{}: its counts do not follow from its statuses", row.full_id());
-        steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
-    }
-    let mut wrong = |detail: String| steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
-    if let Some(x) = cluster.exceptions.iter().find(|x| cluster.exception(&x.id) != Some(x)) {
-        wrong(format!("{}: does not stand at the place that its id names", x.id));
-    }
-    let named = period::naming(&cluster.exceptions);
-    let unlike = |row: &&RequirementPeriod| {
-        let named = named.get(row.full_id().as_str()).into_iter().flatten();
-        let own = named.filter(|x| row.decides.contains(&x.check)).map(|x| x.id.as_str());
-        !own.eq(row.exceptions.iter().map(String::as_str))
-    };
-    if let Some(row) = cluster.requirements.iter().find(unlike) {
-        wrong(format!("{}: its exceptions are not those that name it", row.full_id()));
-    }
-    if period::repair_times(&cluster.exceptions, &cluster.runs) != cluster.repair_times {
-        wrong("times to repair do not follow from the exceptions".into());
-    }
-    if let Some(run) = period::unaccounted(cluster, limited) {
-        wrong(format!("run {run}: its failures are not those that the package accounts for"));
-    }
 }

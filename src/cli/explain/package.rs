@@ -114,7 +114,7 @@ impl<'a> Question<'a> {
             if at > 0 {
                 page.gap();
             }
-            declaration::describe(cluster, said, &mut page);
+            declaration::describe(self, cluster, said, &mut page);
         }
         Ok(page)
     }

@@ -10,12 +10,10 @@ use crate::{
     period::{
         facts::{Facts, Files},
         model::{DeclarationPeriod, DeclaredFile, Exception, FrameworkPeriod, RunNumber, StateSpan},
-        written::{DeclarationKey, Written},
+        written::{DeclarationKey, KINDS, Written},
     },
 };
 
-/// Kinds of declarations that people answer for; what is expected of every cluster is no exception to anything.
-const KINDS: [&str; 3] = ["attestation", "provider", "waiver"];
 const WAIVER: &str = "waiver";
 const ATTESTED: &str = "data/attested/";
 

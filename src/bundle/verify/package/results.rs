@@ -61,6 +61,8 @@ pub(super) struct Shown {
     pub(super) proved: u64,
     /// Files of the runs, rules and results, that the package does not hold for what they name.
     left_out: u64,
+    /// Runs some of whose declared files are not here.
+    pub(super) undeclared: u64,
     /// Statuses that are the signer's word, with the runs.
     unproved: BTreeMap<Why, (u64, BTreeSet<(String, RunNumber)>)>,
 }
@@ -77,6 +79,10 @@ impl Shown {
             let files = count(self.left_out, "file", "files");
             format!("{files} of rules and results that the runs' manifests name are left out, since they name what the package must not show")
         });
+        let undeclared = (self.undeclared > 0).then(|| {
+            let runs = count(self.undeclared, "run", "runs");
+            format!("declarations and waivers on {runs} rest on the word of the package's signer: files that declare them are not here")
+        });
         let unproved = self.unproved.iter().map(|(why, (statuses, runs))| {
             let statuses = count(*statuses, "status", "statuses");
             let runs = count(runs.len() as u64, "run", "runs");
@@ -88,7 +94,7 @@ impl Shown {
             };
             format!("{statuses} on {runs} rest on the word of the package's signer: {because}")
         });
-        left_out.into_iter().chain(unproved)
+        left_out.into_iter().chain(undeclared).chain(unproved)
     }
 }
 

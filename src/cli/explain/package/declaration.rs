@@ -1,13 +1,17 @@
 //! A waiver, an attestation or a provider's document: whose word it is, for how long, and what became of it.
 
-use super::words;
+use super::{Question, words};
 use crate::{
     cli::text::Page,
-    period::model::{ClusterPeriod, DeclarationPeriod},
+    period::{
+        evidence::proof_folder,
+        model::{ClusterPeriod, DeclarationPeriod, RunNumber},
+        written::file_of,
+    },
     report::view::words as report,
 };
 
-pub(super) fn describe(cluster: &ClusterPeriod, said: &DeclarationPeriod, page: &mut Page) {
+pub(super) fn describe(question: &Question<'_>, cluster: &ClusterPeriod, said: &DeclarationPeriod, page: &mut Page) {
     let form = said.form.as_deref().map_or_else(String::new, |form| format!(", {form}"));
     page.heading(&format!("{}: {}{form}", said.id, report::declaration(&said.kind)));
     page.say("Cluster", &cluster.folder);
@@ -30,4 +34,22 @@ pub(super) fn describe(cluster: &ClusterPeriod, said: &DeclarationPeriod, page: 
             (_, None) => format!("{}: missing when the run looked for it", file.name),
         }),
     );
+    if let Some(newest) = said.last_named() {
+        page.gap();
+        page.items("Proof", proof(question, cluster, &said.kind, newest));
+    }
+}
+
+/// Where the newest run that named it signed its words.
+fn proof(question: &Question<'_>, cluster: &ClusterPeriod, kind: &str, newest: RunNumber) -> Vec<String> {
+    let folder = proof_folder(&cluster.folder, newest);
+    let file = file_of(kind).unwrap_or_default();
+    let Some((path, digest)) = question.proved.rule(&cluster.folder, file, newest) else {
+        return vec![format!("{file} of the run is left out: these are the words of the package's signer")];
+    };
+    vec![
+        format!("{path} declares it; its SHA-256 is {}", digest.hex()),
+        format!("{folder}manifest-sha256.txt names that digest"),
+        format!("{folder}bundle.dsse.json signs that manifest"),
+    ]
 }
