@@ -178,7 +178,7 @@ pub async fn make(request: &Request<'_>, out: &Path) -> Result<Made, PeriodError
         let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
         files.extend(evidence::gather(store, &mut built.cluster, built.proofs, built.logged, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);
-        veil.keep(&mut built.carried, &mut built.cluster.results);
+        veil.keep(&mut built.carried, &mut built.cluster);
         let Built { cluster, frameworks: own, attested, carried, scope_declared, .. } = built;
         let evidence = carried::cluster_folder(folder);
         files.extend(carried.into_iter().map(|(path, bytes)| (format!("{evidence}{path}"), bytes)));

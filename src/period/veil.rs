@@ -4,29 +4,25 @@
 //! An object whose text holds such a name cannot be both as it was signed and without it: its text is left out, and its
 //! digest and its run stay. Envelopes and manifests of the runs stay as they were signed.
 
+mod files;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
-use serde_json::Value;
-
 use super::{
     facts::{Files, SubjectKey},
     model::{
-        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, ResultsSpan,
-        ScopeSpan, Unseen, WrittenBy,
+        Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, ScopeSpan, Unseen,
+        WrittenBy,
     },
     names::{Finder, Names, is_person, is_place, is_word},
     pseudonym::PseudonymKey,
     window::Window,
     words,
 };
-use crate::{
-    config::{ScopeFile, parse_yaml},
-    digest::Digest,
-    framework::embedded,
-};
+use crate::{digest::Digest, framework::embedded};
 
 /// Stands for a word that names something outside of the scope.
 const OUTSIDE: &str = "(outside-the-scope)";
@@ -114,56 +110,6 @@ impl<'a> Veil<'a> {
         self.cited(&mut cluster.trails);
         sort_again(cluster);
         self.remark(cluster);
-    }
-
-    /// Files cannot be searched for every form of a name: with pseudonyms none is kept; of a scope those are that say
-    /// nothing of the outside as far as they are plain text.
-    fn cover_files(&self, cluster: &mut ClusterPeriod, attested: &mut Files) {
-        attested.retain(|_, bytes| {
-            let text = || String::from_utf8_lossy(bytes);
-            self.people.is_none() && self.outside.as_ref().is_none_or(|finder| !finder.is_in(&text()))
-        });
-        for file in cluster.declarations.iter_mut().flat_map(|declaration| &mut declaration.files) {
-            file.path.take_if(|path| !attested.contains_key(path));
-        }
-    }
-
-    /// Leaves out what is carried where it names what must not be shown; with pseudonyms also what people declared.
-    pub(super) fn keep(&self, files: &mut Files, results: &mut Vec<ResultsSpan>) {
-        if self.outside.is_none() && self.people.is_none() {
-            return;
-        }
-        files.retain(|path, bytes| {
-            let parts: Vec<&str> = path.splitn(4, '/').collect();
-            match parts.as_slice() {
-                ["results", ..] => serde_json::from_slice(bytes).is_ok_and(|value| !self.hides_any(&value)),
-                ["rules", _, "scope.yaml"] if self.people.is_none() && self.declares_it_alone(bytes) => true,
-                ["rules", ..] if self.library.contains(&Digest::of(&**bytes)) => true,
-                ["rules", _, "checks" | "frameworks", _] => !self.hides(&String::from_utf8_lossy(bytes)),
-                _ => {
-                    let text = String::from_utf8_lossy(bytes);
-                    let of_homes = self.homes.as_ref().is_some_and(|finder| finder.is_in(&text));
-                    self.people.is_none() && !of_homes && !self.hides(&text)
-                }
-            }
-        });
-        results.retain(|span| files.contains_key(&span.place()));
-    }
-
-    /// Whether a file of scopes declares the one that the package is limited to, and nothing else.
-    fn declares_it_alone(&self, bytes: &[u8]) -> bool {
-        let file = parse_yaml::<ScopeFile>("scope.yaml", bytes);
-        file.is_ok_and(|file| file.value.scopes.iter().all(|scope| self.window.scope() == Some(scope.id.as_str())))
-    }
-
-    /// The same of every text in JSON, as the package's own texts are searched.
-    fn hides_any(&self, value: &Value) -> bool {
-        match value {
-            Value::String(text) => self.hides(text),
-            Value::Array(items) => items.iter().any(|item| self.hides_any(item)),
-            Value::Object(members) => members.values().any(|member| self.hides_any(member)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
     }
 
     fn cover_exception(&self, exception: &mut Exception) {

@@ -103,7 +103,7 @@ impl<'a> Attribution<'a> {
             Some(gained) => in_order(self.between(&cited.resource, Some(cited.digest), &gained)),
             // Given before the period: whatever wrote to the binding before the first run that saw it.
             None => {
-                let noted = (self.managers)(cited.digest, power.first).into_iter().filter_map(noted);
+                let noted = (self.managers)(cited.digest, power.first).into_iter().filter_map(noted_as);
                 let before = |by: &WrittenBy| self.at(power.first).is_some_and(|first| by.time() <= first);
                 in_order(noted.filter(before).collect())
             }
@@ -119,7 +119,7 @@ impl<'a> Attribution<'a> {
         let (Some(after), Some(by)) = (self.at(first), self.at(last)) else { return Vec::new() };
         let of_runs = |run: &RunNumber| Some(self.logged.get(usize::try_from(*run).ok()?)?.get(resource)?.clone());
         let written = (first + 1..=last).filter_map(|run| of_runs(&run)).flatten();
-        let noted = digest.map(|digest| (self.managers)(digest, last)).into_iter().flatten().filter_map(noted);
+        let noted = digest.map(|digest| (self.managers)(digest, last)).into_iter().flatten().filter_map(noted_as);
         written.chain(noted).filter(|by_whom| after <= by_whom.time() && by_whom.time() <= by).collect()
     }
 }
@@ -197,7 +197,7 @@ fn in_order(mut all: Vec<WrittenBy>) -> Vec<WrittenBy> {
 }
 
 /// A write as the object notes it; one without a time stands between no runs.
-fn noted(by: Manager) -> Option<WrittenBy> {
+pub(crate) fn noted_as(by: Manager) -> Option<WrittenBy> {
     let Manager { manager, operation, time } = by;
     Some(WrittenBy::ManagedFields { manager, operation, time: time? })
 }

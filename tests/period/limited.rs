@@ -140,6 +140,14 @@ fn a_scope_shows_its_namespaces_and_its_frameworks() {
     assert_eq!(frameworks, ["pci-dss"], "what was evaluated in the scope");
     let text = String::from_utf8(made.package.files["data/period.json"].clone()).unwrap();
     assert!(!text.contains("vault"), "what lies outside of the scope has no name");
+    let carried = |name: &str| made.package.files.keys().any(|path| path.ends_with(&format!("rules/0000/{name}")));
+    assert!(carried("providers.yaml"), "everything in it is about the scope");
+    for name in ["waivers.yaml", "attestations.yaml", "attested.json", "scope.yaml"] {
+        assert!(!carried(name), "{name} declares what is not this reader's business, too");
+    }
+    let (code, said) = judged(&made.package.files, &[]);
+    let open = "declarations and waivers on 1 run rest on the word of the package's signer";
+    assert!(code == 0 && said.to_string().contains(open), "{said:#}");
     let cluster = only(made.period);
     assert_eq!(cluster.exceptions.len(), 1);
     assert!(cluster.remarks.iter().all(|remark| remark.kind != RemarkKind::EvaluatedWider), "{:?}", cluster.remarks);

@@ -161,7 +161,7 @@ fn whoever_is_named_is_named_by_bytes_that_the_package_holds() {
     }
     assert!(texts.contains("zoe@outsider.example") && texts.contains("ann@outsider.example"), "{texts}");
     let noted =
-        r#"Deployment/shop/cart on run 0002: [{"manager":"helm","operation":"Update","time":"2026-10-02T22:00:00Z"}]"#;
+        r#"Deployment/shop/cart on run 0002: {"manager":"helm","operation":"Update","time":"2026-10-02T22:00:00Z"}"#;
     assert!(said.contains(noted), "{said}");
 }
 

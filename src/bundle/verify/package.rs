@@ -38,7 +38,7 @@ use crate::{
         evidence::{self, PROOF, StoredObject, managers_path, proof_folder, stored_objects, table_path},
         model::{ClusterPeriod, RunNumber},
     },
-    snapshot::TableError,
+    snapshot::{Manager, TableError},
 };
 use results::RunResults;
 
@@ -107,14 +107,14 @@ impl Proved {
         table.unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Field managers of an object as the bundle of a run notes them beside it, as JSON; `None` where it notes nobody,
-    /// and where the package leaves them out.
+    /// Field managers of an object as the bundle of a run notes them beside it; none where the package leaves them out.
     ///
     /// # Errors
     /// A table that this version cannot read.
-    pub fn managers(&self, cluster: &str, digest: Digest, run: RunNumber) -> Result<Option<String>, TableError> {
-        let Some(table) = self.tables.get(&managers_path(cluster)) else { return Ok(None) };
-        Ok(evidence::noted_managers(table)?.remove(&(digest, run)).flatten())
+    pub fn managers(&self, cluster: &str, digest: Digest, run: RunNumber) -> Result<Vec<Manager>, TableError> {
+        let Some(table) = self.tables.get(&managers_path(cluster)) else { return Ok(Vec::new()) };
+        let text = evidence::noted_managers(table)?.remove(&(digest, run)).flatten();
+        Ok(text.map(evidence::named).unwrap_or_default())
     }
 }
 
@@ -336,8 +336,8 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     }
     if !steps.failed(StepName::Content) {
         let detail = format!(
-            "{runs} runs proved by their own envelopes, {} statuses by the runs' own results, cited objects by their \
-             digests, counts as summed",
+            "{runs} runs proved by their own envelopes, {} statuses by the runs' own results, declarations by the \
+             runs' files, cited objects by their digests, writers by what objects note and logs say, counts as summed",
             shown.proved
         );
         steps.pass(StepName::Content, "data/", detail);

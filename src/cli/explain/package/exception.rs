@@ -8,11 +8,12 @@ use crate::{
     },
     period::{
         evidence::{managers_path, proof_folder, table_path},
-        model::{Bounds, Cited, ClusterPeriod, Ending, Exception, RunNumber, WrittenBy},
+        model::{Bounds, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
         words as period,
-        writers::trail_of,
+        writers::{noted_as, trail_of},
     },
     report::view::words as report,
+    snapshot::Manager,
 };
 
 /// # Errors
@@ -61,7 +62,8 @@ pub(super) fn describe(
         }),
     );
     let trails: Vec<&Cited> = trails(cluster, x);
-    page.items("Audit logs", trails.iter().map(|cited| object(cited, "names who wrote")));
+    let sealed = |cited: &&Cited| format!("{}: {} (sealed by run {:04})", cited.resource, cited.digest, cited.run);
+    page.items("Audit logs", trails.iter().map(sealed));
     let noted = noted(question, cluster, x)?;
     page.items("Managers", &noted);
     proof(question, cluster, x, page);
@@ -80,16 +82,20 @@ fn trails<'a>(cluster: &'a ClusterPeriod, x: &Exception) -> Vec<&'a Cited> {
 
 /// What the objects themselves note of their writers, on the runs that show what they explain.
 fn noted(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception) -> Result<Vec<String>, Failure> {
-    let is_noted = |all: &[WrittenBy]| all.iter().any(|by| trail_of(by).is_none());
-    let began = x.evidence.iter().filter(|_| is_noted(&x.written_by)).map(|cited| (x.began.by, cited));
-    let ended = repair(x).into_iter().filter(|_| is_noted(&x.repaired_by));
-    let ended = ended.flat_map(|bounds| x.evidence_after.iter().map(|cited| (bounds.by, cited)));
-    let mut asked: Vec<(RunNumber, &Cited)> = began.chain(ended).collect();
-    asked.dedup_by_key(|(run, cited)| (*run, cited.digest));
+    let began = x.evidence.iter().map(|cited| (x.began.by, cited, &x.written_by));
+    let ended = repair(x).into_iter().flat_map(|bounds| x.evidence_after.iter().map(move |cited| (bounds.by, cited)));
+    let ended = ended.map(|(run, cited)| (run, cited, &x.repaired_by));
     let mut lines = Vec::new();
-    for (run, cited) in asked {
+    for (run, cited, writers) in began.chain(ended) {
         let managers = question.proved.managers(&cluster.folder, cited.digest, run).map_err(Failure::usage)?;
-        lines.extend(managers.map(|text| format!("{} on run {run:04}: {text}", cited.resource)));
+        let is_named = |manager: &&Manager| noted_as((*manager).clone()).is_some_and(|by| writers.contains(&by));
+        for manager in managers.iter().filter(is_named) {
+            let text = serde_json::to_string(manager).map_err(Failure::usage)?;
+            let line = format!("{} on run {run:04}: {text}", cited.resource);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
     }
     Ok(lines)
 }
