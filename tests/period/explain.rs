@@ -113,6 +113,23 @@ fn an_exception_leads_to_bytes_with_the_digest_that_it_names() {
 }
 
 #[test]
+fn a_finding_is_found_by_its_id_with_every_time_that_it_came() {
+    let package = Auditor::of(&Quarter::of([
+        Day::new("2026-10-01T06:00:00Z").failing("cart", 2),
+        Day::new("2026-10-02T06:00:00Z").with(deployment("cart", 3)),
+        Day::new("2026-10-03T06:00:00Z").failing("cart", 2).failing("search", 2),
+    ]));
+    let said = package.told(&["X-0001"]);
+    let (_, id) = said.split_once("Finding ").unwrap();
+    let said = package.told(&[&id[..8]]);
+    assert!(said.contains("Ended after run 0000") && said.contains("Ended open: the last run"), "{said}");
+    assert!(!said.contains("Deployment/shop/search"), "{said}");
+    package.refused(2, &[&id[..8], "--on", "2026-10-02"]);
+    let error = package.refused(2, &["0000dead"]);
+    assert!(error.contains("no exception of the package has a finding whose id begins with '0000dead'"), "{error}");
+}
+
+#[test]
 fn what_is_not_there_is_said_and_what_is_meant_is_guessed() {
     let package = package();
     let error = package.refused(2, &["pss-baseline/privilege"]);

@@ -25,8 +25,8 @@ use crate::{
 /// Explain a check, a requirement or a finding, or what a package says of it
 ///
 /// With --package, the package is verified first, as 'verify' does it. A requirement (pci-dss/2.2.6) then shows its state
-/// on every run, or on the runs around one day; an exception (X-0001) its course; a declaration (W-4) what became of it; an object (sha256:...) its bytes. Each
-/// names the signed files that prove it.
+/// on every run, or on the runs around one day; an exception (X-0001, or its finding's id) its course; a declaration
+/// (W-4) what became of it; an object (sha256:...) its bytes. Each names the signed files that prove it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 explained; 2 usage, or nothing of that name; of a package also 3 tampered, 4 untrusted
@@ -42,8 +42,8 @@ Examples:
   kubeproof explain X-0001 --package q3 --key signing.pub
   kubeproof explain sha256:1f0c77aa --package q3 --key signing.pub | sha256sum")]
 pub(super) struct Args {
-    /// Check id, framework/requirement, framework id, or the first characters of a finding's id; of a package also an
-    /// exception's id, or sha256: and the first digits of an object's digest
+    /// Check id, framework/requirement, framework id, or the first characters of a finding's id; of a package also the
+    /// id of an exception or a declaration, or sha256: and the first digits of an object's digest
     name: String,
     /// Bundle folder that holds the finding
     #[arg(long, value_name = "DIR")]

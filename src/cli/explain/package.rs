@@ -6,21 +6,22 @@ mod object;
 mod requirement;
 mod words;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::NaiveDate;
 
-use super::Args;
+use super::{Args, is_finding_id};
 use crate::{
     bundle::verify::Proved,
     cli::{Exit, Failure, Outcome, stores::packaged, text::Page, verify::proved_package},
     config::nearest,
+    evaluate::FindingId,
     period::model::{ClusterPeriod, DeclarationPeriod, Exception, Period},
 };
 
 /// What may be asked of a package.
-const ASKED: &str =
-    "ask for a requirement (pci-dss/2.2.6), an exception (X-0001), a declaration (W-4) or an object (sha256:...)";
+const ASKED: &str = "ask for a requirement (pci-dss/2.2.6), an exception (X-0001, or its finding's id), a declaration (W-4) or an object \
+     (sha256:...)";
 
 /// A package and what is asked of it.
 struct Question<'a> {
@@ -49,6 +50,9 @@ pub(super) fn run(args: &Args, package: &Path) -> Outcome {
         name if name.starts_with("sha256:") => object::print(&question, name)?,
         name if is_exception(name) => anstream::print!("{}", question.exception(name)?.text()),
         name if name.contains('/') => anstream::print!("{}", question.requirement(name)?.text()),
+        name if is_finding_id(name) && !question.declares(name) => {
+            anstream::print!("{}", question.finding(name)?.text());
+        }
         name => anstream::print!("{}", question.declaration(name)?.text()),
     }
     Ok(Exit::Done)
@@ -76,9 +80,7 @@ fn is_exception(name: &str) -> bool {
 impl<'a> Question<'a> {
     /// A page for each cluster that has the exception: ids are unique within a cluster.
     fn exception(&self, id: &str) -> Result<Page, Failure> {
-        if self.on.is_some() {
-            return Err(Failure::usage("an exception has days of its own").hint("leave out --on"));
-        }
+        self.check_no_day()?;
         let found: Vec<(&ClusterPeriod, &Exception)> =
             self.clusters.iter().filter_map(|cluster| Some((*cluster, cluster.exception(id)?))).collect();
         if found.is_empty() {
@@ -89,6 +91,39 @@ impl<'a> Question<'a> {
                 last => format!("its exceptions are X-0001 to X-{last:04}"),
             }));
         }
+        self.courses(&found)
+    }
+
+    /// The same of a finding's id, which is the same in every package: a failure that came back has several courses.
+    fn finding(&self, prefix: &str) -> Result<Page, Failure> {
+        self.check_no_day()?;
+        let of_cluster = |cluster: &'a ClusterPeriod| {
+            let own = cluster.exceptions.iter().filter(|x| x.finding.to_string().starts_with(prefix));
+            own.map(move |x| (cluster, x))
+        };
+        let found: Vec<(&ClusterPeriod, &Exception)> =
+            self.clusters.iter().flat_map(|cluster| of_cluster(cluster)).collect();
+        let ids: BTreeSet<FindingId> = found.iter().map(|(_, x)| x.finding).collect();
+        match ids.len() {
+            0 => Err(Failure::usage(format!(
+                "no exception of the package has a finding whose id begins with '{prefix}'"
+            ))
+            .hint("a finding that never failed in the period is in the bundles alone")),
+            1 => self.courses(&found),
+            several => {
+                Err(Failure::usage(format!("'{prefix}' begins {several} findings")).hint("write more of the id"))
+            }
+        }
+    }
+
+    fn check_no_day(&self) -> Result<(), Failure> {
+        match self.on {
+            Some(_) => Err(Failure::usage("an exception has days of its own").hint("leave out --on")),
+            None => Ok(()),
+        }
+    }
+
+    fn courses(&self, found: &[(&ClusterPeriod, &Exception)]) -> Result<Page, Failure> {
         let mut page = Page::default();
         for (at, (cluster, exception)) in found.iter().enumerate() {
             if at > 0 {
@@ -97,6 +132,10 @@ impl<'a> Question<'a> {
             exception::describe(self, cluster, exception, &mut page)?;
         }
         Ok(page)
+    }
+
+    fn declares(&self, id: &str) -> bool {
+        self.clusters.iter().any(|cluster| cluster.declarations.iter().any(|said| said.id == id))
     }
 
     /// What people declared under that id, cluster by cluster.

@@ -26,6 +26,7 @@ pub(super) fn describe(
 ) -> Result<(), Failure> {
     page.heading(&format!("{} {} {}: {}", x.id, report::severity(x.severity), x.resource, x.message));
     page.say("Cluster", &cluster.folder);
+    page.say("Finding", &x.finding.to_string());
     page.say("Check", &format!("{}: {}", x.check, x.title));
     page.say("Place", if x.place.is_empty() { "the object as a whole" } else { &x.place });
     page.say("Found", x.observed.as_deref().unwrap_or("nothing set"));
