@@ -169,7 +169,10 @@ fn for_each_citation(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut Vec<C
         act(&mut exception.evidence_after);
     }
     cluster.population.iter_mut().for_each(|item| act(&mut item.evidence));
-    cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers).for_each(|power| act(&mut power.evidence));
+    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
+        act(&mut power.evidence);
+        act(&mut power.evidence_after);
+    }
 }
 
 /// Objects by the run of which they are read: the earliest that is cited with them.
@@ -228,6 +231,9 @@ pub(crate) fn moments(cluster: &ClusterPeriod) -> BTreeMap<RunNumber, BTreeSet<D
     }
     for power in cluster.privileged.iter().flat_map(|subject| &subject.powers) {
         ask(power.gained.map_or(power.first, |gained| gained.by), &power.evidence);
+        if let Some(lost) = power.lost {
+            ask(lost.by, &power.evidence_after);
+        }
     }
     moments
 }

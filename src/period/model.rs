@@ -26,6 +26,7 @@ pub use population::{
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 
+use super::writers::trail_of;
 use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
 /// `schema` of `data/period.json`.
@@ -256,6 +257,12 @@ impl ClusterPeriod {
     pub fn cause_of(&self, missed: &MissedRun) -> Option<&Excluded> {
         let name = missed.excluded.as_ref()?;
         self.excluded.iter().find(|excluded| excluded.bundle == *name)
+    }
+
+    /// The audit trails that name any of these writers.
+    pub fn trails_of<'a>(&'a self, writers: impl Iterator<Item = &'a WrittenBy>) -> impl Iterator<Item = &'a Cited> {
+        let named: BTreeSet<Digest> = writers.filter_map(trail_of).collect();
+        self.trails.iter().filter(move |cited| named.contains(&cited.digest))
     }
 
     /// A waiver by its id, as its declaration has it.

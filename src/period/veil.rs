@@ -146,8 +146,9 @@ impl<'a> Veil<'a> {
         subject.namespace.iter_mut().chain([&mut subject.name]).for_each(|text| self.text(text));
         for power in &mut subject.powers {
             power.place.iter_mut().chain([&mut power.through]).for_each(|text| self.text(text));
-            power.given_by.iter_mut().for_each(|by| self.writer(by));
+            power.given_by.iter_mut().chain(&mut power.taken_by).for_each(|by| self.writer(by));
             self.cited(&mut power.evidence);
+            self.cited(&mut power.evidence_after);
         }
     }
 

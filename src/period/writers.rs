@@ -110,6 +110,13 @@ impl<'a> Attribution<'a> {
         }
     }
 
+    /// Who wrote to it between the runs that saw the power held and lost.
+    pub(crate) fn took(&self, power: &Power) -> Vec<WrittenBy> {
+        let (Some(lost), Some(cited)) = (power.lost, power.evidence.first()) else { return Vec::new() };
+        let now = power.evidence_after.first().map(|cited| cited.digest);
+        in_order(self.between(&cited.resource, now, &lost))
+    }
+
     fn at(&self, run: RunNumber) -> Option<DateTime<Utc>> {
         self.finished.get(usize::try_from(run).ok()?).copied()
     }
@@ -137,6 +144,7 @@ pub(super) fn attribute(
     }
     for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
         power.given_by = attribution.gave(power);
+        power.taken_by = attribution.took(power);
     }
 }
 
@@ -144,7 +152,7 @@ pub(super) fn attribute(
 pub(crate) fn lists(cluster: &ClusterPeriod) -> impl Iterator<Item = &WrittenBy> {
     let exceptions = cluster.exceptions.iter().flat_map(|x| x.written_by.iter().chain(&x.repaired_by));
     let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers);
-    exceptions.chain(powers.flat_map(|power| &power.given_by))
+    exceptions.chain(powers.flat_map(|power| power.given_by.iter().chain(&power.taken_by)))
 }
 
 /// The audit trail that a writer is named by.

@@ -70,7 +70,7 @@ fn told(writes: &[Write]) -> (Object, Value) {
 }
 
 /// Three runs; between the first two people who hold rights through groups alone wrote to what fails since, and gave a
-/// power; between the last two others repaired one failure and deleted what showed the other.
+/// power; between the last two others repaired one failure, deleted what showed the other, and took the power.
 fn quarter() -> Quarter {
     let first = Day::new("2026-10-01T06:00:00Z");
     let robot = "system:serviceaccount:shop:deployer";
@@ -91,10 +91,11 @@ fn quarter() -> Quarter {
         (CART, "ann@outsider.example", None, "2026-10-02T21:00:00Z"),
         (CART, "early@outsider.example", None, "2026-10-02T05:00:00Z"),
         (EXPORT, "ted@outsider.example", None, "2026-10-02T23:00:00Z"),
+        ("RoleBinding/ci", "leo@outsider.example", None, "2026-10-02T20:00:00Z"),
     ]);
     // The bytes of before: the object of the first run names nobody, and this one does.
     let repaired = written(deployment("cart", 1), "helm", "2026-10-02T22:00:00Z");
-    let third = held("2026-10-03T06:00:00Z").with(repaired);
+    let third = Day::new("2026-10-03T06:00:00Z").with(repaired);
     Quarter::of([first, beside(second, began), beside(third, repairs)])
 }
 
@@ -118,6 +119,7 @@ fn what_audit_logs_said_between_the_runs_stands_with_the_exception() {
     assert_eq!(who(&export.repaired_by), ["ted@outsider.example"], "an object that is gone names nobody itself");
     let powers: Vec<_> = cluster.privileged.iter().flat_map(|subject| &subject.powers).collect();
     assert_eq!(who(&powers[0].given_by), ["mia@outsider.example"]);
+    assert_eq!(who(&powers[0].taken_by), ["leo@outsider.example"]);
     let table = made.package.files.iter().find(|(path, _)| path.ends_with("exceptions.csv")).unwrap().1;
     let table = String::from_utf8_lossy(table);
     assert!(table.contains("zoe@outsider.example as outsider-bob (patch, audit log) 2026-10-01T22:00:00Z"), "{table}");

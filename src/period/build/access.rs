@@ -42,6 +42,7 @@ impl Access {
         for key in gone {
             if let Some(mut power) = self.held.remove(&key) {
                 power.lost = Some(Bounds { after: Some(power.last), by: run });
+                power.evidence_after = cite(&key.binding, run, &facts.objects);
                 self.lost.push((key, power));
             }
         }
@@ -68,8 +69,6 @@ impl Access {
 }
 
 fn power(key: &PowerKey, run: RunNumber, seen: Option<RunNumber>, objects: &Objects) -> Power {
-    let binding = objects.digest(&key.binding);
-    let evidence = binding.map(|digest| Cited { resource: key.binding.clone(), digest, run });
     Power {
         rank: rank(key.risk),
         power: key.risk.words().to_owned(),
@@ -81,8 +80,15 @@ fn power(key: &PowerKey, run: RunNumber, seen: Option<RunNumber>, objects: &Obje
         lost: None,
         given_by: Vec::new(),
         created: None,
-        evidence: evidence.into_iter().collect(),
+        evidence: cite(&key.binding, run, objects),
+        taken_by: Vec::new(),
+        evidence_after: Vec::new(),
     }
+}
+
+fn cite(binding: &str, run: RunNumber, objects: &Objects) -> Vec<Cited> {
+    let cited = objects.digest(binding).map(|digest| Cited { resource: binding.to_owned(), digest, run });
+    cited.into_iter().collect()
 }
 
 fn rank(risk: Risk) -> u8 {

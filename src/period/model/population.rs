@@ -224,6 +224,12 @@ pub struct Power {
     pub created: Option<DateTime<Utc>>,
     /// The binding, as the first run saw it.
     pub evidence: Vec<Cited>,
+    /// Who wrote to the binding between the bounds in which the power was lost, by time.
+    #[serde(default)]
+    pub taken_by: Vec<WrittenBy>,
+    /// The binding as the first run without the power saw it; none where it is gone or the power is held.
+    #[serde(default)]
+    pub evidence_after: Vec<Cited>,
 }
 
 /// A waiver, an attestation or a provider's document over the period.

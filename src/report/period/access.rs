@@ -82,7 +82,7 @@ fn table(cluster: &Cluster<'_>, held: &[Held<'_>], empty: &str) -> Table {
     let table = Table {
         shape: Shape::Held,
         about: "Subjects with privileged access".into(),
-        columns: vec!["Subject", "Can, and through what", "Since and until", "Given by"],
+        columns: vec!["Subject", "Can, and through what", "Since and until", "Given and taken by"],
         rows: held.iter().map(|held| row(cluster, held)).collect(),
         empty: empty.into(),
         more: None,
@@ -110,6 +110,11 @@ fn row(cluster: &Cluster<'_>, held: &Held<'_>) -> Vec<Text> {
     let by = match power.created {
         Some(at) => by.note(format!("binding made {}", words::full_time(at))),
         None => by,
+    };
+    let by = match (power.lost, power.taken_by.is_empty()) {
+        (None, _) => by,
+        (Some(_), true) => by.note("who took it is not known"),
+        (Some(_), false) => by.note(format!("taken by {}", writers(&power.taken_by))),
     };
     vec![
         Text::new().strong(path).note(&subject.kind),

@@ -50,7 +50,8 @@ pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, is_whole: bool, step
 }
 
 fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
-    let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers).flat_map(|power| &power.evidence);
+    let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers);
+    let powers = powers.flat_map(|power| power.evidence.iter().chain(&power.evidence_after));
     let exceptions = cluster.exceptions.iter().flat_map(|x| x.evidence.iter().chain(&x.evidence_after));
     exceptions.chain(cluster.population.iter().flat_map(|item| &item.evidence)).chain(powers).chain(&cluster.trails)
 }

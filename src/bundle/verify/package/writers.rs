@@ -69,7 +69,9 @@ fn misattributed(cluster: &ClusterPeriod, noted: &BTreeMap<Noting, Option<String
         .iter()
         .find(|x| differs(&x.written_by, attribution.began(x)) || differs(&x.repaired_by, attribution.ended(x)));
     let mut powers = cluster.privileged.iter().flat_map(|subject| &subject.powers);
-    let power = powers.find(|power| differs(&power.given_by, attribution.gave(power)));
+    let power = powers.find(|power| {
+        differs(&power.given_by, attribution.gave(power)) || differs(&power.taken_by, attribution.took(power))
+    });
     exception.map(|x| x.id.clone()).or_else(|| power.map(|power| format!("{} through {}", power.power, power.through)))
 }
 

@@ -10,7 +10,7 @@ use crate::{
         evidence::{managers_path, proof_folder, table_path},
         model::{Bounds, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
         words as period,
-        writers::{noted_as, trail_of},
+        writers::noted_as,
     },
     report::view::words as report,
     snapshot::Manager,
@@ -62,7 +62,7 @@ pub(super) fn describe(
             false => object(cited, "without it"),
         }),
     );
-    let trails: Vec<&Cited> = trails(cluster, x);
+    let trails: Vec<&Cited> = cluster.trails_of(x.written_by.iter().chain(&x.repaired_by)).collect();
     let sealed = |cited: &&Cited| format!("{}: {} (sealed by run {:04})", cited.resource, cited.digest, cited.run);
     page.items("Audit logs", trails.iter().map(sealed));
     let noted = noted(question, cluster, x)?;
@@ -72,13 +72,6 @@ pub(super) fn describe(
         page.say("", &format!("kubeproof explain {} {}", cited.digest, question.again));
     }
     Ok(())
-}
-
-/// The audit trails that its writers are named by.
-fn trails<'a>(cluster: &'a ClusterPeriod, x: &Exception) -> Vec<&'a Cited> {
-    let is_named =
-        |cited: &&Cited| x.written_by.iter().chain(&x.repaired_by).any(|by| trail_of(by) == Some(cited.digest));
-    cluster.trails.iter().filter(is_named).collect()
 }
 
 /// What the objects themselves note of their writers, on the runs that show what they explain.

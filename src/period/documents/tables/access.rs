@@ -2,7 +2,9 @@
 
 use super::{
     Table,
-    cells::{after, by, cited, count, date, finished, joined, named, number, switch, table, text, time, writers},
+    cells::{
+        after, by, cited, count, date, finished, joined, named, number, switch, table, text, time, trails, writers,
+    },
 };
 use crate::period::model::{
     ClusterPeriod, DeclarationPeriod, Item, Period, Power, PrivilegedSubject, ScopeChange, ScopeSpan,
@@ -69,7 +71,10 @@ pub(super) fn privileged(period: &Period) -> Table<'_> {
             time("binding_created", "Binding made (UTC)", |(.., p)| p.created),
             time("lost_after", "Lost after (UTC)", |(c, _, p)| after(c, p.lost)),
             time("lost_by", "Lost by (UTC)", |(c, _, p)| by(c, p.lost)),
+            text("taken_by", "Taken by (client program, or user by audit log)", 40, |(.., p)| writers(&p.taken_by)),
             text("evidence", "Evidence", 60, |(.., p)| cited(&p.evidence)),
+            text("evidence_after", "Evidence of the loss", 60, |(.., p)| cited(&p.evidence_after)),
+            text("audit_trails", "Evidence of writers", 60, |(c, _, p)| trails(c, &[&p.given_by, &p.taken_by])),
         ],
     )
 }

@@ -118,6 +118,12 @@ pub(super) fn cited(evidence: &[Cited]) -> Option<String> {
     joined(evidence, |cited| format!("{} run {} {}", cited.resource, cited.run, cited.digest))
 }
 
+/// The audit trails that writers are named by.
+pub(super) fn trails(cluster: &ClusterPeriod, writers: &[&[WrittenBy]]) -> Option<String> {
+    let cites: Vec<&Cited> = cluster.trails_of(writers.iter().copied().flatten()).collect();
+    joined(&cites, |cited| format!("{} run {} {}", cited.resource, cited.run, cited.digest))
+}
+
 /// Who wrote, how and when.
 pub(super) fn writers(written: &[WrittenBy]) -> Option<String> {
     joined(written, |by| {

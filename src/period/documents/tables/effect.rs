@@ -4,7 +4,9 @@ use chrono::NaiveDate;
 
 use super::{
     Table,
-    cells::{after, by, cited, count, days, finished, joined, named, number, switch, table, text, time, writers},
+    cells::{
+        after, by, cited, count, days, finished, joined, named, number, switch, table, text, time, trails, writers,
+    },
 };
 use crate::{
     period::model::{
@@ -159,6 +161,7 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
             text("finding", "Finding", 18, |(_, x)| Some(x.finding.to_string())),
             text("evidence", "Evidence", 60, |(_, x)| cited(&x.evidence)),
             text("evidence_after", "Evidence of the end", 60, |(_, x)| cited(&x.evidence_after)),
+            text("audit_trails", "Evidence of writers", 60, |(c, x)| trails(c, &[&x.written_by, &x.repaired_by])),
         ],
     )
 }

@@ -30,6 +30,7 @@ const EVERYWHERE: &[(&str, &str)] = &[
     ("not_applicable", "Checks that had nothing to look at."),
     ("managements_response", "Empty: for the response of those who answer for it."),
     ("evidence", "Objects that show it: name, run and digest. data/evidence holds the text with that digest."),
+    ("audit_trails", "The audit trails that name its writers, cited like evidence; none where only field managers do."),
 ];
 
 /// Columns by table and name.
@@ -276,6 +277,11 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("binding_created", "When the binding was made, as it says itself."),
             ("lost_after", "The last run that saw it held; empty where no run saw it gone."),
             ("lost_by", "The first run that saw it gone: it was lost between the two."),
+            ("taken_by", "Writes to the binding between the two, as in given_by."),
+            (
+                "evidence_after",
+                "The binding as the first run without the power saw it; empty where it is gone or the power is held.",
+            ),
         ],
     ),
     (
