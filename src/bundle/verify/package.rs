@@ -202,7 +202,8 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
         false => " cadence,",
     };
     let signers_word = format!(
-        "that exceptions, that nobody else wrote, the population, privileged access, what declarations applied to, \
+        "that cited objects, field managers and audit trails stand in the runs' tables, that exceptions, that nobody else \
+         wrote, the population, privileged access, what declarations applied to, \
          what labels put into scopes,{cadence} changes of scope, remarks, control totals, what was never asked for, \
          bundles left out and the length of the log follow from the bundles is the word of the package's signer, as \
          are the names of stores and the marking: the bundles themselves are in the store (kubeproof get, kubeproof \

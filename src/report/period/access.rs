@@ -102,24 +102,28 @@ fn row(cluster: &Cluster<'_>, held: &Held<'_>) -> Vec<Text> {
         Some(bounds) => since.line().run(Look::Good, "lost").note(cluster.between(bounds)),
         None => since.note(format!("last seen {}", cluster.at(power.last))),
     };
-    let by = match (power.given_by.is_empty(), power.gained) {
-        (false, _) => writers(&power.given_by).into(),
-        (true, Some(_)) => Text::new().soft("not known"),
-        (true, None) => Text::new().soft("before the period"),
-    };
-    let by = match power.created {
-        Some(at) => by.note(format!("binding made {}", words::full_time(at))),
-        None => by,
-    };
-    let by = match (power.lost, power.taken_by.is_empty()) {
-        (None, _) => by,
-        (Some(_), true) => by.note("who took it is not known"),
-        (Some(_), false) => by.note(format!("taken by {}", writers(&power.taken_by))),
-    };
     vec![
         Text::new().strong(path).note(&subject.kind),
         Text::from(held.names.join(", ")).plain(format!(" {place}")).note(&power.through),
         until.linked(|word| cluster.place(word)),
-        by,
+        by(power),
     ]
+}
+
+/// Who gave a power, and who took it.
+fn by(power: &Power) -> Text {
+    let given = match (power.given_by.is_empty(), power.gained) {
+        (false, _) => writers(&power.given_by).into(),
+        (true, Some(_)) => Text::new().soft("not known who gave it"),
+        (true, None) => Text::new().soft("given before the period"),
+    };
+    let given = match power.created {
+        Some(at) => given.note(format!("binding made {}", words::full_time(at))),
+        None => given,
+    };
+    match (power.lost, power.taken_by.is_empty()) {
+        (None, _) => given,
+        (Some(_), true) => given.note("not known who took it"),
+        (Some(_), false) => given.note("taken by").line().plain(writers(&power.taken_by)),
+    }
 }

@@ -318,7 +318,10 @@ pub(super) fn writers(all: &[WrittenBy]) -> String {
             }
         })
         .collect();
-    words::some_of(&said, WRITERS)
+    match said.len().saturating_sub(WRITERS) {
+        0 => said.join("; "),
+        left => format!("{}; and {} more", said[..WRITERS].join("; "), words::number(left as u64)),
+    }
 }
 
 /// Exceptions that are not printed, by check: every one of them is counted, since the control totals say so.
