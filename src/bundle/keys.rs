@@ -17,6 +17,8 @@ use ed25519_dalek::{
         spki::der::pem::LineEnding,
     },
 };
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use crate::{digest::Digest, period::pseudonym::PseudonymKey, snapshot::RedactionKey};
 
@@ -141,6 +143,15 @@ impl SigningKey {
     /// Signs with pure Ed25519.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
+    }
+
+    /// A secret for one purpose, which only the holder of the key can make again: HMAC-SHA256 of the purpose under the
+    /// key's seed.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return [0; 32] };
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -83,7 +83,7 @@ enum Format {
 pub(super) fn run(args: &Args) -> Outcome {
     let proved = proved_package(&args.package, args.key.as_deref())?;
     if args.stratify.is_some() && !args.class.has_namespaces() {
-        return Err(Failure::usage(format!("a {} is of no namespace", args.class.name()))
+        return Err(Failure::usage(format!("items of --class {} are of no namespace", args.class.name()))
             .hint("leave out --stratify, or draw workloads or subjects"));
     }
     let cluster = args.cluster.as_deref().map(|wanted| folder(&proved.period, wanted)).transpose()?;

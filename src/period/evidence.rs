@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{
     carried::cluster_folder,
     facts::{Files, OBJECTS, Proof},
-    model::{Cited, ClusterPeriod, Ending, Run, RunNumber},
+    model::{Cited, ClusterPeriod, Ending, Run, RunNumber, WrittenBy},
     veil::Veil,
     writers::{self, Logged},
 };
@@ -151,7 +151,10 @@ pub(super) async fn gather(
     }
     let mut files = Files::new();
     let mut rows: Vec<Row> = rows.into_values().collect();
-    cluster.withheld = rows.iter_mut().filter_map(|row| cover(row, veil)).collect();
+    let withheld: BTreeMap<Digest, Digest> = rows.iter_mut().filter_map(|row| cover(row, veil)).collect();
+    rows.sort_by_key(|row| row.digest);
+    mask(cluster, &withheld);
+    let noted = noted.into_iter().map(|((digest, run), text)| ((masked(&withheld, digest), run), text)).collect();
     files.insert(table_path(&cluster.folder), write(&rows, &cluster.runs)?);
     files.insert(managers_path(&cluster.folder), write_noted(&noted, &cluster.runs, veil)?);
     for (run, proof) in cluster.runs.iter().zip(proofs) {
@@ -288,12 +291,35 @@ pub(crate) fn stored_objects(table: &[u8], wanted: impl Fn(&Digest) -> bool) -> 
     Ok(objects.collect())
 }
 
+/// What stands for a digest in the package.
+fn masked(withheld: &BTreeMap<Digest, Digest>, digest: Digest) -> Digest {
+    withheld.get(&digest).copied().unwrap_or(digest)
+}
+
+/// Writes what stands for the digests of texts that are left out wherever they are named.
+fn mask(cluster: &mut ClusterPeriod, withheld: &BTreeMap<Digest, Digest>) {
+    for_each_citation(cluster, &mut |cites| {
+        cites.iter_mut().for_each(|cited| cited.digest = masked(withheld, cited.digest));
+    });
+    writers::for_each(cluster, &mut |by| {
+        if let WrittenBy::AuditLog { trail, .. } = by {
+            *trail = masked(withheld, *trail);
+        }
+    });
+    cluster.trails.iter_mut().for_each(|cited| cited.digest = masked(withheld, cited.digest));
+    cluster.trails.sort_by_key(|cited| cited.digest);
+    cluster.withheld = withheld.values().copied().collect();
+}
+
 /// Takes names out of a row. A text that holds one goes as a whole, since no part of it has the digest: then the digest
-/// is returned.
-fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<Digest> {
+/// is returned, with what stands for it.
+fn cover(row: &mut Row, veil: &Veil<'_>) -> Option<(Digest, Digest)> {
     let is_hidden_trail = row.kind == AUDIT_TRAIL && veil.hides_trail(row.namespace.as_deref());
     row.namespace.iter_mut().chain([&mut row.name]).for_each(|text| veil.text(text));
-    row.json.take_if(|text| is_hidden_trail || veil.hides(text)).map(|_| row.digest)
+    row.json.take_if(|text| is_hidden_trail || veil.hides(text))?;
+    let digest = row.digest;
+    row.digest = veil.digest(digest);
+    Some((digest, row.digest))
 }
 
 /// The part of an object that says when it was made.

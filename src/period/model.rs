@@ -26,7 +26,7 @@ pub use population::{
 };
 pub use run::{Excluded, Exclusion, FrameworkVersion, Remark, RemarkKind, ResultsSpan, Run, Unseen};
 
-use super::writers::trail_of;
+use super::{build::asked_since, writers::trail_of};
 use crate::{digest::Digest, drift::ChangedBy, framework::FrameworkKind};
 
 /// `schema` of `data/period.json`.
@@ -263,6 +263,31 @@ impl ClusterPeriod {
     pub fn trails_of<'a>(&'a self, writers: impl Iterator<Item = &'a WrittenBy>) -> impl Iterator<Item = &'a Cited> {
         let named: BTreeSet<Digest> = writers.filter_map(trail_of).collect();
         self.trails.iter().filter(move |cited| named.contains(&cited.digest))
+    }
+
+    /// Whether a requirement (`pci-dss/2.2.6`) was asked for when a gap between runs began: one that came later is not
+    /// late.
+    pub fn was_asked(&self, requirement: &str, gap: &Gap) -> bool {
+        let row = self.requirements.iter().find(|row| row.full_id() == requirement);
+        let since = row.and_then(|row| self.run(asked_since(&row.statuses, &self.runs)?));
+        since.is_none_or(|run| run.finished < gap.to)
+    }
+
+    /// Requirements of a periodicity that no run decided for longer than it allows, though there were runs, by that time.
+    pub fn undecided<'a>(&'a self, row: &'a PeriodicityRow) -> Vec<(&'a Gap, Vec<&'a str>)> {
+        let mut times: Vec<(&Gap, Vec<&str>)> = Vec::new();
+        for id in &row.requirements {
+            let of_row = self.requirements.iter().find(|known| known.full_id() == *id);
+            let own = of_row.into_iter().flat_map(|known| &known.overdue);
+            let is_unrun = |gap: &&Gap| row.exceeded.iter().any(|run| (run.from, run.to) == (gap.from, gap.to));
+            for gap in own.filter(|gap| !is_unrun(gap)) {
+                match times.iter_mut().find(|(known, _)| *known == gap) {
+                    Some((_, ids)) => ids.push(id),
+                    None => times.push((gap, vec![id])),
+                }
+            }
+        }
+        times
     }
 
     /// A waiver by its id, as its declaration has it.

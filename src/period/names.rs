@@ -101,13 +101,16 @@ pub(super) fn is_person(kind: &str, name: &str) -> bool {
 pub(super) struct Finder {
     searcher: AhoCorasick,
     names: Vec<String>,
-    /// What a short name must stand beside to count.
-    short: fn(&str, Range<usize>) -> bool,
+    /// What a short name, and what a long one, must stand beside to count.
+    counts: [Beside; 2],
 }
 
+/// Whether a name counts where it stands in a text.
+type Beside = fn(&str, Range<usize>) -> bool;
+
 impl Finder {
-    /// `None` without names.
-    pub(super) fn new(names: BTreeSet<String>, short: fn(&str, Range<usize>) -> bool) -> Option<Self> {
+    /// `None` without names. `counts` says of short names and of long ones where they count.
+    pub(super) fn new(names: BTreeSet<String>, counts: [Beside; 2]) -> Option<Self> {
         let mut patterns = Vec::new();
         let mut named = Vec::new();
         for name in names.into_iter().filter(|name| !name.is_empty()) {
@@ -124,14 +127,16 @@ impl Finder {
         }
         let mut builder = AhoCorasick::builder();
         builder.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
-        Some(Self { searcher: builder.build(&patterns).ok()?, names: named, short })
+        Some(Self { searcher: builder.build(&patterns).ok()?, names: named, counts })
     }
 
     /// The first name at or after `from`.
     pub(super) fn find(&self, text: &str, mut from: usize) -> Option<(Range<usize>, &str)> {
         while let Some(found) = self.searcher.find(Input::new(text).range(from..)) {
             let name = self.names[found.pattern().as_usize()].as_str();
-            if name.len() >= SHORT || (self.short)(text, found.range()) {
+            let [short, long] = self.counts;
+            let counts = if name.len() < SHORT { short } else { long };
+            if counts(text, found.range()) {
                 return Some((found.range(), name));
             }
             from = found.start() + text[found.start()..].chars().next().map_or(1, char::len_utf8);
@@ -143,6 +148,15 @@ impl Finder {
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.find(text, 0).is_some()
     }
+}
+
+/// A name that is no part of another word: `search` is in `search/web` and `search-web`, and not in `searched`.
+pub(super) fn is_apart(text: &str, range: Range<usize>) -> bool {
+    let (name, before) = (&text[range.clone()], text[..range.start].chars().next_back());
+    let inside = |own: Option<char>, beside: Option<char>| {
+        own.is_some_and(char::is_alphanumeric) && beside.is_some_and(char::is_alphanumeric)
+    };
+    !inside(name.chars().next(), before) && !inside(name.chars().next_back(), text[range.end..].chars().next())
 }
 
 /// No letter and no digit on either side.
@@ -166,8 +180,8 @@ pub(super) fn is_place(text: &str, range: Range<usize>) -> bool {
 mod tests {
     use super::*;
 
-    fn finder(names: &[&str], short: fn(&str, Range<usize>) -> bool) -> Finder {
-        Finder::new(names.iter().map(|name| (*name).to_owned()).collect(), short).unwrap()
+    fn finder(names: &[&str], counts: [Beside; 2]) -> Finder {
+        Finder::new(names.iter().map(|name| (*name).to_owned()).collect(), counts).unwrap()
     }
 
     fn found<'a>(finder: &'a Finder, text: &str) -> Vec<&'a str> {
@@ -181,17 +195,18 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_the_longest_first_and_short_ones_as_words() {
-        let people = finder(&["alice", "alice@example.com", "ops", "CORP\\bob"], is_word);
+        let people = finder(&["alice", "alice@example.com", "ops", "CORP\\bob"], [is_word, |_, _| true]);
         assert_eq!(found(&people, "ALICE@example.com, alice-admin and ops."), ["alice@example.com", "alice", "ops"]);
         assert_eq!(found(&people, "stops, topside, opsgenie"), [""; 0]);
         assert_eq!(found(&people, "stops ops"), ["ops"]);
         assert_eq!(found(&people, r#"{"name":"CORP\\bob"}"#), ["CORP\\bob"], "as JSON writes it");
-        assert!(Finder::new(BTreeSet::new(), is_word).is_none());
-        let places = finder(&["web", "ledger"], is_place);
+        assert!(Finder::new(BTreeSet::new(), [is_word, is_word]).is_none());
+        let places = finder(&["web", "ledger", "Deployment/robots/"], [is_place, is_apart]);
         assert_eq!(found(&places, r#"{"labels":{"app":"web"}}, a web page"#), [""; 0]);
         assert_eq!(
-            found(&places, r#"web/cart cart.web.svc {"namespace":"web"} ledgers"#),
-            ["web", "web", "web", "ledger"]
+            found(&places, r#"web/cart cart.web.svc {"namespace":"web"} ledgers ledger-db Deployment/robots/crane"#),
+            ["web", "web", "web", "ledger", "Deployment/robots/"],
+            "and a part of another word is none"
         );
     }
 

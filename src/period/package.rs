@@ -30,6 +30,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// What the secret is for that masks identities in a package of a scope.
+const VEIL: &str = "kubeproof.dev/period/v1 names left out";
+
 /// A store, and the clusters of it that belong into the package.
 pub struct Holding {
     /// The store.
@@ -175,7 +178,7 @@ pub async fn make(request: &Request<'_>, out: &Path) -> Result<Made, PeriodError
             on_bundle: request.on_bundle,
         };
         let mut built = reading.cluster(folder).await?;
-        let veil = Veil::new(&built.names, &built.window, request.pseudonyms);
+        let veil = Veil::new(&built.names, &built.window, request.pseudonyms, request.signing.derive(VEIL));
         files.extend(evidence::gather(store, &mut built.cluster, built.proofs, built.logged, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);
         veil.keep(&mut built.carried, &mut built.cluster);

@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::{evaluate::FindingId, snapshot::RedactionKey};
+use crate::{digest::Digest, evaluate::FindingId, snapshot::RedactionKey};
 
 /// What every pseudonym starts with.
 pub const PREFIX: &str = "subject-";
@@ -43,21 +43,24 @@ impl PseudonymKey {
 
     /// `subject-` and the first 16 hex digits of HMAC-SHA256(key, name), whether a person or a group has the name.
     pub fn pseudonym(&self, name: &str) -> String {
-        format!("{PREFIX}{}", self.mac(name))
+        format!("{PREFIX}{}", hex::encode(&self.mac(name)[..8]))
     }
 
     /// Identity of a finding about somebody: the plain one is a hash of the name, which anybody could guess at.
     pub(super) fn finding(&self, id: FindingId) -> FindingId {
-        self.mac(&format!("finding {id}")).parse().unwrap_or(id)
+        hex::encode(&self.mac(&format!("finding {id}"))[..8]).parse().unwrap_or(id)
     }
 
-    /// 16 hex digits.
-    fn mac(&self, text: &str) -> String {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.bytes()) else { return String::new() };
+    /// Stands for the digest of a text that is left out: whoever guesses the text would know its digest.
+    pub fn digest(&self, digest: Digest) -> Digest {
+        Digest(self.mac(&digest.to_string()))
+    }
+
+    fn mac(&self, text: &str) -> [u8; 32] {
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.bytes()) else { return [0; 32] };
         mac.update(text.as_bytes());
-        let mut hex = hex::encode(mac.finalize().into_bytes());
-        hex.truncate(16);
-        hex
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -17,12 +17,15 @@ use super::{
         Cited, ClusterPeriod, Exception, Item, ItemClass, PrivilegedSubject, Remark, RemarkKind, ScopeSpan, Unseen,
         WrittenBy,
     },
-    names::{Finder, Names, is_person, is_place, is_word},
+    names::{Finder, Names, is_apart, is_person, is_place, is_word},
     pseudonym::PseudonymKey,
     window::Window,
     words,
 };
-use crate::{digest::Digest, framework::embedded};
+use crate::{
+    digest::Digest,
+    framework::{Library, RuleFiles, embedded, load_frameworks},
+};
 
 /// Stands for a word that names something outside of the scope.
 const OUTSIDE: &str = "(outside-the-scope)";
@@ -41,6 +44,10 @@ pub(super) struct Veil<'a> {
     homes: Option<Finder>,
     /// Files of the library that this program carries: they say the same everywhere.
     library: BTreeSet<Digest>,
+    /// What it says itself, in checks and frameworks.
+    words: BTreeSet<String>,
+    /// Makes identities and digests that nobody can guess at.
+    mask: PseudonymKey,
     people: Option<People<'a>>,
 }
 
@@ -51,18 +58,27 @@ struct People<'a> {
 }
 
 impl<'a> Veil<'a> {
-    /// For a cluster whose bundles name these, seen through `window`.
-    pub(super) fn new(names: &Names, window: &'a Window, key: Option<&'a PseudonymKey>) -> Self {
+    /// For a cluster whose bundles name these, seen through `window`. `secret` is the package's own, where there is no key
+    /// for pseudonyms.
+    pub(super) fn new(names: &Names, window: &'a Window, key: Option<&'a PseudonymKey>, secret: [u8; 32]) -> Self {
         let hides = window.is_narrow() || key.is_some();
-        let library = if hides { embedded().values().map(Digest::of).collect() } else { BTreeSet::new() };
+        let files = if hides { embedded() } else { RuleFiles::new() };
         let homes = homes(names, window).into_iter().map(str::to_owned).collect();
+        let places = |names| Finder::new(names, [is_place, is_apart]);
         Self {
             window,
-            homes: Finder::new(homes, is_place).filter(|_| window.is_narrow()),
-            library,
-            outside: window.is_narrow().then(|| Finder::new(outside(names, window), is_place)).flatten(),
-            people: key.map(|key| People { key, finder: Finder::new(people(names), is_word) }),
+            homes: places(homes).filter(|_| window.is_narrow()),
+            library: files.values().map(Digest::of).collect(),
+            words: own_words(&files),
+            mask: key.cloned().unwrap_or_else(|| PseudonymKey::generate(secret)),
+            outside: window.is_narrow().then(|| places(outside(names, window))).flatten(),
+            people: key.map(|key| People { key, finder: Finder::new(people(names), [is_word, |_, _| true]) }),
         }
+    }
+
+    /// Stands for the digest of a text that is left out.
+    pub(super) fn digest(&self, digest: Digest) -> Digest {
+        self.mask.digest(digest)
     }
 
     /// Whether the audit trail of a namespace, or of what has none, must not be read: it names everybody who wrote there,
@@ -80,6 +96,9 @@ impl<'a> Veil<'a> {
 
     /// Takes names out of a text.
     pub(super) fn text(&self, text: &mut String) {
+        if self.words.contains(text) {
+            return;
+        }
         if let Some(finder) = &self.outside {
             replace(text, finder, word, |_| OUTSIDE.to_owned());
         }
@@ -95,8 +114,17 @@ impl<'a> Veil<'a> {
             return;
         }
         self.cover_files(cluster, attested);
+        let mut findings = BTreeMap::new();
         for exception in &mut cluster.exceptions {
+            let known = exception.finding;
             self.cover_exception(exception);
+            findings.insert(known.to_string(), exception.finding.to_string());
+        }
+        let waivers = cluster.declarations.iter_mut().filter(|said| said.kind == "waiver");
+        for id in waivers.flat_map(|said| &mut said.applies_to) {
+            // What the package has no exception of is an identity all the same.
+            let masked = || id.parse().map_or_else(|_| id.clone(), |id| self.mask.finding(id).to_string());
+            *id = findings.get(id).cloned().unwrap_or_else(masked);
         }
         for item in &mut cluster.population {
             self.cover_item(item);
@@ -126,10 +154,8 @@ impl<'a> Veil<'a> {
         exception.waivers.iter_mut().for_each(|waiver| self.text(&mut waiver.id));
         self.cited(&mut exception.evidence);
         self.cited(&mut exception.evidence_after);
-        if let Some(people) =
-            self.people.as_ref().filter(|_| before != (exception.resource.clone(), exception.place.clone()))
-        {
-            exception.finding = people.key.finding(exception.finding);
+        if before != (exception.resource.clone(), exception.place.clone()) {
+            exception.finding = self.mask.finding(exception.finding);
         }
     }
 
@@ -210,9 +236,20 @@ impl<'a> Veil<'a> {
     }
 }
 
-/// Namespaces outside of the scope where service accounts with rights in it live.
+/// Titles and notes of the library's own checks and frameworks: whatever words are in them, they name nothing of a
+/// cluster.
+fn own_words(files: &RuleFiles) -> BTreeSet<String> {
+    let library = Library::load(files).unwrap_or_default();
+    let frameworks = load_frameworks(files, &library).unwrap_or_default();
+    let rows = frameworks.into_iter().flat_map(|framework| framework.requirements);
+    let of_rows = rows.flat_map(|row| [Some(row.title), row.section, row.note]).flatten();
+    library.checks().map(|check| check.title.clone()).chain(of_rows).collect()
+}
+
+/// Namespaces outside of the scope whose names are no secret: where service accounts with rights in it live, and what its
+/// declaration names as left out.
 fn homes<'n>(names: &'n Names, window: &Window) -> BTreeSet<&'n str> {
-    let homes = window.homes();
+    let homes = window.named();
     let is_home = |name: &&String| homes.contains(name.as_str()) && !EVERYWHERE.contains(&name.as_str());
     let outside = names.namespaces.iter().filter(is_home).filter(|name| !window.shows("Namespace", None, name));
     outside.map(String::as_str).collect()
@@ -225,7 +262,7 @@ fn outside(names: &Names, window: &Window) -> BTreeSet<String> {
         let kinds = names.kinds.iter().filter(|kind| *kind != "ServiceAccount");
         kinds.map(move |kind| format!("{kind}/{home}/"))
     });
-    let homes = window.homes();
+    let homes = window.named();
     let unknown = |name: &&String| !homes.contains(name.as_str()) && !EVERYWHERE.contains(&name.as_str());
     let namespaces = names.namespaces.iter().filter(unknown).filter(|name| !window.shows("Namespace", None, name));
     let nodes = names.nodes.iter().filter(|name| !window.shows("Node", None, name));
@@ -361,7 +398,7 @@ mod tests {
     fn people_are_replaced_and_places_are_not() {
         let key = PseudonymKey::generate([7; 32]);
         let window = Window::default();
-        let veil = Veil::new(&names(), &window, Some(&key));
+        let veil = Veil::new(&names(), &window, Some(&key), [7; 32]);
         let mut text = "ops and Alice@example.com hold ClusterRole/admin in ledger".to_owned();
         veil.text(&mut text);
         let (ops, alice) = (key.pseudonym("ops"), key.pseudonym("alice@example.com"));
@@ -380,9 +417,9 @@ mod tests {
 
     #[test]
     fn the_whole_word_around_a_name_from_outside_goes() {
-        let finder = Finder::new(BTreeSet::from(["ledger".to_owned()]), is_place);
         let window = Window::default();
-        let veil = Veil { window: &window, outside: finder, homes: None, library: BTreeSet::new(), people: None };
+        let finder = Finder::new(BTreeSet::from(["ledger".to_owned()]), [is_place, is_apart]);
+        let veil = Veil { outside: finder, ..Veil::new(&Names::default(), &window, None, [7; 32]) };
         let mut text = "reads Secret/ledger/db, and (ServiceAccount/ledger/ci) too".to_owned();
         veil.text(&mut text);
         assert_eq!(text, format!("reads {OUTSIDE}, and ({OUTSIDE}) too"));

@@ -134,9 +134,12 @@ impl Window {
         }
     }
 
-    /// Namespaces of the service accounts that may be shown.
-    pub(super) fn homes(&self) -> BTreeSet<&str> {
-        self.0.iter().flat_map(|seen| &seen.subjects).filter_map(|(_, namespace, _)| namespace.as_deref()).collect()
+    /// Namespaces whose names may be shown beside those of the scope: where service accounts that may be shown live, and
+    /// those that its declaration leaves out by name.
+    pub(super) fn named(&self) -> BTreeSet<&str> {
+        let homes = self.0.iter().flat_map(|seen| &seen.subjects).filter_map(|(_, namespace, _)| namespace.as_deref());
+        let excluded = self.0.iter().filter_map(|seen| seen.declared.as_ref()).flat_map(|declared| &declared.excluded);
+        homes.chain(excluded.filter_map(|out| out.what.strip_prefix("namespaces/"))).collect()
     }
 
     /// The scope that it is limited to; `None` for everything.

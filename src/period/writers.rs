@@ -86,14 +86,11 @@ impl<'a> Attribution<'a> {
         if !exception.ending.is_repair() {
             return Vec::new();
         }
-        // An object that is gone names nobody, and of one beside the failing one only its bytes with the failure are
-        // known: then the log alone says who wrote.
-        let own = exception.resource.to_string();
-        let now = exception.evidence_after.first().map(|cited| cited.digest);
+        // An object that is gone, or is as it was, names nobody: then the log alone says who wrote.
+        let now = |object: &str| exception.evidence_after.iter().find(|cited| cited.resource == object);
         let rests_on = rests_on(exception);
-        in_order(
-            rests_on.keys().flat_map(|object| self.between(object, now.filter(|_| *object == own), bounds)).collect(),
-        )
+        let digest = |object: &str| now(object).map(|cited| cited.digest);
+        in_order(rests_on.keys().flat_map(|object| self.between(object, digest(object), bounds)).collect())
     }
 
     /// Who wrote to the binding that gives a power.
@@ -153,6 +150,16 @@ pub(crate) fn lists(cluster: &ClusterPeriod) -> impl Iterator<Item = &WrittenBy>
     let exceptions = cluster.exceptions.iter().flat_map(|x| x.written_by.iter().chain(&x.repaired_by));
     let powers = cluster.privileged.iter().flat_map(|subject| &subject.powers);
     exceptions.chain(powers.flat_map(|power| power.given_by.iter().chain(&power.taken_by)))
+}
+
+/// Acts on every writer of a cluster.
+pub(super) fn for_each(cluster: &mut ClusterPeriod, act: &mut dyn FnMut(&mut WrittenBy)) {
+    for exception in &mut cluster.exceptions {
+        exception.written_by.iter_mut().chain(&mut exception.repaired_by).for_each(&mut *act);
+    }
+    for power in cluster.privileged.iter_mut().flat_map(|subject| &mut subject.powers) {
+        power.given_by.iter_mut().chain(&mut power.taken_by).for_each(&mut *act);
+    }
 }
 
 /// The audit trail that a writer is named by.

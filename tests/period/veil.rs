@@ -313,7 +313,20 @@ fn no_name_of_a_person_or_a_group_is_anywhere_in_a_package_with_pseudonyms() {
     assert!(cluster.privileged.iter().any(|subject| subject.name == alice));
     assert_eq!(cluster.declarations[0].files[0].path, None);
     assert!(cluster.declarations[0].note.contains(&alice));
-    // Digest and run stay for what is left out; objects that name nobody keep their text.
+    // Who guesses at a name cannot confirm it: no digest of a text with a name is anywhere.
+    let guessed = [
+        binding("shop", "alice", "reader", person("User", "alice@outsider.example")),
+        binding("shop", "outsiders-read", "reader", person("Group", "outsiders")),
+    ];
+    for text in guessed {
+        let digest = text.digest.hex();
+        assert!(quarter.make().package.files.values().any(|bytes| String::from_utf8_lossy(bytes).contains(&digest)));
+        for (path, bytes) in &made.package.files {
+            let found = readable(path, bytes).iter().any(|readable| readable.contains(&digest));
+            assert!(!found, "{path} confirms a guess");
+        }
+    }
+    // A stand-in for the digest, and the run, stay for what is left out; objects that name nobody keep their text.
     let table = cells(&made.package.files[&format!("data/evidence/{CLUSTER}/objects.parquet")]);
     let texts = table["json"].iter().flatten().count();
     assert_eq!(texts + cluster.withheld.len(), table["digest"].len());

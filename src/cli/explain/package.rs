@@ -1,5 +1,6 @@
 //! What a verified package says of one requirement, one exception, one declaration or one object.
 
+mod between;
 mod declaration;
 mod exception;
 mod object;

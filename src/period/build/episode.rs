@@ -50,8 +50,9 @@ pub(super) struct Episode {
     pub(super) pending: Vec<(RunNumber, String)>,
     /// The object was in the snapshot when the failure was last seen.
     pub(super) had_object: bool,
-    /// The object without the failure, and the run that saw it.
-    pub(super) ended_as: Option<(Digest, RunNumber)>,
+    /// The object without the failure, and what else of its evidence had changed by then, as the run saw it that saw the
+    /// place without the failure.
+    ended_as: Vec<Cited>,
 }
 
 impl Episode {
@@ -80,7 +81,7 @@ impl Episode {
             not_seen_in: Vec::new(),
             pending: Vec::new(),
             had_object: false,
-            ended_as: None,
+            ended_as: Vec::new(),
         };
         episode.go_on(row, began.by, texts);
         episode
@@ -108,6 +109,18 @@ impl Episode {
     pub(super) fn leave(&mut self, last: RunNumber, objects: &Objects) {
         self.last = Some(last);
         self.had_object = objects.has(&self.reference());
+    }
+
+    /// A run sees the place without it.
+    pub(super) fn end(&mut self, run: RunNumber, objects: &Objects) {
+        let own = self.reference();
+        let changed = objects_of(&self.evidence[1]).filter_map(|(resource, before)| {
+            let now = objects.digest(resource).filter(|now| *now != before && resource != own)?;
+            Some((resource.to_owned(), now))
+        });
+        let changed = changed.take(MOST_CITED);
+        let all = objects.digest(&own).map(|digest| (own.clone(), digest)).into_iter().chain(changed);
+        self.ended_as = all.map(|(resource, digest)| Cited { resource, digest, run }).collect();
     }
 
     fn close_waiver(&mut self, last: Option<RunNumber>) {
@@ -145,8 +158,8 @@ impl Episode {
         if let Ending::Ended { .. } = ending {
             self.not_seen_in.extend(self.pending.drain(..).map(|(run, _)| run));
         }
-        let reference = self.reference();
-        let ended_as = self.ended_as.filter(|_| shown.window.shows_reference(&reference));
+        let mut evidence_after = std::mem::take(&mut self.ended_as);
+        evidence_after.retain(|cited| shown.window.shows_reference(&cited.resource));
         let text = |text: Option<Arc<str>>| text.map(|text| text.to_string());
         Exception {
             id: String::new(),
@@ -180,10 +193,7 @@ impl Episode {
             ending,
             written_by: Vec::new(),
             repaired_by: Vec::new(),
-            evidence_after: ended_as
-                .map(|(digest, run)| Cited { resource: reference, digest, run })
-                .into_iter()
-                .collect(),
+            evidence_after,
         }
     }
 }

@@ -229,7 +229,7 @@ impl Exceptions {
                 None => {
                     let went = episode.had_object && !moment.objects.has(&reference);
                     let digests = digests(&episode.evidence[1]);
-                    episode.ended_as = moment.objects.digest(&reference).map(|digest| (digest, moment.number));
+                    episode.end(moment.number, moment.objects);
                     ended.push((*id, cause(went, &digests, moment.objects, (then, now), &episode.check)));
                 }
             }

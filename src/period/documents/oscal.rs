@@ -329,14 +329,14 @@ fn finding(period: &Period, cluster: &ClusterPeriod, row: &RequirementPeriod, li
     })
 }
 
-/// What the runs say of a requirement, and OSCAL's state and reason for it. Only a check that passed on every run
-/// satisfies one.
+/// What the runs say of a requirement, and OSCAL's state and reason for it. Only a check that passed on every run that
+/// was asked of it satisfies one.
 fn target(row: &RequirementPeriod) -> (&'static str, &'static str, &'static str) {
     let passed = |status: &Option<Status>| matches!(status, Some(Status::Pass));
     let stands = |status: &Option<Status>| matches!(status, Some(Status::Pass | Status::NotApplicable));
     if row.statuses.contains(&Some(Status::Fail)) {
         ("not-satisfied", "not-satisfied", "fail")
-    } else if row.statuses.iter().all(stands) && row.statuses.iter().any(passed) {
+    } else if row.statuses.iter().filter(|status| status.is_some()).all(stands) && row.statuses.iter().any(passed) {
         ("satisfied", "satisfied", "pass")
     } else {
         ("other", "not-satisfied", "other")

@@ -206,7 +206,8 @@ pub struct Exception {
     pub requirements: Vec<String>,
     /// Objects that it rests on, as its first and its last run saw them.
     pub evidence: Vec<Cited>,
-    /// The object as the first run without the failure saw it; none where it is gone or the failure goes on.
+    /// The object, and what else of its evidence had changed by then, as the first run without the failure saw it; none
+    /// where it is gone or the failure goes on.
     #[serde(default)]
     pub evidence_after: Vec<Cited>,
 }

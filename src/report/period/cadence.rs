@@ -105,7 +105,7 @@ fn periodicities(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Table {
     Table {
         shape: Shape::Gaps,
         about: "Periodicities of the framework's rows and gaps that were longer".into(),
-        columns: vec!["Asked for", "Gaps that were longer", "Rows"],
+        columns: vec!["Asked for", "Without a run, or undecided, for longer", "Rows"],
         rows: rows.collect(),
         empty: "No row of this framework says how often it is to be shown.".into(),
         more: None,
@@ -120,7 +120,7 @@ fn periodicity(
 ) -> Vec<Text> {
     let asked = Text::new().strong(interval(row.interval)).note(format!("at most {}", duration(row.allowed_seconds)));
     let mut gaps = match row.exceeded.len() as u64 {
-        0 => Text::new().run(Look::Good, "none"),
+        0 => Text::from("none between runs"),
         n => Text::new().run(Look::Critical, words::count(n, "gap", "gaps")),
     };
     for gap in row.exceeded.iter().take(GAPS) {
@@ -129,6 +129,14 @@ fn periodicity(
     let left = row.exceeded.len().saturating_sub(GAPS) as u64;
     if left > 0 {
         gaps = gaps.note(format!("and {} more in workbook.xlsx, sheet Cadence", words::number(left)));
+    }
+    for (gap, undecided) in cluster.all.undecided(row) {
+        let prefix = format!("{}/", facts.framework.id);
+        let own: Vec<&str> = undecided.iter().filter_map(|id| id.strip_prefix(&prefix)).collect();
+        if !own.is_empty() {
+            gaps = gaps.line().run(Look::Critical, "undecided for longer");
+            gaps = gaps.note(format!("{}: {}", words::some_of(&own, NAMES), gap_words(cluster, gap)));
+        }
     }
     let mut rows = Text::new();
     for (nth, (id, since)) in ids.iter().take(NAMES).enumerate() {

@@ -8,7 +8,7 @@ use crate::{
     },
     period::{
         evidence::{managers_path, proof_folder, table_path},
-        model::{Bounds, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
+        model::{Bounds, Cause, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
         words as period,
         writers::noted_as,
     },
@@ -34,7 +34,7 @@ pub(super) fn describe(
     page.say("Owner", x.owner.as_deref().unwrap_or("no owner known"));
     page.gap();
     page.say("Began", &words::beginning(cluster, x));
-    page.items("Written by", writers(&x.written_by, Some(&x.began)));
+    page.items("Written by", writers(&x.written_by, beginning(x)));
     page.say("Ended", &words::ending(cluster, x));
     page.items("Written by", writers(&x.repaired_by, repair(x)));
     page.say("Stood", &stood(x));
@@ -59,7 +59,8 @@ pub(super) fn describe(
         "",
         x.evidence_after.iter().map(|cited| match unchanged(cited) {
             true => format!("{} is as it was: what ended it is not in the object", cited.resource),
-            false => object(cited, "without it"),
+            false if cited.resource == own => object(cited, "without it"),
+            false => object(cited, "had changed when it was gone"),
         }),
     );
     let trails: Vec<&Cited> = cluster.trails_of(x.written_by.iter().chain(&x.repaired_by)).collect();
@@ -82,7 +83,10 @@ fn noted(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception) -> Res
     let mut lines = Vec::new();
     for (run, cited, writers) in began.chain(ended) {
         let managers = question.proved.managers(&cluster.folder, cited.digest, run).map_err(Failure::usage)?;
-        let is_named = |manager: &&Manager| noted_as((*manager).clone()).is_some_and(|by| writers.contains(&by));
+        // Of what stood before the first run, whoever wrote before it may have begun it.
+        let before = x.began.after.is_none() && run == x.began.by;
+        let is_named =
+            |manager: &&Manager| noted_as((*manager).clone()).is_some_and(|by| before || writers.contains(&by));
         for manager in managers.iter().filter(is_named) {
             let text = serde_json::to_string(manager).map_err(Failure::usage)?;
             let line = format!("{} on run {run:04}: {text}", cited.resource);
@@ -92,6 +96,11 @@ fn noted(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception) -> Res
         }
     }
     Ok(lines)
+}
+
+/// Between which runs a write of somebody began it; what only the time began nobody wrote.
+fn beginning(x: &Exception) -> Option<&Bounds> {
+    Some(&x.began).filter(|_| x.began_by != Cause::TimePassed)
 }
 
 /// Between which runs a change of the cluster ended it.
@@ -104,17 +113,20 @@ fn repair(x: &Exception) -> Option<&Bounds> {
 
 /// Who wrote between two runs, or that nothing says it.
 fn writers(all: &[WrittenBy], between: Option<&Bounds>) -> Vec<String> {
-    let is_asked = between.is_some_and(|bounds| bounds.after.is_some());
-    match all {
-        [] if is_asked => {
+    match (all, between) {
+        ([], None) => Vec::new(),
+        ([], Some(Bounds { after: None, .. })) => {
+            vec!["not known: it stood before the first run; what its objects note of earlier writes is below".into()]
+        }
+        ([], Some(_)) => {
             vec!["not known: no field manager and no audit log names a write between the two runs".into()]
         }
-        all => all.iter().map(writer).collect(),
+        (all, _) => all.iter().map(writer).collect(),
     }
 }
 
 /// `k.lind@shop.example, 24 Jul 2026 22:41 UTC (patch, audit log entry 8b1d35a5)`.
-fn writer(by: &WrittenBy) -> String {
+pub(super) fn writer(by: &WrittenBy) -> String {
     let source = match by {
         WrittenBy::ManagedFields { .. } => "client program, by the object's field managers".to_owned(),
         WrittenBy::AuditLog { verb, audit_id, trail, .. } => {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Question, words};
+use super::{Question, between, words};
 use crate::{
     cli::text::{Page, plural},
     evaluate::{
@@ -139,7 +139,7 @@ fn on_day(question: &Question<'_>, cluster: &ClusterPeriod, row: &RequirementPer
     }
     if let ([before, after], true) = (told_by.as_slice(), around.on.is_empty()) {
         page.gap();
-        page.items("Between", between(before, after));
+        page.items("Between", between::describe(before, after, day));
     }
     if let Some(exception) = told_by.iter().find_map(|told| told.failures.first()) {
         page.gap();
@@ -162,24 +162,8 @@ fn missing(cluster: &ClusterPeriod, missed: &MissedRun) -> String {
     }
 }
 
-/// What two runs around a day say together, and what set them apart as far as they tell.
-fn between(before: &Told<'_>, after: &Told<'_>) -> Vec<String> {
-    let mut said = vec![match (before.status == after.status, before.reason == after.reason) {
-        (true, true) => "Both said the same. It may have been otherwise in between: no run saw it.".to_owned(),
-        (true, false) => "The status is the same, and the reason another one.".to_owned(),
-        (false, _) => "They differ, and no run saw when it changed.".to_owned(),
-    }];
-    for (what, ids) in [("gone", before.not_in(after)), ("new", after.not_in(before))] {
-        if !ids.is_empty() {
-            said.push(format!("{what} on run {:04}: {}", after.run.number, ids.join(", ")));
-        }
-    }
-    said.extend(rules(after.row, before.run, after.run));
-    said
-}
-
 /// That what decides changed between two runs.
-fn rules(row: &RequirementPeriod, before: &Run, after: &Run) -> Option<String> {
+pub(super) fn rules(row: &RequirementPeriod, before: &Run, after: &Run) -> Option<String> {
     let versions = |run: &Run| {
         let of = run.frameworks.iter().find(|known| known.id == row.framework);
         of.map_or_else(|| "not evaluated".to_owned(), |known| known.version.clone())
@@ -208,18 +192,18 @@ fn seen(day: &Day<'_>) -> String {
 }
 
 /// What one run said of the requirement.
-struct Told<'a> {
-    cluster: &'a ClusterPeriod,
-    run: &'a Run,
-    status: Option<Status>,
-    reason: Option<&'a str>,
+pub(super) struct Told<'a> {
+    pub(super) cluster: &'a ClusterPeriod,
+    pub(super) run: &'a Run,
+    pub(super) status: Option<Status>,
+    pub(super) reason: Option<&'a str>,
     /// Exceptions that it saw.
-    failures: Vec<&'a Exception>,
+    pub(super) failures: Vec<&'a Exception>,
     /// Its own words, where the package holds them.
     results: Option<&'a Results>,
     /// The declared scope that it is evaluated in.
     scope: Option<&'a str>,
-    row: &'a RequirementPeriod,
+    pub(super) row: &'a RequirementPeriod,
 }
 
 impl<'a> Told<'a> {
@@ -276,12 +260,6 @@ impl<'a> Told<'a> {
         let of_row = of_row.filter(|row| !row.decides.is_empty());
         let in_scope = of_row.zip(scope).and_then(|(row, scope)| Some(places(row, row.passed?, scope)));
         decides.map(counted).chain(in_scope).collect()
-    }
-
-    /// Ids of the exceptions that another run did not see.
-    fn not_in(&self, other: &Self) -> Vec<&'a str> {
-        let is_there = |id: &str| other.failures.iter().any(|x| x.id == id);
-        self.failures.iter().map(|x| x.id.as_str()).filter(|id| !is_there(id)).collect()
     }
 
     /// People and providers whose word about it was in force.

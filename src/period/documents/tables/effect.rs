@@ -1,5 +1,10 @@
 //! Requirements, their status on every run, exceptions and times to repair.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
 use chrono::NaiveDate;
 
 use super::{
@@ -99,8 +104,11 @@ pub(super) fn statuses(period: &Period) -> Table<'_> {
 
 /// One row an exception, with a blank column for management's response.
 pub(super) fn exceptions(period: &Period) -> Table<'_> {
-    type Of<'a> = Row<'a, Exception>;
-    let rows = period.clusters.iter().flat_map(|c| c.exceptions.iter().map(move |row| (c, row)));
+    type Of<'a> = (&'a ClusterPeriod, &'a Exception, Rc<Deciding<'a>>);
+    let rows = period.clusters.iter().flat_map(|c| {
+        let deciding = Rc::new(deciding(c));
+        c.exceptions.iter().map(move |x| (c, x, Rc::clone(&deciding)))
+    });
     table::<Of<'_>>(
         (
             "exceptions",
@@ -109,61 +117,82 @@ pub(super) fn exceptions(period: &Period) -> Table<'_> {
         ),
         rows,
         vec![
-            text("cluster", "Cluster", 20, |(c, _)| Some(c.folder.clone())),
-            text("id", "Id", 10, |(_, x)| Some(x.id.clone())),
-            text("severity", "Severity", 10, |(_, x)| Some(words::severity(x.severity).to_owned())),
-            text("title", "What is expected", 40, |(_, x)| Some(x.title.clone())),
-            text("kind", "Kind", 16, |(_, x)| Some(x.resource.kind.clone())),
-            text("namespace", "Namespace", 18, |(_, x)| x.resource.namespace.clone()),
-            text("name", "Name", 28, |(_, x)| Some(x.resource.name.clone())),
-            text("container", "Container", 16, |(_, x)| x.container.clone()),
-            text("message", "What was found", 50, |(_, x)| Some(x.message.clone())),
-            text("owner", "Owner", 18, |(_, x)| x.owner.clone()),
-            text("state", "State", 16, |(_, x)| Some(state(&x.ending).to_owned())),
-            time("first_seen", "First seen (UTC)", |(c, x)| finished(c, x.first_seen)),
-            time("last_seen", "Last seen (UTC)", |(c, x)| finished(c, x.last_seen)),
-            number("seen_in", "Seen in runs", |(_, x)| count(x.seen_in)),
-            number("not_seen_in", "Runs that could not tell", |(_, x)| count(x.not_seen_in.len())),
-            time("began_after", "Began after (UTC)", |(c, x)| after(c, Some(x.began))),
-            time("began_by", "Began by (UTC)", |(c, x)| by(c, Some(x.began))),
-            text("began_because", "Began because", 18, |(_, x)| named(&x.began_by)),
-            time("ended_after", "Ended after (UTC)", |(c, x)| after(c, ended(x))),
-            time("ended_by", "Ended by (UTC)", |(c, x)| by(c, ended(x))),
-            text("ended_because", "Ended because", 24, |(_, x)| match &x.ending {
+            text("cluster", "Cluster", 20, |(c, ..)| Some(c.folder.clone())),
+            text("id", "Id", 10, |(_, x, _)| Some(x.id.clone())),
+            text("severity", "Severity", 10, |(_, x, _)| Some(words::severity(x.severity).to_owned())),
+            text("title", "What is expected", 40, |(_, x, _)| Some(x.title.clone())),
+            text("kind", "Kind", 16, |(_, x, _)| Some(x.resource.kind.clone())),
+            text("namespace", "Namespace", 18, |(_, x, _)| x.resource.namespace.clone()),
+            text("name", "Name", 28, |(_, x, _)| Some(x.resource.name.clone())),
+            text("container", "Container", 16, |(_, x, _)| x.container.clone()),
+            text("message", "What was found", 50, |(_, x, _)| Some(x.message.clone())),
+            text("owner", "Owner", 18, |(_, x, _)| x.owner.clone()),
+            text("state", "State", 16, |(_, x, _)| Some(state(&x.ending).to_owned())),
+            time("first_seen", "First seen (UTC)", |(c, x, _)| finished(c, x.first_seen)),
+            time("last_seen", "Last seen (UTC)", |(c, x, _)| finished(c, x.last_seen)),
+            number("seen_in", "Seen in runs", |(_, x, _)| count(x.seen_in)),
+            number("not_seen_in", "Runs that could not tell", |(_, x, _)| count(x.not_seen_in.len())),
+            time("began_after", "Began after (UTC)", |(c, x, _)| after(c, Some(x.began))),
+            time("began_by", "Began by (UTC)", |(c, x, _)| by(c, Some(x.began))),
+            text("began_because", "Began because", 18, |(_, x, _)| named(&x.began_by)),
+            time("ended_after", "Ended after (UTC)", |(c, x, _)| after(c, ended(x))),
+            time("ended_by", "Ended by (UTC)", |(c, x, _)| by(c, ended(x))),
+            text("ended_because", "Ended because", 24, |(_, x, _)| match &x.ending {
                 Ending::Open => None,
                 Ending::NotSeenSince { reason, .. } => Some(reason.clone()),
                 Ending::Ended { cause, .. } => named(cause),
             }),
-            switch("repaired", "Repaired", |(_, x)| Some(x.ending.is_repair())),
-            number("at_least_seconds", "Stood at least (seconds)", |(_, x)| Some(x.duration.at_least_seconds)),
-            number("at_least_days", "Stood at least (days, rounded)", |(_, x)| days(x.duration.at_least_seconds)),
-            number("at_most_seconds", "Stood at most (seconds)", |(_, x)| x.duration.at_most_seconds),
-            number("at_most_days", "Stood at most (days, rounded)", |(_, x)| days(x.duration.at_most_seconds?)),
-            text("waivers", "Waivers", 24, |(c, x)| {
+            switch("repaired", "Repaired", |(_, x, _)| Some(x.ending.is_repair())),
+            number("at_least_seconds", "Stood at least (seconds)", |(_, x, _)| Some(x.duration.at_least_seconds)),
+            number("at_least_days", "Stood at least (days, rounded)", |(_, x, _)| days(x.duration.at_least_seconds)),
+            number("at_most_seconds", "Stood at most (seconds)", |(_, x, _)| x.duration.at_most_seconds),
+            number("at_most_days", "Stood at most (days, rounded)", |(_, x, _)| days(x.duration.at_most_seconds?)),
+            text("waivers", "Waivers", 24, |(c, x, _)| {
                 let day = |run| finished(c, run).map(|at| at.date_naive().to_string()).unwrap_or_default();
                 joined(&x.waivers, |w| {
                     let declared = c.waiver(&w.id).map(|d| format!("declared {}, ", declared(d))).unwrap_or_default();
                     format!("{}: {declared}on the runs from {} to {}", w.id, day(w.first), day(w.last))
                 })
             }),
-            text("written_by", "Begun by a write of (client program, or user by audit log)", 30, |(_, x)| {
+            text("written_by", "Begun by a write of (client program, or user by audit log)", 30, |(_, x, _)| {
                 writers(&x.written_by)
             }),
-            text("repaired_by", "Ended by a write of (client program, or user by audit log)", 30, |(_, x)| {
+            text("repaired_by", "Ended by a write of (client program, or user by audit log)", 30, |(_, x, _)| {
                 writers(&x.repaired_by)
             }),
             text("managements_response", "Management's response", 50, |_| None),
-            text("requirements", "Requirements", 30, |(_, x)| Some(x.requirements.join(" "))),
-            text("check", "Check", 26, |(_, x)| Some(x.check.clone())),
-            text("place", "Place", 40, |(_, x)| Some(x.place.clone())),
-            text("observed", "Observed", 24, |(_, x)| x.observed.clone()),
-            text("expected", "Expected", 24, |(_, x)| Some(x.expected.clone())),
-            text("finding", "Finding", 18, |(_, x)| Some(x.finding.to_string())),
-            text("evidence", "Evidence", 60, |(_, x)| cited(&x.evidence)),
-            text("evidence_after", "Evidence of the end", 60, |(_, x)| cited(&x.evidence_after)),
-            text("audit_trails", "Evidence of writers", 60, |(c, x)| trails(c, &[&x.written_by, &x.repaired_by])),
+            text("decides", "Decides", 30, |(_, x, d)| Some(named_by(x, d, true))),
+            text("supports", "Supports", 30, |(_, x, d)| Some(named_by(x, d, false))),
+            text("check", "Check", 26, |(_, x, _)| Some(x.check.clone())),
+            text("place", "Place", 40, |(_, x, _)| Some(x.place.clone())),
+            text("observed", "Observed", 24, |(_, x, _)| x.observed.clone()),
+            text("expected", "Expected", 24, |(_, x, _)| Some(x.expected.clone())),
+            text("finding", "Finding", 18, |(_, x, _)| Some(x.finding.to_string())),
+            text("evidence", "Evidence", 60, |(_, x, _)| cited(&x.evidence)),
+            text("evidence_after", "Evidence of the end", 60, |(_, x, _)| cited(&x.evidence_after)),
+            text("audit_trails", "Evidence of writers", 60, |(c, x, _)| trails(c, &[&x.written_by, &x.repaired_by])),
         ],
     )
+}
+
+/// Requirements by the checks that decide them.
+type Deciding<'a> = BTreeMap<&'a str, BTreeSet<String>>;
+
+fn deciding(cluster: &ClusterPeriod) -> Deciding<'_> {
+    let mut by_check = Deciding::new();
+    for row in &cluster.requirements {
+        for check in &row.decides {
+            by_check.entry(check).or_default().insert(row.full_id());
+        }
+    }
+    by_check
+}
+
+/// Requirements that an exception names: those that its check decides, or the others.
+fn named_by(x: &Exception, deciding: &Deciding<'_>, decided: bool) -> String {
+    let of_check = deciding.get(x.check.as_str());
+    let is_wanted = |id: &&String| of_check.is_some_and(|ids| ids.contains(*id)) == decided;
+    x.requirements.iter().filter(is_wanted).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// First and last day of a declaration.

@@ -133,7 +133,8 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
                 "repaired_by",
                 "The same between the runs before and after its end, where a change of the cluster ended it.",
             ),
-            ("requirements", "Requirements that its check decides or supports, as framework/id."),
+            ("decides", "Requirements that its check decides, as framework/id: it counts as an exception to them."),
+            ("supports", "Requirements that its check supports: they are decided by others, and should know of it."),
             ("check", "Id of the check."),
             ("place", "Where in the object, list items by name."),
             ("observed", "The value that was found, where there is one."),
@@ -141,7 +142,8 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("finding", "Identity of the finding over all runs, before and after this period."),
             (
                 "evidence_after",
-                "The object as the first run without the failure saw it; empty where it is gone or the failure goes on.",
+                "The object, and what else of its evidence had changed, as the first run without the failure saw it; \
+                 empty where it is gone or the failure goes on.",
             ),
         ],
     ),
@@ -201,7 +203,9 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "what",
-                "schedule, missed run, unscheduled run, partial run, longest gap, or longer than allowed (a gap that a framework does not allow).",
+                "schedule, missed run, unscheduled run, partial run, longest gap, longer than allowed (a gap without a run \
+                 that a framework does not allow), or undecided for longer (there were runs, and none decided these \
+                 requirements).",
             ),
             ("from", "When it was due, was, or began."),
             ("to", "When it ended; empty for what has no length."),

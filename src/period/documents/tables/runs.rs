@@ -101,7 +101,7 @@ struct Event<'a> {
     allowed: Option<i64>,
     run: Option<RunNumber>,
     detail: String,
-    requirements: &'a [String],
+    requirements: Vec<String>,
 }
 
 /// One row a run that was missed, came unasked or saw less than everything, and one a gap.
@@ -159,12 +159,27 @@ fn events(cluster: &ClusterPeriod) -> Vec<Event<'_>> {
         row.exceeded.iter().map(|found| Event {
             allowed: Some(row.allowed_seconds),
             detail: named(&row.interval).unwrap_or_default(),
-            requirements: &row.requirements,
+            requirements: row.requirements.iter().filter(|id| cluster.was_asked(id, found)).cloned().collect(),
             ..gap("longer than allowed", found)
         })
     });
+    let undecided = cadence.periodicities.iter().flat_map(|row| {
+        cluster.undecided(row).into_iter().map(|(found, ids)| Event {
+            allowed: Some(row.allowed_seconds),
+            detail: named(&row.interval).unwrap_or_default(),
+            requirements: ids.into_iter().map(str::to_owned).collect(),
+            ..gap("undecided for longer", found)
+        })
+    });
     let longest = cadence.longest_gap.iter().map(|found| gap("longest gap", found));
-    std::iter::once(due).chain(missed).chain(unscheduled).chain(partial).chain(exceeded).chain(longest).collect()
+    std::iter::once(due)
+        .chain(missed)
+        .chain(unscheduled)
+        .chain(partial)
+        .chain(exceeded)
+        .chain(undecided)
+        .chain(longest)
+        .collect()
 }
 
 fn due(cadence: &Cadence) -> String {
