@@ -21,6 +21,9 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// Path of the envelope in a bundle.
 pub const FILE: &str = "attest/bundle.dsse.json";
 
+/// Greatest size of an envelope; a run of a large cluster has some ten kilobytes.
+pub const MAX_BYTES: usize = 8 << 20;
+
 const PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD_IN: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PADDING);
@@ -97,6 +100,10 @@ impl Envelope {
     /// Anything else.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let form = |error: &dyn std::fmt::Display| EnvelopeError::Form(error.to_string());
+        // It is read before its signature can be, and JSON in memory is many times its size.
+        if bytes.len() > MAX_BYTES {
+            return Err(EnvelopeError::Form(format!("larger than {} MiB", MAX_BYTES >> 20)));
+        }
         let value = canonical::parse(bytes).map_err(|e| form(&e))?;
         let wire: Wire = serde_json::from_value(value).map_err(|e| form(&e))?;
         if wire.payload_type != PAYLOAD_TYPE {

@@ -17,7 +17,7 @@ use crate::{
 const SOON_DAYS: i64 = 14;
 
 /// What stands beside every approver.
-const UNVERIFIED: &str = "approver as written; identity not verified";
+pub const UNVERIFIED: &str = "approver as written; identity not verified";
 
 /// Where a declaration stands in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

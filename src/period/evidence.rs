@@ -387,7 +387,13 @@ pub(crate) fn noted_managers(table: &[u8]) -> Result<BTreeMap<Noting, Option<Str
         let digest = digest.parse().map_err(|error| TableError::row(MANAGERS, row, format!("{error}")))?;
         Ok(((digest, run), text.map(str::to_owned)))
     };
-    digests.into_iter().zip(runs).zip(texts).enumerate().map(row).collect()
+    let rows = digests.len();
+    let noted: BTreeMap<Noting, Option<String>> =
+        digests.into_iter().zip(runs).zip(texts).enumerate().map(row).collect::<Result<_, TableError>>()?;
+    match noted.len() == rows {
+        true => Ok(noted),
+        false => Err(TableError::row(MANAGERS, rows, "an object stands twice for one run".to_owned())),
+    }
 }
 
 /// The managers that a text of them names.

@@ -27,7 +27,7 @@ pub(crate) mod writers;
 pub(crate) mod written;
 
 pub(crate) use build::{
-    Span, asked_since, comparison, effectiveness, naming, overdue, repair_times, standing, unaccounted,
+    Span, asked_since, comparison, effectiveness, naming, overdue, repair_times, standing, stood, unaccounted,
 };
 pub use cadence::Planned;
 pub(crate) use cadence::cadence;

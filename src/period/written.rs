@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::facts::Files;
-use crate::config::{Attestation, AttestationsFile, ProviderDocument, ProvidersFile, Waiver, WaiversFile, parse_yaml};
+use crate::{
+    config::{Attestation, AttestationsFile, ProviderDocument, ProvidersFile, Waiver, WaiversFile, parse_yaml},
+    evaluate::{attestations, waivers},
+};
 
 /// Kinds of declarations that people answer for; what is expected of every cluster is no exception to anything.
 pub(crate) const KINDS: [&str; 3] = ["attestation", "provider", "waiver"];
@@ -34,6 +37,24 @@ pub(crate) struct Written {
     pub(crate) ticket: Option<String>,
     /// Names of the files that it points at.
     pub(crate) files: Vec<String>,
+}
+
+impl Written {
+    /// How a run's sentence about it begins and ends; what did not count stands between the two.
+    pub(crate) fn note(&self, kind: &str) -> [String; 2] {
+        match kind {
+            "waiver" => {
+                let ticket = self.ticket.as_ref().map_or_else(String::new, |ticket| format!(" ({ticket})"));
+                let form = self.form.as_deref().unwrap_or_default();
+                let head = format!("{form}, approved by {}{ticket}: {}", self.by, self.text);
+                [head, format!("; {}", waivers::UNVERIFIED)]
+            }
+            _ => {
+                let day = self.since.map_or_else(String::new, |day| day.to_string());
+                [format!("{}, {day}: {}", self.by, self.text), format!("; {}", attestations::UNVERIFIED)]
+            }
+        }
+    }
 }
 
 /// Bag path of the file that holds declarations of a kind.

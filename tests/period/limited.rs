@@ -31,8 +31,10 @@ fn day(number: u32) -> Day {
 fn declaration(number: u32, kind: &str, id: &str, until: &str, applies_to: Vec<String>) -> Declaration {
     let today = NaiveDate::from_ymd_opt(2026, 10, number).unwrap();
     let note = match kind {
-        "waiver" => "risk accepted, approved by head of shop (SHOP-1): until the sale ends",
-        "attestation" => "head of security, 2026-09-30: staff was told",
+        "waiver" => {
+            "risk accepted, approved by head of shop (SHOP-1): until the sale ends; approver as written; identity not verified"
+        }
+        "attestation" => "head of security, 2026-09-30: staff was told; signatory as written; identity not verified",
         _ => "eks, SOC 2 of 2026-03-01: control plane",
     };
     Declaration {
@@ -235,7 +237,8 @@ fn a_scope_holds_what_its_declaration_says() {
 #[test]
 fn declarations_say_what_the_runs_files_say() {
     let made = Quarter::of([declared(1, "2026-12-02"), declared(2, "2026-12-02")]).make();
-    assert_eq!(judged(&made.package.files, &[]).0, 0);
+    let (code, said) = judged(&made.package.files, &[]);
+    assert_eq!(code, 0, "{said:#}");
     type Spoil = fn(&mut Value);
     let cases: [(&str, Spoil); 8] = [
         ("its words are not those of the runs' file", |said| said["by"] = "head of security".into()),
@@ -244,7 +247,7 @@ fn declarations_say_what_the_runs_files_say() {
         ("its last day is not the declared one", |said| said["states"][0]["until"] = "2027-12-31".into()),
         ("how it stood does not follow from its days", |said| said["states"][0]["state"] = "expired".into()),
         ("a run that it stood on did not declare it", |said| said["id"] = "W-9".into()),
-        ("stood on a run that there is not", |said| said["states"][0]["last"] = 4_000_000_000u32.into()),
+        ("W-7: runs or spans that there are not", |said| said["states"][0]["last"] = 4_000_000_000u32.into()),
         ("it does not point at the files", |said| {
             said["files"] = json!([{"name": "x.pdf", "digest": null, "path": null}])
         }),

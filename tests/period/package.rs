@@ -210,6 +210,66 @@ const CASES: &[Case] = &[
     ),
     ("signed_no_exceptions", |m| say(m, |p| p["clusters"][0]["exceptions"] = Value::Array(vec![])), PERIOD),
     (
+        "signed_fewer_exceptions_than_a_run_counted",
+        |m| {
+            say(m, |p| {
+                let cluster = &mut p["clusters"][0];
+                (cluster["exceptions"], cluster["repairTimes"]) = (Value::Array(vec![]), Value::Array(vec![]));
+                cluster["requirements"][0]["exceptions"] = Value::Array(vec![]);
+                let bridge = &mut cluster["controlTotals"][1]["bridge"];
+                (bridge["exceptions"], bridge["expected"]) = (0.into(), 1.into());
+            })
+        },
+        PERIOD,
+    ),
+    (
+        "signed_that_only_people_answer_a_row",
+        |m| say(m, |p| p["clusters"][0]["requirements"][0]["effectiveness"] = Value::Null),
+        PERIOD,
+    ),
+    (
+        "signed_another_time_to_repair",
+        |m| say(m, |p| p["clusters"][0]["exceptions"][0]["duration"]["atMostSeconds"] = 60.into()),
+        PERIOD,
+    ),
+    (
+        "signed_a_waiver_over_no_run",
+        |m| {
+            say(m, |p| {
+                let waiver = serde_json::json!([{"id": "W-99", "first": 2, "last": 1}]);
+                p["clusters"][0]["exceptions"][0]["waivers"] = waiver;
+            })
+        },
+        PERIOD,
+    ),
+    (
+        "signed_runs_without_number",
+        |m| say(m, |p| p["clusters"][0]["exceptions"][0]["lastSeen"] = u32::MAX.into()),
+        PERIOD,
+    ),
+    ("signed_days_of_no_calendar", |m| say(m, |p| p["from"] = "-262143-01-01".into()), PERIOD),
+    (
+        "signed_a_framework_twice",
+        |m| {
+            say(m, |p| {
+                let first = p["frameworks"][0].clone();
+                p["frameworks"].as_array_mut().unwrap().push(first);
+            })
+        },
+        PERIOD,
+    ),
+    ("signed_no_control_totals", |m| say(m, |p| p["clusters"][0]["controlTotals"] = Value::Array(vec![])), PERIOD),
+    (
+        "envelope_too_large",
+        |m| {
+            with(m, |f| {
+                let zeros = vec!["0"; 5 << 20].join(",");
+                f.insert(ENVELOPE.into(), format!("{{\"payload\":[{zeros}]}}").into_bytes());
+            })
+        },
+        ENVELOPE,
+    ),
+    (
         "signed_a_citation_of_nothing",
         |m| {
             say(m, |p| {

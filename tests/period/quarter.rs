@@ -233,7 +233,10 @@ impl Day {
             }
         });
         let findings: Vec<Finding> = fails.chain(undecided).chain(others).collect();
-        let (failed, unknown) = (self.failing.len() as u64, self.undecided.len() as u64);
+        let (failed, unknown) = ((self.failing.len() + self.others.len()) as u64, self.undecided.len() as u64);
+        let waivers =
+            self.failing.iter().map(|(_, waiver)| waiver).chain(self.others.iter().map(|(.., waiver)| waiver));
+        let waived = waivers.flatten().count() as u64;
         let status = match (failed, unknown, blind) {
             (1.., _, _) => Status::Fail,
             (0, 0, false) => Status::Pass,
@@ -265,7 +268,7 @@ impl Day {
                 outcome,
                 evaluated: if blind { 0 } else { 2 },
                 failed,
-                waived: 0,
+                waived,
                 expected: 0,
                 not_evaluated: unknown,
                 reason: blind.then(|| "deployments.apps was refused".into()),

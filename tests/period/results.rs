@@ -181,7 +181,7 @@ const CASES: &[Case] = &[
     (
         "another environment",
         |made| say(made, |p| p["clusters"][0]["environment"] = "test".into()),
-        "shop-0a1b2c3d: its name, uid or environment is not that of its newest run",
+        "shop-0a1b2c3d: its name, uid, environment or log is not that of its newest run",
     ),
     (
         "a run less that was due",

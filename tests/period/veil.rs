@@ -118,8 +118,13 @@ fn scoped() -> Quarter {
     ];
     day.declarations = vec![
         declared("waiver", "outsider-waiver", "outsider-vault may run privileged"),
-        declared("attestation", "review", "somebody, 2026-10-01: reviewed, in outsider-ns too"),
+        declared(
+            "attestation",
+            "review",
+            "somebody, 2026-10-01: reviewed (outsider-ns/x is not in this run); signatory as written; identity not verified",
+        ),
     ];
+    day.declarations[1].state = "unmatched".into();
     day.files = attested("we looked at outsider-ns as well");
     day.files.push(("data/rules/scope.yaml".into(), SCOPES.into()));
     day.files
@@ -171,7 +176,9 @@ fn verified(made: &Made) {
 fn verify_in(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> i32 {
     write(&folder.join("q4"), files);
     fs::write(folder.join("signing.pub"), keys().signing.public().to_pem().unwrap()).unwrap();
-    run(folder, &["verify", "q4", "--key", "signing.pub"], "").0
+    let (code, said) = run(folder, &["verify", "q4", "--key", "signing.pub"], "");
+    assert_eq!(code, 0, "{said}");
+    code
 }
 
 /// Exit code and standard output.

@@ -2,10 +2,12 @@
 
 mod declared;
 mod definitions;
+mod exceptions;
 mod objects;
 mod results;
 mod runs;
 mod scopes;
+mod shape;
 mod sums;
 mod writers;
 
@@ -32,6 +34,7 @@ use crate::{
     canonical,
     digest::Digest,
     evaluate::results::Results,
+    framework::embedded,
     period::{
         self, Period, Span,
         carried::{self, Carried, Standing},
@@ -67,6 +70,12 @@ pub struct PackageSummary {
     pub run_key: Option<Digest>,
     /// Clusters with the runs that it rests on.
     pub clusters: Vec<PackagedCluster>,
+    /// Frameworks that it is limited to; empty for all.
+    pub frameworks: Vec<String>,
+    /// Scope that it is limited to.
+    pub scope: Option<String>,
+    /// Id of the key by which users and groups are pseudonyms.
+    pub pseudonyms: Option<String>,
 }
 
 /// What a verified package says.
@@ -159,6 +168,9 @@ pub fn package(input: BundleFiles, trust: &Trust, options: &Options) -> (Verific
         key: trusted,
         run_key: package::run_key(&predicate).ok().map(|key| key.digest()),
         clusters: predicate.clusters,
+        frameworks: predicate.frameworks,
+        scope: predicate.scope,
+        pseudonyms: predicate.pseudonyms,
     });
     let open = summary.as_ref().map(|summary| left_open(summary, content.as_ref())).unwrap_or_default();
     let verification = Verification { package: summary, open, ..finish(steps, seen, trust, options) };
@@ -201,10 +213,14 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
         true => "",
         false => " cadence,",
     };
+    let exceptions = match content.is_some_and(|content| content.shown.counted > 0) {
+        true => "what exceptions say beside how many each check has on each run",
+        false => "that exceptions",
+    };
     let signers_word = format!(
-        "that cited objects, field managers and audit trails stand in the runs' tables, that exceptions, that nobody else \
+        "that cited objects, field managers and audit trails stand in the runs' tables, {exceptions}, that nobody else \
          wrote, the population, privileged access, what declarations applied to, \
-         what labels put into scopes,{cadence} changes of scope, remarks, control totals, what was never asked for, \
+         what labels put into scopes,{cadence} the schedule, changes of scope, remarks, control totals, what was never asked for, \
          bundles left out and the length of the log follow from the bundles is the word of the package's signer, as \
          are the names of stores and the marking: the bundles themselves are in the store (kubeproof get, kubeproof \
          verify)"
@@ -216,8 +232,15 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
         "the key is trusted because you named it; no policy says whether it was in force or stolen on that day",
         "the signature does not show that the cluster told the truth",
     ];
+    let limits =
+        [&summary.scope, &summary.pseudonyms].into_iter().any(Option::is_some) || !summary.frameworks.is_empty();
+    let limited = limits.then(|| {
+        "what a limited package leaves out, and that it had to, is the choice of its signer; exceptions are not held against \
+         the counts of the runs, nor the declarations against what is missing"
+            .to_owned()
+    });
     let statuses = content.into_iter().flat_map(|content| content.shown.open());
-    before.map(str::to_owned).into_iter().chain(statuses).chain(after.map(str::to_owned)).collect()
+    before.map(str::to_owned).into_iter().chain(limited).chain(statuses).chain(after.map(str::to_owned)).collect()
 }
 
 fn judge(
@@ -291,6 +314,10 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         steps.fail(StepName::Content, Verdict::Tampered, subject, detail);
     };
     let period = read_period(files, steps)?;
+    if let Some(detail) = shape::defect(&period) {
+        tampered(steps, PERIOD, &detail);
+        return None;
+    }
     let PackagePredicate { period: digest, root, run_key, tool, .. } = predicate.clone();
     let own = period::claims(&period);
     let version = own.tool.version.clone();
@@ -324,6 +351,9 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         results::judge((files, lines), (cluster, standing), &period.filter, &mut shown, steps);
         objects::judge(files, cluster, is_whole, steps);
         writers::judge(files, cluster, !is_whole, steps);
+        if period.filter.is_whole() {
+            shown.counted += exceptions::judge(cluster, &shown.results, steps);
+        }
         scopes::judge(files, (cluster, standing), &period.filter, &shown.results, steps);
         shown.undeclared += declared::judge(files, (cluster, standing), &period.filter, steps).len() as u64;
         sums::judge_sums(cluster, span, !period.filter.is_whole(), steps);
@@ -337,9 +367,10 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     }
     if !steps.failed(StepName::Content) {
         let detail = format!(
-            "{runs} runs proved by their own envelopes, {} statuses by the runs' own results, declarations by the \
-             runs' files, cited objects by their digests, writers by what objects note and logs say, counts as summed",
-            shown.proved
+            "{runs} runs proved by their own envelopes, {} statuses by the runs' own results, {} counts of \
+             exceptions by them, declarations by the runs' files, cited objects by their digests, writers by what objects note and logs \
+             say, counts as summed",
+            shown.proved, shown.counted
         );
         steps.pass(StepName::Content, "data/", detail);
     }
@@ -400,6 +431,7 @@ fn standing(files: &Files, cluster: &ClusterPeriod) -> Vec<Standing> {
 /// Every file is there because something names it. Returns how many files of the runs are left out, for what they name.
 fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], steps: &mut Steps) -> u64 {
     let (mut named, mut left_out) = (BTreeSet::from([PERIOD.to_owned()]), 0);
+    let library: BTreeSet<Digest> = embedded().values().map(Digest::of).collect();
     let filter = &period.filter;
     for (cluster, standing) in period.clusters.iter().zip(standing) {
         named.extend([table_path, managers_path].map(|of| of(&cluster.folder)));
@@ -411,8 +443,8 @@ fn judge_expected(lines: &Lines, period: &Period, standing: &[Vec<Standing>], st
                     let detail = "not the file that the run's manifest names";
                     steps.fail(StepName::Content, Verdict::Tampered, &path, detail);
                 }
-                // What holds a name that must not be read is left out.
-                None if filter.hides_names() => {
+                // What holds a name that must not be read is left out; files of the library name nothing of a cluster.
+                None if filter.hides_names() && !library.contains(&file.digest) => {
                     left_out += 1;
                     continue;
                 }

@@ -86,6 +86,13 @@ fn print_package(package: &PackageSummary) {
     let run_key = package.run_key.filter(|key| *key != package.key);
     let run_key = run_key.map_or_else(|| "the same".to_owned(), |key| key.hex());
     anstream::println!("runs' key      {run_key}");
+    let scope = package.scope.iter().map(|scope| format!("the scope {scope}"));
+    let frameworks = (!package.frameworks.is_empty()).then(|| package.frameworks.join(", "));
+    let people = package.pseudonyms.iter().map(|key| format!("pseudonyms (key {key})"));
+    let limits: Vec<String> = scope.chain(frameworks).chain(people).collect();
+    if !limits.is_empty() {
+        anstream::println!("limited to     {}", limits.join("; "));
+    }
     for cluster in &package.clusters {
         let left_out = match cluster.excluded {
             0 => String::new(),

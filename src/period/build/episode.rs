@@ -224,6 +224,11 @@ fn cited(evidence: &[Arc<str>; 2], runs: [RunNumber; 2], window: &Window) -> Vec
     cited
 }
 
+/// How long an exception stood, by its runs.
+pub(crate) fn stood(x: &Exception, runs: &[Run]) -> RepairBounds {
+    duration(x.began, x.first_seen, x.last_seen, &x.ending, runs)
+}
+
 fn duration(began: Bounds, first: RunNumber, last: RunNumber, ending: &Ending, runs: &[Run]) -> RepairBounds {
     let at = |number: RunNumber| usize::try_from(number).ok().and_then(|n| runs.get(n)).map(|run| run.finished);
     let between = |from: Option<RunNumber>, to: Option<RunNumber>| Some((at(to?)? - at(from?)?).num_seconds());

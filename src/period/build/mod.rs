@@ -36,6 +36,7 @@ use exceptions::{Moment, Shown};
 use sight::Sight;
 
 pub(crate) use comparison::comparison;
+pub(crate) use episode::stood;
 pub(crate) use requirements::{asked_since, effectiveness, naming, overdue};
 pub(super) use seen::Objects;
 pub(super) use sight::Blind;

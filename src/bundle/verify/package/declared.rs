@@ -1,7 +1,10 @@
 //! What people declared, by the files that the runs signed: declarations in their writers' words, how they stood on each
 //! run, and the waivers under which exceptions stood.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use chrono::NaiveDate;
 
@@ -10,13 +13,14 @@ use super::{
     Files,
 };
 use crate::{
-    bundle::package::PERIOD,
+    bundle::{bag, package::PERIOD},
     config::{At, Waiver, WaiversFile, parse_yaml},
     digest::Digest,
     evaluate::waivers::{Term, selects},
     period::{
         carried::{self, Standing},
-        model::{ClusterPeriod, DeclarationPeriod, Exception, Filter, RunNumber, StateSpan, WaiverSpan},
+        evidence::{PROOF, proof_folder},
+        model::{ClusterPeriod, DeclarationPeriod, DeclaredFile, Exception, Filter, RunNumber, StateSpan, WaiverSpan},
         written::{self, DeclarationKey, KINDS, WAIVERS, Written, file_of},
     },
 };
@@ -83,6 +87,8 @@ pub(super) struct Declared<'a> {
     written: BTreeMap<&'static str, Timeline<Declarations>>,
     waivers: Timeline<Vec<At<Waiver>>>,
     attested: Timeline<BTreeMap<String, Option<Digest>>>,
+    /// Digests of the files that bundles hold for declarations, in hexadecimal.
+    attached: BTreeSet<String>,
 }
 
 /// Holds declarations and waivers of exceptions against the files. Returns the runs whose files are not here.
@@ -117,6 +123,7 @@ impl<'a> Declared<'a> {
             written: KINDS.into_iter().filter_map(of_kind).collect(),
             waivers: Timeline::of(files, (cluster, standing), WAIVERS, waivers),
             attested: Timeline::of(files, (cluster, standing), ATTESTED, |bytes| serde_json::from_slice(bytes).ok()),
+            attached: attached(files, cluster),
         }
     }
 
@@ -139,7 +146,7 @@ impl<'a> Declared<'a> {
                 Said::This(file) => match file.get(&key) {
                     None => return wrong("a run that it stood on did not declare it"),
                     Some(own) if own.until != span.until => return wrong("its last day is not the declared one"),
-                    Some(own) if self.is_own(run) && !may_be(span, own, day) => {
+                    Some(own) if self.is_own(run) && !self.may_be(&said.kind, span, own, run, day) => {
                         return wrong("how it stood does not follow from its days");
                     }
                     Some(_) => {}
@@ -151,10 +158,48 @@ impl<'a> Declared<'a> {
         {
             return wrong("its words are not those of the runs' file");
         }
-        said.files
-            .iter()
-            .any(|file| !self.points_at(said, &file.name, file.digest))
-            .then(|| format!("{} {}: it does not point at the files that the package names", said.kind, said.id))
+        let astray = said.files.iter().any(|file| !self.points_at(said, &file.name, file.digest));
+        let unnamed = said.states.iter().flat_map(|span| span.first..=span.last).any(|run| !self.names(said, run));
+        let hides = |file: &DeclaredFile| {
+            file.path.is_none() && file.digest.is_some_and(|digest| self.attached.contains(&digest.hex()))
+        };
+        let hidden = !filter.hides_names() && said.files.iter().any(hides);
+        match astray || unnamed || hidden {
+            true => wrong("it does not point at the files that the package names"),
+            false => None,
+        }
+    }
+
+    /// Every file that it pointed at on a run is named, with the bytes that the run found.
+    fn names(&self, said: &DeclarationPeriod, run: RunNumber) -> bool {
+        let Some(Said::This(file)) = self.written.get(said.kind.as_str()).map(|timeline| timeline.on(run)) else {
+            return true;
+        };
+        let Some(own) = file.get(&(said.kind.clone(), said.id.clone())) else { return true };
+        own.files.iter().all(|name| {
+            let mut named = said.files.iter().filter(|file| file.name == *name);
+            match self.attested.on(run) {
+                Said::This(index) => named.any(|file| file.digest == index.get(name).copied().flatten()),
+                Said::Unknown | Said::Nothing => named.next().is_some(),
+            }
+        })
+    }
+
+    /// Whether a declaration of these days can have stood so on that day.
+    fn may_be(&self, kind: &str, span: &StateSpan, own: &Written, run: RunNumber, day: NaiveDate) -> bool {
+        let Some(until) = own.until else { return false };
+        // A waiver's first day is its own, an attestation's and a document's the day on which it was said.
+        let term = Term::of(own.since, until, day);
+        let lacks = match self.attested.on(run) {
+            Said::This(index) => own.files.iter().any(|name| index.get(name).copied().flatten().is_none()),
+            Said::Nothing => !own.files.is_empty(),
+            Said::Unknown => true,
+        };
+        match span.state.as_str() {
+            "missing" => kind == "provider" && lacks,
+            "file missing" => term.is_live() && lacks,
+            state => state == term.state() || term.is_live() && LIVE.contains(&state),
+        }
     }
 
     /// The words for states are this version's.
@@ -223,23 +268,41 @@ impl<'a> Declared<'a> {
         })
     }
 
+    /// Kinds that need a document do not hold without it.
+    fn has_document(&self, waiver: &Waiver, run: RunNumber) -> bool {
+        let found = |name: &String| match self.attested.on(run) {
+            Said::This(index) => index.get(name).copied().flatten().is_some(),
+            Said::Unknown | Said::Nothing => false,
+        };
+        !waiver.kind.needs_document() || waiver.document.as_ref().is_some_and(found)
+    }
+
     /// Whether a waiver covers it for certain.
     fn must_waive(&self, waiver: &Waiver, x: &Exception, run: RunNumber, filter: &Filter) -> bool {
         waiver.check == x.check
             && !filter.hides_names()
             && waiver.resources.labels.is_empty()
-            && !waiver.kind.needs_document()
+            && self.has_document(waiver, run)
             && selects(&waiver.resources, &x.resource, x.container.as_deref(), &x.place)
             && self.day(run).is_some_and(|day| Term::of(waiver.from, waiver.until, day).is_live())
     }
 }
 
-/// Whether a declaration of these days can have stood so on that day.
-fn may_be(span: &StateSpan, own: &Written, day: NaiveDate) -> bool {
-    let Some(until) = own.until else { return false };
-    // A waiver's first day is its own, an attestation's and a document's the day on which it was said.
-    let term = Term::of(own.since, until, day);
-    span.state == term.state() || span.state == "missing" || term.is_live() && LIVE.contains(&span.state.as_str())
+/// Files that declarations point at, as the manifests of the runs name them.
+fn attached(files: &Files, cluster: &ClusterPeriod) -> BTreeSet<String> {
+    let manifests = cluster.runs.iter().filter_map(|run| {
+        let manifest = files.get(&format!("{}{}", proof_folder(&cluster.folder, run.number), PROOF[0]))?;
+        bag::parse(manifest).ok()
+    });
+    let paths = manifests.flat_map(|lines| lines.into_keys());
+    let digest = |path: String| Some(path.strip_prefix(super::ATTESTED)?.split('.').next()?.to_owned());
+    paths.filter_map(digest).collect()
+}
+
+/// What people read beside a declaration's words: nothing, unless it did not count on that run.
+fn is_plain(between: &str, state: &str) -> bool {
+    let counts = |state: &str| !LIVE.contains(&state);
+    between.is_empty() || !counts(state) && (between.starts_with("; ") || between.starts_with(" ("))
 }
 
 /// Whether the package says what was written. A limited package names only what concerns it.
@@ -250,5 +313,8 @@ fn says(said: &DeclarationPeriod, own: &Written, filter: &Filter) -> bool {
     };
     let words = (&said.form, &said.by, said.since, said.until, &said.text, &said.ticket)
         == (&own.form, &own.by, own.since, own.until, &own.text, &own.ticket);
-    about && words && said.note.contains(&own.by) && said.note.contains(&own.text)
+    let state = said.states.last().map_or("", |span| span.state.as_str());
+    let [head, tail] = own.note(&said.kind);
+    let between = said.note.strip_prefix(head.as_str()).and_then(|rest| rest.strip_suffix(tail.as_str()));
+    about && words && (said.kind == "provider" || between.is_some_and(|between| is_plain(between, state)))
 }

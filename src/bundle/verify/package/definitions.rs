@@ -1,6 +1,8 @@
 //! What a package prints of frameworks and their rows, by the framework files that its runs signed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
 
 use super::{
     super::{StepName, Verdict, steps::Steps},
@@ -13,9 +15,12 @@ use crate::{
     period::{
         FRAMEWORKS, Period,
         carried::{self, Standing},
-        model::{ClusterPeriod, FrameworkPeriod, RequirementPeriod},
+        model::{ClusterPeriod, Exception, Filter, FrameworkPeriod, RequirementPeriod, Run},
     },
 };
+
+/// Folder of the checks in a bundle.
+const CHECKS: &str = "data/rules/checks/";
 
 /// Framework files of one cluster's runs, as far as the package holds them.
 struct Definitions<'a> {
@@ -48,7 +53,7 @@ pub(super) fn judge(
             wrong(framework.id.clone(), "its title or what it leaves out is not that of the runs' file");
         }
         let met: BTreeSet<&str> = versions(period, &framework.id).collect();
-        if framework.versions.iter().any(|version| !met.contains(version.as_str())) {
+        if met.is_empty() || met != framework.versions.iter().map(String::as_str).collect() {
             wrong(framework.id.clone(), "its versions are not those of the runs");
         }
         let mut scopes = period.clusters.iter().filter_map(|cluster| scope(cluster, &framework.id, results)).peekable();
@@ -57,7 +62,15 @@ pub(super) fn judge(
         }
     }
     let hidden = period.filter.hides_names();
-    for of in &all {
+    for (of, standing) in all.iter().zip(standing) {
+        if let Some(run) = of.cluster.runs.iter().find(|run| !asked_as_signed(run, standing, &period.filter)) {
+            wrong(of.cluster.folder.clone(), &format!("run {} was not about the frameworks that it says", run.number));
+        }
+        let titles = titles(files, of.cluster, standing);
+        let unlike = |x: &&Exception| titles.get(x.check.as_str()).is_some_and(|known| !known.contains(&x.title));
+        if let Some(x) = of.cluster.exceptions.iter().find(unlike).filter(|_| !hidden) {
+            wrong(x.id.clone(), "its title is not that of the runs' check");
+        }
         if let Some(row) = of.cluster.requirements.iter().find(|row| of.contradicts(row, results, hidden)) {
             wrong(
                 row.full_id(),
@@ -65,6 +78,34 @@ pub(super) fn judge(
             );
         }
     }
+}
+
+/// A run is about the frameworks whose results it signed; a scope's package may leave some out.
+fn asked_as_signed(run: &Run, standing: &[Standing], filter: &Filter) -> bool {
+    let of_run = standing.iter().filter(|file| (file.first..=file.last).contains(&run.number));
+    let signed: BTreeSet<&str> = of_run.filter_map(|file| carried::framework_of(&file.path)).collect();
+    let said: BTreeSet<&str> = run.frameworks.iter().map(|of| of.id.as_str()).collect();
+    signed.is_empty() || signed == said || filter.scope.is_some() && said.is_subset(&signed)
+}
+
+/// What a check's file says of itself.
+#[derive(Deserialize)]
+struct Titled {
+    id: String,
+    title: String,
+}
+
+/// Titles of the checks whose files are here.
+fn titles(files: &Files, cluster: &ClusterPeriod, standing: &[Standing]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut titles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in standing.iter().filter(|file| file.path.starts_with(CHECKS)) {
+        let bytes = files.get(&carried::package_path(&cluster.folder, &file.path, file.first));
+        let read = bytes.and_then(|bytes| parse_yaml::<Titled>(&file.path, bytes).ok());
+        if let Some(Titled { id, title }) = read.map(|read| read.value) {
+            titles.entry(id).or_default().insert(title);
+        }
+    }
+    titles
 }
 
 impl<'a> Definitions<'a> {

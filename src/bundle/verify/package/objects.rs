@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
+
 use super::{
     super::{StepName, Verdict, steps::Steps},
     Files,
@@ -31,7 +33,7 @@ pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, is_whole: bool, step
             steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
         }
     }
-    match stored(bytes, &path) {
+    match stored(bytes, &path, is_whole) {
         Err(error) => steps.fail(StepName::Content, Verdict::Tampered, &path, error),
         Ok((_, withheld)) if withheld != cluster.withheld => {
             let detail = "leaves out other texts than the package says";
@@ -58,21 +60,51 @@ fn citations(cluster: &ClusterPeriod) -> impl Iterator<Item = &Cited> {
 
 type Stored = (BTreeMap<Digest, u32>, BTreeSet<Digest>);
 
-/// Runs by the digest of each object, every text held against its digest; and the objects without their text.
-fn stored(bytes: &[u8], path: &str) -> Result<Stored, String> {
-    let table = snapshot::read_columns(path, bytes, &["digest", "json", "run"]).map_err(|error| error.to_string())?;
-    let columns =
-        || Ok::<_, snapshot::TableError>((table.texts("digest")?, table.optional("json")?, table.numbers("run")?));
-    let (digests, jsons, runs) = columns().map_err(|error| error.to_string())?;
+/// The part of an object that its columns repeat.
+#[derive(Deserialize)]
+struct Named {
+    kind: String,
+    metadata: Name,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    namespace: Option<String>,
+    name: String,
+}
+
+/// Runs by the digest of each object, every text held against its digest and, where names are as they were, against the
+/// columns beside it; and the objects without their text.
+fn stored(bytes: &[u8], path: &str, is_whole: bool) -> Result<Stored, String> {
+    let columns = ["digest", "json", "run", "kind", "namespace", "name"];
+    let table = snapshot::read_columns(path, bytes, &columns).map_err(in_words)?;
+    let (digests, jsons) = (table.texts("digest").map_err(in_words)?, table.optional("json").map_err(in_words)?);
+    let (runs, kinds) = (table.numbers("run").map_err(in_words)?, table.texts("kind").map_err(in_words)?);
+    let namespaces = table.optional("namespace").map_err(in_words)?;
+    let names = table.texts("name").map_err(in_words)?;
     let (mut rows, mut withheld) = (BTreeMap::new(), BTreeSet::new());
-    for ((digest, json), run) in digests.into_iter().zip(jsons).zip(runs) {
+    for (at, (digest, json)) in digests.into_iter().zip(jsons).enumerate() {
         let stated: Digest = digest.parse().map_err(|error| format!("{error}"))?;
         match json {
             None => drop(withheld.insert(stated)),
-            Some(json) if Digest::of(json) == stated => {}
+            Some(json) if Digest::of(json) == stated => {
+                let is_it = |own: Named| {
+                    (own.kind.as_str(), own.metadata.namespace.as_deref(), own.metadata.name.as_str())
+                        == (kinds[at], namespaces[at], names[at])
+                };
+                if is_whole && !serde_json::from_str(json).is_ok_and(is_it) {
+                    return Err(format!("an object is not called as its text {} says", stated.short(16)));
+                }
+            }
             Some(_) => return Err(format!("an object does not have its digest {}", stated.short(16))),
         }
-        rows.insert(stated, run);
+        if rows.insert(stated, runs[at]).is_some() {
+            return Err(format!("an object stands twice: {}", stated.short(16)));
+        }
     }
     Ok((rows, withheld))
+}
+
+fn in_words(error: snapshot::TableError) -> String {
+    error.to_string()
 }

@@ -61,6 +61,8 @@ pub(super) struct Shown {
     pub(super) proved: u64,
     /// Files of the runs, rules and results, that the package does not hold for what they name.
     left_out: u64,
+    /// Pairs of a check and a run whose exceptions are as many as that run counted.
+    pub(super) counted: u64,
     /// Runs some of whose declared files are not here.
     pub(super) undeclared: u64,
     /// Statuses that are the signer's word, with the runs.

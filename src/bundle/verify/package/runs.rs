@@ -65,9 +65,10 @@ pub(super) fn judge(files: &Files, cluster: &ClusterPeriod, span: Span, key: &Ve
         let said = &statement.predicate;
         (&said.cluster.name, &said.cluster.uid, &said.environment)
             == (&cluster.name, &cluster.uid, &cluster.environment)
+            && cluster.log.as_ref().is_none_or(|log| log.origin == said.log.origin)
     };
     if newest.is_some_and(|statement| !is_it(&statement)) {
-        let detail = format!("{}: its name, uid or environment is not that of its newest run", cluster.folder);
+        let detail = format!("{}: its name, uid, environment or log is not that of its newest run", cluster.folder);
         steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
     }
     // The log as the package saw it is at least as long as its newest run says.

@@ -1,6 +1,8 @@
 //! What declared scopes held, by the declarations that the runs signed. Which namespaces and nodes labels select is not
 //! in the package.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{StepName, Verdict, steps::Steps},
     Files, RunResults,
@@ -12,7 +14,7 @@ use crate::{
     framework::select,
     period::{
         carried::Standing,
-        model::{ClusterPeriod, Filter, RunNumber, ScopeHolding, ScopeSpan},
+        model::{ClusterPeriod, Filter, ItemClass, RunNumber, ScopeHolding, ScopeSpan},
     },
 };
 
@@ -36,7 +38,9 @@ pub(super) fn judge(
         let differs = |run: &RunNumber| match declared.on(*run) {
             Said::Unknown => false,
             Said::Nothing => true,
-            Said::This(file) => of_id(file, &span.scope).is_none_or(|scope| !may_hold(&scope, span, filter)),
+            Said::This(file) => of_id(file, &span.scope).is_none_or(|scope| {
+                !may_hold(&scope, span, filter) || !filter.hides_names() && misses(&scope, span, cluster, *run)
+            }),
         };
         let mut runs = span.first..=span.last;
         if cluster.run(span.last).is_none() {
@@ -60,6 +64,30 @@ fn of_id(file: &ScopeFile, id: &str) -> Option<Scope> {
     let regulations = || file.scopes.iter().flat_map(|scope| &scope.regulations);
     let joined = || regulations().filter_map(|id| select::declared(Some(file), id)).find(|scope| scope.id == id);
     own.or_else(joined)
+}
+
+/// Whether a scope lacks what its declaration names, and a run saw; or holds what that run did not see.
+fn misses(scope: &Scope, span: &ScopeSpan, cluster: &ClusterPeriod, run: RunNumber) -> bool {
+    let seen = |class: ItemClass| {
+        let of_class = cluster.population.iter().filter(move |item| item.class == class);
+        let on_run = of_class
+            .filter(move |item| (item.first..=item.last).contains(&run) && !item.absent_in.contains(&run))
+            .map(|item| item.name.as_str());
+        on_run.collect::<BTreeSet<&str>>()
+    };
+    let (namespaces, nodes) = (seen(ItemClass::Namespace), seen(ItemClass::Node));
+    let holds = &span.holds;
+    let held: BTreeSet<&str> = holds.namespaces.iter().chain(&holds.connected).map(String::as_str).collect();
+    let held_nodes: BTreeSet<&str> = holds.nodes.iter().map(String::as_str).collect();
+    let is_out = |kind: &str, name: &str| scope.excluded.iter().any(|out| out.what == format!("{kind}/{name}"));
+    let named = scope.namespaces.iter().flat_map(|selection| selection.names.iter().chain(&scope.connected_to));
+    let mut lacking = named.filter(|name| namespaces.contains(name.as_str()) && !is_out("namespaces", name));
+    let mut lacking_nodes = scope.nodes.iter().flat_map(|selection| &selection.names);
+    !held.is_subset(&namespaces)
+        || !held_nodes.is_subset(&nodes)
+        || lacking.any(|name| !held.contains(name.as_str()))
+        || lacking_nodes
+            .any(|name| nodes.contains(name.as_str()) && !is_out("nodes", name) && !held_nodes.contains(name.as_str()))
 }
 
 /// Whether a scope so declared can have held this. Names that are replaced cannot be told.

@@ -5,7 +5,7 @@ use crate::{
     bundle::package::PERIOD,
     period::{
         self, Period, Planned, Span,
-        model::{ClusterPeriod, RequirementPeriod},
+        model::{ClusterPeriod, ControlTotal, RequirementPeriod},
     },
 };
 
@@ -52,6 +52,16 @@ pub(super) fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, ste
     };
     if let Some(row) = cluster.requirements.iter().find(unlike) {
         wrong(format!("{}: its exceptions are not those that name it", row.full_id()));
+    }
+    if let Some(x) = cluster.exceptions.iter().find(|x| period::stood(x, &cluster.runs) != x.duration) {
+        wrong(format!("{}: how long it stood does not follow from its runs", x.id));
+    }
+    let miscounted = |total: &&ControlTotal| {
+        let counts = cluster.run(total.run).map(|run| run.counts);
+        total.differences.is_empty() && counts.is_none_or(|counts| counts.fail != total.failures)
+    };
+    if let Some(total) = cluster.control_totals.iter().find(miscounted) {
+        wrong(format!("run {}: its failures are not those that it signed", total.run));
     }
     if period::repair_times(&cluster.exceptions, &cluster.runs) != cluster.repair_times {
         wrong("times to repair do not follow from the exceptions".into());
