@@ -20,7 +20,7 @@ pub mod pseudonym;
 mod read;
 mod rules;
 pub mod sample;
-mod veil;
+pub(crate) mod veil;
 mod window;
 pub mod words;
 pub(crate) mod writers;

@@ -18,7 +18,7 @@ use super::{
         WrittenBy,
     },
     names::{Finder, Names, is_apart, is_person, is_place, is_word},
-    pseudonym::PseudonymKey,
+    pseudonym::{self, PseudonymKey},
     window::Window,
     words,
 };
@@ -279,6 +279,11 @@ fn people(names: &Names) -> BTreeSet<String> {
     };
     let people = names.people.iter().filter(is_telling).map(|(_, _, name)| name);
     people.chain(names.writers.iter().filter(|name| !ROLES.contains(&name.as_str()))).cloned().collect()
+}
+
+/// Whether something stands in a text for what must not be read.
+pub(crate) fn is_covered(text: &str) -> bool {
+    text.contains(OUTSIDE) || text.contains(pseudonym::PREFIX)
 }
 
 type Found = std::ops::Range<usize>;

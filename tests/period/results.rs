@@ -130,9 +130,23 @@ const CASES: &[Case] = &[
                 let more = rows(p)[0].clone();
                 rows(p).push(more);
                 rows(p)[1]["framework"] = "nsa-cisa".into();
+                let mut listed = p["frameworks"][0].clone();
+                listed["id"] = "nsa-cisa".into();
+                p["frameworks"].as_array_mut().unwrap().push(listed);
             })
         },
         "nsa-cisa/privileged: run 0000 was not about it",
+    ),
+    (
+        "a row of a framework that is not listed",
+        |made| {
+            say(made, |p| {
+                let more = rows(p)[0].clone();
+                rows(p).push(more);
+                rows(p)[1]["framework"] = "nsa-cisa".into();
+            })
+        },
+        "nsa-cisa/privileged: of a framework that it does not list",
     ),
     (
         "a row twice",

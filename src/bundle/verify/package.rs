@@ -220,7 +220,7 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
     let signers_word = format!(
         "that cited objects, field managers and audit trails stand in the runs' tables, {exceptions}, that nobody else \
          wrote, the population, privileged access, what declarations applied to, \
-         what labels put into scopes,{cadence} the schedule, changes of scope, remarks, control totals, what was never asked for, \
+         what scopes held beside what their declarations name,{cadence} the schedule, changes of scope, remarks, control totals, what was never asked for, \
          bundles left out and the length of the log follow from the bundles is the word of the package's signer, as \
          are the names of stores and the marking: the bundles themselves are in the store (kubeproof get, kubeproof \
          verify)"
@@ -232,15 +232,28 @@ fn left_open(summary: &PackageSummary, content: Option<&Content>) -> Vec<String>
         "the key is trusted because you named it; no policy says whether it was in force or stolen on that day",
         "the signature does not show that the cluster told the truth",
     ];
-    let limits =
-        [&summary.scope, &summary.pseudonyms].into_iter().any(Option::is_some) || !summary.frameworks.is_empty();
-    let limited = limits.then(|| {
-        "what a limited package leaves out, and that it had to, is the choice of its signer; exceptions are not held against \
-         the counts of the runs, nor the declarations against what is missing"
-            .to_owned()
+    let is_part = summary.scope.is_some() || !summary.frameworks.is_empty();
+    let limited = (is_part || summary.pseudonyms.is_some()).then(|| {
+        let uncounted = match is_part {
+            true => {
+                "; exceptions are not held against the counts of the runs, nor declarations against what is missing"
+            }
+            false => "",
+        };
+        format!("what this package leaves out, and that it had to, is the choice of its signer{uncounted}")
+    });
+    let unproved = summary.clusters.iter().filter(|cluster| cluster.runs == 0).map(|cluster| {
+        format!("{} has no run here: that there is such a cluster is the word of the package's signer", cluster.folder)
     });
     let statuses = content.into_iter().flat_map(|content| content.shown.open());
-    before.map(str::to_owned).into_iter().chain(limited).chain(statuses).chain(after.map(str::to_owned)).collect()
+    before
+        .map(str::to_owned)
+        .into_iter()
+        .chain(limited)
+        .chain(unproved)
+        .chain(statuses)
+        .chain(after.map(str::to_owned))
+        .collect()
 }
 
 fn judge(
@@ -352,11 +365,11 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
         objects::judge(files, cluster, is_whole, steps);
         writers::judge(files, cluster, !is_whole, steps);
         if period.filter.is_whole() {
-            shown.counted += exceptions::judge(cluster, &shown.results, steps);
+            shown.counted += exceptions::judge(&period, cluster, &shown.results, steps);
         }
         scopes::judge(files, (cluster, standing), &period.filter, &shown.results, steps);
         shown.undeclared += declared::judge(files, (cluster, standing), &period.filter, steps).len() as u64;
-        sums::judge_sums(cluster, span, !period.filter.is_whole(), steps);
+        sums::judge_sums(cluster, span, &period.filter, steps);
         if sums::is_of_this_version(&period) {
             sums::judge_cadence(cluster, span, steps);
         }

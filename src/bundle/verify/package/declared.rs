@@ -164,10 +164,25 @@ impl<'a> Declared<'a> {
             file.path.is_none() && file.digest.is_some_and(|digest| self.attached.contains(&digest.hex()))
         };
         let hidden = !filter.hides_names() && said.files.iter().any(hides);
+        if self.unused_yet_used(said) {
+            return wrong("is said to match nothing on a run on which exceptions stood under it");
+        }
         match astray || unnamed || hidden {
             true => wrong("it does not point at the files that the package names"),
             false => None,
         }
+    }
+
+    /// A waiver that matched nothing, and under which exceptions stood.
+    fn unused_yet_used(&self, said: &DeclarationPeriod) -> bool {
+        let idle = |run: RunNumber| {
+            let on_run = |span: &&StateSpan| (span.first..=span.last).contains(&run);
+            said.states.iter().find(on_run).is_some_and(|span| span.state == "unmatched")
+        };
+        let mut spans = self.cluster.exceptions.iter().flat_map(|x| &x.waivers).filter(|span| span.id == said.id);
+        said.kind == "waiver"
+            && said.states.iter().any(|span| span.state == "unmatched")
+            && spans.any(|span| (span.first..=span.last).any(idle))
     }
 
     /// Every file that it pointed at on a run is named, with the bytes that the run found.

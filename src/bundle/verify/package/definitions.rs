@@ -16,6 +16,7 @@ use crate::{
         FRAMEWORKS, Period,
         carried::{self, Standing},
         model::{ClusterPeriod, Exception, Filter, FrameworkPeriod, RequirementPeriod, Run},
+        veil,
     },
 };
 
@@ -135,11 +136,11 @@ fn says(file: &Framework, framework: &FrameworkPeriod) -> bool {
         && outside.collect::<BTreeSet<_>>() == framework.outside.iter().collect()
 }
 
-/// Names are taken out of notes where they must not be read.
+/// Names are taken out of notes where they must not be read, and something stands for them.
 fn prints(known: &Requirement, row: &RequirementPeriod, hidden: bool) -> bool {
     (&known.title, &known.section, &known.level, &known.periodicity)
         == (&row.title, &row.section, &row.level, &row.periodicity)
-        && (hidden || known.note == row.note)
+        && (known.note == row.note || hidden && row.note.as_ref().is_some_and(|note| veil::is_covered(note)))
 }
 
 fn versions<'a>(period: &'a Period, framework: &'a str) -> impl Iterator<Item = &'a str> {

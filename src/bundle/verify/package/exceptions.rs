@@ -9,12 +9,15 @@ use super::{
 use crate::{
     bundle::package::PERIOD,
     evaluate::results::CheckCounts,
-    period::model::{ClusterPeriod, Exception, RunNumber},
+    period::{
+        Period,
+        model::{ClusterPeriod, Exception, RequirementPeriod, RunNumber},
+    },
 };
 
 /// Holds the exceptions of a cluster that is shown whole against the counts in the results of its runs. Returns how many
 /// pairs of a check and a run are so proved.
-pub(super) fn judge(cluster: &ClusterPeriod, results: &RunResults, steps: &mut Steps) -> u64 {
+pub(super) fn judge(period: &Period, cluster: &ClusterPeriod, results: &RunResults, steps: &mut Steps) -> u64 {
     let mut by_check: BTreeMap<&str, Vec<&Exception>> = BTreeMap::new();
     for x in &cluster.exceptions {
         by_check.entry(&x.check).or_default().push(x);
@@ -39,7 +42,27 @@ pub(super) fn judge(cluster: &ClusterPeriod, results: &RunResults, steps: &mut S
             }
         }
     }
+    if let Some((x, row)) = unnamed(period, cluster) {
+        wrong(format!("{}: its check decides {row}, which it does not name", x.id));
+    }
     proved
+}
+
+/// An exception that the newest run saw and that does not name a row which its check decides everywhere in the cluster.
+fn unnamed<'c>(period: &Period, cluster: &'c ClusterPeriod) -> Option<(&'c Exception, String)> {
+    let newest = RunNumber::try_from(cluster.runs.len()).ok()?.checked_sub(1)?;
+    let is_everywhere = |row: &&RequirementPeriod| {
+        let framework = period.frameworks.iter().find(|known| known.id == row.framework);
+        framework.is_some_and(|framework| framework.scope.is_none()) && row.status_on(newest).is_some()
+    };
+    let mut deciding: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in cluster.requirements.iter().filter(is_everywhere) {
+        row.decides.iter().for_each(|check| deciding.entry(check).or_default().push(row.full_id()));
+    }
+    cluster.exceptions.iter().filter(|x| x.last_seen == newest).find_map(|x| {
+        let mut rows = deciding.get(x.check.as_str()).into_iter().flatten();
+        rows.find(|row| !x.requirements.contains(row)).map(|row| (x, row.clone()))
+    })
 }
 
 fn is_new<'c>(counted: &mut BTreeMap<&'c str, BTreeSet<RunNumber>>, check: &'c str, run: RunNumber) -> bool {

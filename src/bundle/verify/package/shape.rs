@@ -33,6 +33,11 @@ pub(super) fn defect(period: &Period) -> Option<String> {
     if !are_distinct(period.frameworks.iter().map(|framework| &framework.id)) {
         return Some("names a framework twice".to_owned());
     }
+    let listed: BTreeSet<&String> = period.frameworks.iter().map(|framework| &framework.id).collect();
+    let mut rows = period.clusters.iter().flat_map(|cluster| &cluster.requirements);
+    if let Some(row) = rows.find(|row| !listed.contains(&row.framework)) {
+        return Some(format!("{}: of a framework that it does not list", row.full_id()));
+    }
     let asked = &period.filter.frameworks;
     let mut rows = period.clusters.iter().flat_map(|cluster| &cluster.requirements).map(|row| &row.framework);
     let mut shown = rows.by_ref().chain(period.frameworks.iter().map(|framework| &framework.id));
@@ -80,6 +85,10 @@ fn of_cluster(cluster: &ClusterPeriod) -> Option<String> {
     }
     if !tolerated {
         return Some("its schedule tolerates what no schedule does".to_owned());
+    }
+    let used = |index: &u64| cluster.runs.iter().any(|run| run.index == *index);
+    if cluster.excluded.iter().filter_map(|excluded| excluded.index.as_ref()).any(used) {
+        return Some("leaves out a bundle that it rests on".to_owned());
     }
     if !are_distinct(cluster.declarations.iter().map(|said| (&said.kind, &said.id))) {
         return Some("names a declaration twice".to_owned());

@@ -3,9 +3,10 @@
 use super::super::{StepName, Verdict, steps::Steps};
 use crate::{
     bundle::package::PERIOD,
+    evaluate::FindingId,
     period::{
         self, Period, Planned, Span,
-        model::{ClusterPeriod, ControlTotal, RequirementPeriod},
+        model::{ClusterPeriod, ControlTotal, Exception, Filter, RequirementPeriod},
     },
 };
 
@@ -29,7 +30,8 @@ pub(super) fn judge_cadence(cluster: &ClusterPeriod, span: Span, steps: &mut Ste
 }
 
 /// What follows from the rest of the package is summed again.
-pub(super) fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, steps: &mut Steps) {
+pub(super) fn judge_sums(cluster: &ClusterPeriod, span: Span, filter: &Filter, steps: &mut Steps) {
+    let (limited, hidden) = (!filter.is_whole(), filter.hides_names());
     let wrong = cluster.requirements.iter().find(|row| {
         let again = || period::effectiveness(&row.statuses, &row.attested_alone, &cluster.runs, span);
         row.statuses.len() != cluster.runs.len()
@@ -52,6 +54,10 @@ pub(super) fn judge_sums(cluster: &ClusterPeriod, span: Span, limited: bool, ste
     };
     if let Some(row) = cluster.requirements.iter().find(unlike) {
         wrong(format!("{}: its exceptions are not those that name it", row.full_id()));
+    }
+    let id = |x: &Exception| FindingId::of(&x.check, &x.resource, &x.place);
+    if let Some(x) = cluster.exceptions.iter().find(|x| !hidden && id(x) != x.finding) {
+        wrong(format!("{}: its finding is not of its check and place", x.id));
     }
     if let Some(x) = cluster.exceptions.iter().find(|x| period::stood(x, &cluster.runs) != x.duration) {
         wrong(format!("{}: how long it stood does not follow from its runs", x.id));
