@@ -176,6 +176,17 @@ impl<'a> Scope<'a> {
         self.names.push((name, Bound::Optional(optional)));
     }
 
+    /// The same names with another `value`, which is there.
+    pub fn with_value(&self, value: &Node) -> Self {
+        let nodes = self.names.iter().filter_map(|(name, bound)| match bound {
+            Bound::Node(node) => Some((*name, Bound::Node(*node))),
+            Bound::Optional(_) => None,
+        });
+        let mut scope = Self { names: nodes.collect() };
+        scope.bind_optional("value", Some(value));
+        scope
+    }
+
     /// How many bindings there are, for [`Scope::truncate`].
     pub fn len(&self) -> usize {
         self.names.len()

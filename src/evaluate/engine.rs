@@ -13,11 +13,12 @@ use super::{
     documents,
     documents::{Document, Made, Tables},
     gather::{count, merge, overall, row, sorted, tally},
+    grants::Behind,
     judge::{Keep, Memo, Ready, Said, Subject},
     kinds,
     pins::{Pinned, Pins, both},
     related::{Entry, Index, document},
-    scope::Reach,
+    scope::{GRANTS, Reach},
     sight::{self, Unseen},
     target::{Judged, Pod, Target, Workloads, judged, workload},
     value::Node,
@@ -246,17 +247,27 @@ impl<'a> Engine<'a> {
 
     fn documents(&self, documents: &[Document]) -> Vec<Batch> {
         let origins = documents::Origins::new(&self.input.snapshot.objects);
+        let of_subjects = documents.iter().any(|document| document.on == On::Subject);
+        let behind = of_subjects.then(|| Behind::new(self.input.snapshot));
         let checks = self.others.par_iter().flat_map(|at| {
             let on = &self.ready[*at].check.on;
             let own: Vec<&Document> = documents.iter().filter(|document| document.on == *on).collect();
             let parts: Vec<_> = own.chunks(BATCH).map(<[_]>::to_vec).collect();
-            parts.into_par_iter().map(|part| self.over_documents(*at, &part, &origins)).collect::<Vec<_>>()
+            parts
+                .into_par_iter()
+                .map(|part| self.over_documents(*at, &part, (&origins, behind.as_ref())))
+                .collect::<Vec<_>>()
         });
         checks.collect()
     }
 
     /// One check over some of the documents that it is about.
-    fn over_documents(&self, at: usize, documents: &[&Document], origins: &documents::Origins<'_>) -> Batch {
+    fn over_documents(
+        &self,
+        at: usize,
+        documents: &[&Document],
+        (origins, behind): (&documents::Origins<'_>, Option<&Behind<'_>>),
+    ) -> Batch {
         let (mut batch, mut memo) = (self.batch(), Memo::default());
         let on = &self.ready[at].check.on;
         for document in documents {
@@ -264,6 +275,7 @@ impl<'a> Engine<'a> {
             let subject = Subject {
                 resource: Arc::new(document.resource.clone()),
                 evidence: document.evidence.as_slice().into(),
+                behind: behind.filter(|_| *on == On::Subject),
                 origin: origins.of(&document.evidence),
                 base: document.base,
                 container: document.node.get("container").and_then(Node::as_str).filter(|_| *on == On::Image),
@@ -274,8 +286,11 @@ impl<'a> Engine<'a> {
             let keep = if merged { Keep::Everything } else { self.keep() };
             let said = self.ready[at].judge(&target, &subject, &related, &mut memo, keep);
             // As findings of it are placed: a subject counts where it has rights.
-            let stable = if *on == On::Subject { "grants" } else { "" };
+            let stable = if *on == On::Subject { GRANTS } else { "" };
             let scopes = self.scopes(&document.resource, stable);
+            if *on == On::Subject {
+                self.pass_inside(at, &said, &scopes, &mut batch);
+            }
             if merged {
                 batch.adopt(at, said, &scopes);
             } else {
@@ -283,6 +298,19 @@ impl<'a> Engine<'a> {
             }
         }
         batch
+    }
+
+    /// Counts as passes of a scope the places where a subject with rights in it fails for rights outside of it alone.
+    /// Where a pass requires more than the check's condition, nobody asked for that: such a place is none.
+    fn pass_inside(&self, at: usize, said: &Said, scopes: &[usize], batch: &mut Batch) {
+        if self.ready[at].check.requires.is_some() {
+            return;
+        }
+        let failures = || said.findings.iter().filter(|finding| finding.outcome == Outcome::Fail);
+        for scope in scopes {
+            let outside = failures().filter(|finding| !self.input.reaches[*scope].holds(finding)).count();
+            batch.pass(at, outside as u64, &[*scope]);
+        }
     }
 
     /// One finding per check and list that was not seen.
@@ -351,7 +379,7 @@ fn exists(check: &Check, objects: &[Object]) -> bool {
 fn subject(object: &Object, resource: ResourceRef) -> Subject<'_> {
     let evidence = Arc::new([Evidence::of(object)]);
     let resource = Arc::new(resource);
-    Subject { resource, evidence, origin: object.origin.as_deref(), base: "", container: None }
+    Subject { resource, evidence, behind: None, origin: object.origin.as_deref(), base: "", container: None }
 }
 
 fn not_seen(check: &Check, unseen: &Unseen) -> Finding {

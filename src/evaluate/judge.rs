@@ -8,8 +8,8 @@ use std::{
 use serde_json::Value as Json;
 
 use super::{
-    Evidence, FilePosition, Finding, FindingId, Outcome, Place as FindingPlace, cel::Scope, documents, related::Entry,
-    target::Target, texts::Texts, value::Node,
+    Evidence, FilePosition, Finding, FindingId, Outcome, Place as FindingPlace, cel::Scope, documents, grants::Behind,
+    related::Entry, target::Target, texts::Texts, value::Node,
 };
 use crate::{
     collect::yaml,
@@ -50,6 +50,8 @@ pub struct Subject<'a> {
     pub resource: Arc<ResourceRef>,
     /// The objects that the document is of, with their digests.
     pub evidence: Arc<[Evidence]>,
+    /// Of a user, group or service account: the objects behind its grants.
+    pub behind: Option<&'a Behind<'a>>,
     /// Where it was read.
     pub origin: Option<&'a Origin>,
     /// JSON Pointer of the document in the object.
@@ -384,8 +386,10 @@ impl<'r> Run<'r, '_> {
             (Outcome::Pass, _) => check.title.clone(),
             _ => check.message.fill(value_of),
         };
-        let (observed, evidence) = (self.observed(scope, verdict.place.node), self.evidence(&verdict));
-        let file = self.file(&path);
+        let own = self.own_evidence(scope, &verdict);
+        let origin = self.subject.behind.map_or(self.subject.origin, |behind| behind.origin(&own));
+        let file = origin.map(|origin| file(origin, &path));
+        let (observed, evidence) = (self.observed(scope, verdict.place.node), self.evidence(own, verdict.outcome));
         let texts = &mut self.memo.texts;
         self.said.findings.push(Finding {
             id: FindingId::of(&check.id, &subject.resource, &stable),
@@ -438,31 +442,40 @@ impl<'r> Run<'r, '_> {
         }
     }
 
-    fn evidence(&self, verdict: &Verdict<'_>) -> Arc<[Evidence]> {
-        let is_of_scope = self.ready.check.on == On::Scope;
-        if let Some(own) = verdict.place.node.filter(|_| is_of_scope).and_then(documents::evidence_of) {
-            return own;
-        }
-        let outcome = verdict.outcome;
+    /// What the judged thing itself shows. Of a subject that fails, these are the bindings and roles of the grants
+    /// that make it fail, not those of all that it has.
+    fn own_evidence(&self, scope: &Scope<'_>, verdict: &Verdict<'_>) -> Arc<[Evidence]> {
+        let (check, subject) = (self.ready.check, self.subject);
+        let own = match (verdict.place.node, subject.behind) {
+            (Some(node), _) if check.on == On::Scope => documents::evidence_of(node),
+            (Some(node), Some(behind)) if verdict.outcome == Outcome::Fail => {
+                let pass = self.ready.policy.pass;
+                behind.failing(node, |grants| pass.test(&scope.with_value(grants)) != Ok(false))
+            }
+            _ => None,
+        };
+        own.unwrap_or_else(|| Arc::clone(&subject.evidence))
+    }
+
+    /// That, and what is related to it.
+    fn evidence(&self, own: Arc<[Evidence]>, outcome: Outcome) -> Arc<[Evidence]> {
         // A failure does not rest on what only a pass requires.
         let rests_on = |name: &str| outcome != Outcome::Fail || !self.ready.passes_alone.contains(&name);
         let mut entries =
             self.related.iter().filter(|(name, _)| rests_on(name)).flat_map(|(_, entries)| entries).peekable();
         if entries.peek().is_none() {
-            return Arc::clone(&self.subject.evidence);
+            return own;
         }
         let related = entries.map(|entry| Evidence::of(entry.object));
-        let mut evidence: Vec<Evidence> = self.subject.evidence.iter().cloned().chain(related).collect();
+        let mut evidence: Vec<Evidence> = own.iter().cloned().chain(related).collect();
         // The judged object stands first; the rest is sorted, each once.
-        let own = self.subject.evidence.len().min(evidence.len());
-        evidence[own..].sort();
+        evidence[own.len()..].sort();
         evidence.dedup();
         evidence.into()
     }
+}
 
-    fn file(&self, pointer: &str) -> Option<(&'r str, u32)> {
-        let origin = self.subject.origin?;
-        let line = yaml::line_of(&origin.lines, pointer).unwrap_or(origin.line);
-        Some((origin.file.as_str(), line))
-    }
+fn file<'o>(origin: &'o Origin, pointer: &str) -> (&'o str, u32) {
+    let line = yaml::line_of(&origin.lines, pointer).unwrap_or(origin.line);
+    (origin.file.as_str(), line)
 }

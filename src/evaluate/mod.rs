@@ -8,6 +8,7 @@ pub mod engine;
 pub mod finding;
 pub mod fixtures;
 mod gather;
+pub mod grants;
 pub mod judge;
 pub mod kinds;
 pub mod owners;

@@ -72,10 +72,14 @@ impl<'a> Reach<'a> {
     }
 
     /// Whether a finding counts. Findings about the cluster as a whole and its control plane count in every scope; a
-    /// subject counts where it has rights, not where it lives.
+    /// subject counts where it has rights, not where it lives, and a failure of it where one of the rights that fail
+    /// applies ([`binds_within`]). A subject whose rights in the scope do not fail has passed there, whatever it may do
+    /// elsewhere: the engine counts it among the scope's passes.
     pub fn holds(&self, finding: &Finding) -> bool {
-        let resource = &finding.resource;
-        self.holds_place(&resource.kind, resource.namespace.as_deref(), &resource.name, &finding.place.stable)
+        let (resource, stable) = (&finding.resource, &*finding.place.stable);
+        let cited = || finding.evidence.iter().map(|evidence| &*evidence.resource);
+        self.holds_place(&resource.kind, resource.namespace.as_deref(), &resource.name, stable)
+            && (!is_of_subject(&resource.kind, stable) || binds_within(cited(), |name| self.holds_namespace(name)))
     }
 
     /// The same for a resource and the stable place in it, before they are a finding.
@@ -85,7 +89,7 @@ impl<'a> Reach<'a> {
             return self.id.is_none_or(|id| id.split('+').any(|id| id == name));
         }
         let Some(namespaces) = &self.namespaces else { return self.holds_node(kind, name) };
-        if is_subject(kind, stable) {
+        if is_of_subject(kind, stable) {
             return self.holds_subject(kind, namespace, name);
         }
         match kind {
@@ -111,9 +115,29 @@ impl<'a> Reach<'a> {
     }
 }
 
-/// Findings of checks `on: subject` stand in one of the two lists of grants.
-fn is_subject(kind: &str, stable: &str) -> bool {
-    matches!(stable, "grants" | "stock") && matches!(kind, "User" | "Group" | "ServiceAccount")
+/// Stable place of the grants of a subject that its cluster's people gave.
+pub const GRANTS: &str = "grants";
+
+/// Stable place of those that Kubernetes itself gives.
+const STOCK: &str = "stock";
+
+/// Findings of checks `on: subject` stand in one of the two lists of grants, or at one item of them.
+pub fn is_of_subject(kind: &str, stable: &str) -> bool {
+    let list = stable.split('[').next().unwrap_or_default();
+    matches!(list, GRANTS | STOCK) && matches!(kind, "User" | "Group" | "ServiceAccount")
+}
+
+/// Whether one of the bindings that a finding about a subject cites applies inside of a scope: it stands in a namespace
+/// there, or is one of the whole cluster. A failure cites those of the grants that fail, and where several fail only
+/// together, each of them. What cites no binding counts wherever the subject has rights.
+pub fn binds_within<'e>(cited: impl Iterator<Item = &'e str>, holds_namespace: impl Fn(&str) -> bool) -> bool {
+    let mut bindings = cited.filter_map(|resource| match resource.split_once('/')? {
+        ("ClusterRoleBinding", _) => Some(None),
+        ("RoleBinding", path) => Some(path.split_once('/').map(|(namespace, _)| namespace)),
+        _ => None,
+    });
+    let within = |namespace: Option<&str>| namespace.is_none_or(&holds_namespace);
+    bindings.next().is_none_or(|first| within(first) || bindings.any(within))
 }
 
 /// Findings of checks on components stand in a component's settings and files, or are about it as a whole.
@@ -139,7 +163,17 @@ pub fn has_labels(object: &Object, labels: &std::collections::BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::samples::{finding, grant, namespace, scope, snapshot};
+    use crate::{
+        evaluate::{
+            documents::Tables,
+            engine,
+            samples::{coverage, finding, grant, namespace, object, scope, snapshot},
+        },
+        framework::Library,
+        rbac::Grant,
+    };
+
+    const RBAC_V1: &str = "rbac.authorization.k8s.io/v1";
 
     fn holds(scope: &Scope, finding: &Finding) -> bool {
         let snapshot = snapshot(
@@ -185,6 +219,54 @@ mod tests {
         assert!(holds(&scope, &bot) && !holds(&scope, &web));
         let object = finding("c", "ServiceAccount", Some("ci"), "bot");
         assert!(!holds(&scope, &object), "the account itself is an object of its namespace");
+    }
+
+    /// A subject reads Secrets by these bindings (namespace, name), and pods by others: what fails and passes within
+    /// the scope `payments`, and what the failure cites.
+    fn reader(reads: &[(Option<&str>, &str)], harmless: &[Option<&str>]) -> (u64, u64, Vec<String>) {
+        let check = "id: c\ntitle: T\nseverity: high\nexpected: E\nwhy: W\nremediation: R\nmessage: M\non: subject\n\
+                     field: subject.grants\npass: \"!value.orValue([]).exists(g, g.resource == 'secrets')\"\n";
+        let library = Library::load(&[("checks/c.yaml".to_owned(), check.as_bytes().to_vec())].into()).unwrap();
+        let bound = |namespace: Option<&str>, name: &str, resource: &str| {
+            let kind = if namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" };
+            let given = grant("ServiceAccount", "ci", "bot", namespace);
+            let (binding_kind, binding, resource) = (kind.into(), name.into(), resource.into());
+            (object(RBAC_V1, kind, namespace, name, &[]), Grant { binding_kind, binding, resource, ..given })
+        };
+        let harmless = harmless.iter().map(|namespace| bound(*namespace, "view", "pods"));
+        let (objects, grants) =
+            reads.iter().map(|(namespace, name)| bound(*namespace, name, "secrets")).chain(harmless).unzip();
+        let (snapshot, scope) = (snapshot(objects, grants), scope("pci-dss", &["payments"]));
+        let reaches = [Reach::new(Some(&scope), &snapshot)];
+        let judgement = engine::run(&engine::Input {
+            snapshot: &snapshot,
+            coverage: &coverage(&[]),
+            library: &library,
+            tables: Tables::default(),
+            kubernetes: None,
+            pod_security: &BTreeSet::new(),
+            reaches: &reaches,
+            keep_passes: false,
+        });
+        let cited = judgement.findings.iter().flat_map(|finding| &*finding.evidence).map(|e| e.resource.to_string());
+        let failed = judgement.findings.iter().filter(|finding| reaches[0].holds(finding)).count();
+        (failed as u64, judgement.passed_within[0].get("c").copied().unwrap_or_default(), cited.collect())
+    }
+
+    #[test]
+    fn a_failure_of_a_subject_counts_where_a_right_that_fails_applies() {
+        let (payments, staging) = (Some("payments"), Some("staging"));
+        for (reads, harmless, failed, passed, cited) in [
+            (&[(payments, "a")][..], &[][..], 1, 0, &["RoleBinding/payments/a"][..]),
+            (&[(None, "a")], &[staging], 1, 0, &["ClusterRoleBinding/a"]),
+            (&[(staging, "a")], &[payments], 0, 1, &["RoleBinding/staging/a"]),
+            (&[(staging, "a"), (payments, "b")], &[None], 1, 0, &["RoleBinding/payments/b", "RoleBinding/staging/a"]),
+            (&[(staging, "a")], &[], 0, 0, &["RoleBinding/staging/a"]),
+            (&[], &[payments], 0, 1, &[]),
+        ] {
+            let cited = cited.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(reader(reads, harmless), (failed, passed, cited), "{reads:?} {harmless:?}");
+        }
     }
 
     #[test]

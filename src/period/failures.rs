@@ -7,6 +7,7 @@ use polars::prelude::{Column, DataFrame, IntoLazy as _, JoinArgs, JoinType, Lazy
 
 use super::window::Window;
 use crate::{
+    digest::Digest,
     evaluate::FindingId,
     snapshot::{Table, TableError},
 };
@@ -128,10 +129,22 @@ fn chosen(findings: &Table<'_>, window: &Window) -> Result<Vec<usize>, TableErro
         (0..findings.rows()).filter(|row| outcomes[*row] == "fail" && expected_by[*row].is_none()).collect();
     if window.is_narrow() {
         let (kinds, namespaces) = (findings.texts("kind")?, findings.optional("namespace")?);
-        let names = findings.texts("name")?;
-        rows.retain(|row| window.shows(kinds[*row], namespaces[*row], names[*row]));
+        let (names, places) = (findings.texts("name")?, findings.texts("stable_path")?);
+        let evidence = findings.texts("evidence")?;
+        rows.retain(|row| {
+            let cited = objects_of(evidence[*row]).map(|(resource, _)| resource);
+            window.shows_failure((kinds[*row], namespaces[*row], names[*row]), places[*row], cited)
+        });
     }
     Ok(rows)
+}
+
+/// `Deployment/shop/cart sha256:…; …`, as the table of findings writes evidence.
+pub(super) fn objects_of(evidence: &str) -> impl Iterator<Item = (&str, Digest)> {
+    evidence.split("; ").filter_map(|item| {
+        let (resource, digest) = item.rsplit_once(' ')?;
+        Some((resource, digest.parse().ok()?))
+    })
 }
 
 /// What every finding says, as one number: column after column, so that one of them is held at a time.

@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     evaluate::{
         FrameworkResult,
-        scope::{Reach, is_of_component},
+        scope::{Reach, binds_within, is_of_component, is_of_subject},
     },
     framework::select::declared,
     rbac::Grant,
@@ -106,17 +106,34 @@ impl Window {
         }
     }
 
-    /// Whether a finding counts: a subject where it has rights, not where it lives; a pod of the control plane as a
-    /// component everywhere, as a pod where it lives.
-    pub(super) fn counts(&self, kind: &str, namespace: Option<&str>, name: &str, place: &str) -> bool {
-        if kind == "ServiceAccount" && matches!(place, "grants" | "stock") {
-            let subject = (kind.to_owned(), namespace.map(str::to_owned), name.to_owned());
-            return self.0.as_ref().is_none_or(|seen| seen.subjects.contains(&subject));
+    /// Whether a failure may be shown: as [`Window::shows`], but of a subject only where a right that fails applies.
+    pub(super) fn shows_failure<'e>(
+        &self,
+        (kind, namespace, name): (&str, Option<&str>, &str),
+        place: &str,
+        cited: impl Iterator<Item = &'e str>,
+    ) -> bool {
+        match &self.0 {
+            Some(seen) if is_of_subject(kind, place) => {
+                let subject = (kind.to_owned(), namespace.map(str::to_owned), name.to_owned());
+                seen.subjects.contains(&subject) && binds_within(cited, |name| seen.namespaces.contains(name))
+            }
+            _ => self.shows(kind, namespace, name),
         }
+    }
+
+    /// Whether a failure counts, by the rule of [`Reach::holds`]: a subject where one of the rights that fail applies,
+    /// not where it lives; a pod of the control plane as a component everywhere, as a pod where it lives.
+    pub(super) fn counts<'e>(
+        &self,
+        (kind, namespace, name): (&str, Option<&str>, &str),
+        place: &str,
+        cited: impl Iterator<Item = &'e str>,
+    ) -> bool {
         if kind == "Pod" && namespace == Some(SYSTEM) && !is_of_component(namespace, place) {
             return self.0.as_ref().is_none_or(|seen| seen.namespaces.contains(SYSTEM));
         }
-        self.shows(kind, namespace, name)
+        self.shows_failure((kind, namespace, name), place, cited)
     }
 
     /// Whether a permission in a namespace, or everywhere, may be shown.

@@ -139,10 +139,10 @@ impl<'a> Origins<'a> {
     }
 }
 
-type Digests<'a> = BTreeMap<(&'a str, Option<&'a str>, &'a str), Digest>;
+pub(super) type Digests<'a> = BTreeMap<(&'a str, Option<&'a str>, &'a str), Digest>;
 
 /// Digests by kind, namespace and name.
-fn digests(snapshot: &Snapshot, wanted: impl Fn(&Object) -> bool) -> Digests<'_> {
+pub(super) fn digests(snapshot: &Snapshot, wanted: impl Fn(&Object) -> bool) -> Digests<'_> {
     let found = snapshot.objects.iter().filter(|object| wanted(object));
     found
         .map(|object| ((object.gvk.kind.as_str(), object.namespace.as_deref(), object.name.as_str()), object.digest))

@@ -1,6 +1,6 @@
 //! One failure, from when it began to when it ended.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     exceptions::{Row, Shown},
@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    evaluate::{FindingId, texts::Texts},
+    evaluate::{FindingId, scope::is_of_subject, texts::Texts},
     framework::Severity,
     period::{
+        failures::objects_of,
         model::{Bounds, Cause, Cited, Ending, Exception, RepairBounds, Run, RunNumber, WaiverSpan},
         window::Window,
     },
@@ -38,6 +39,8 @@ pub(super) struct Episode {
     requirements: Arc<str>,
     /// As the table of findings writes it, on the first and on the last run that saw the failure.
     pub(super) evidence: [Arc<str>; 2],
+    /// Of a subject: what the evidence of any run names, bindings among it, by which scopes hold the failure.
+    cited: BTreeSet<Arc<str>>,
     waiver: Option<Arc<str>>,
     /// The last one goes on while `waiver` is in force.
     waivers: Vec<WaiverSpan>,
@@ -73,6 +76,7 @@ impl Episode {
             owner: None,
             requirements: texts.share(row.requirements),
             evidence: [Arc::clone(&evidence), evidence],
+            cited: BTreeSet::new(),
             waiver: None,
             waivers: Vec::new(),
             began,
@@ -103,6 +107,10 @@ impl Episode {
         self.owner = row.owner.map(|text| texts.share(text));
         self.requirements = texts.share(row.requirements);
         self.evidence[1] = texts.share(row.evidence);
+        if is_of_subject(row.kind, row.place) {
+            let cited = objects_of(row.evidence).map(|(resource, _)| resource);
+            self.cited.extend(cited.map(|name| texts.share(name)));
+        }
     }
 
     /// It stood on that run for the last time so far.
@@ -137,7 +145,8 @@ impl Episode {
     fn requirements(&self, shown: Shown<'_>) -> Vec<String> {
         let counts = |id: &&str| {
             let framework = id.split_once('/').map_or(*id, |(framework, _)| framework);
-            let within = |reach: &Window| reach.counts(&self.kind, self.namespace.as_deref(), &self.name, &self.place);
+            let resource = (&*self.kind, self.namespace.as_deref(), &*self.name);
+            let within = |reach: &Window| reach.counts(resource, &self.place, self.cited.iter().map(|name| &**name));
             shown.wanted.holds(framework) && shown.reaches.get(framework).is_none_or(within)
         };
         self.requirements.split(' ').filter(|id| !id.is_empty()).filter(counts).map(Into::into).collect()
@@ -196,14 +205,6 @@ impl Episode {
             evidence_after,
         }
     }
-}
-
-/// `Deployment/shop/cart sha256:…; …`, as the table of findings writes evidence.
-fn objects_of(evidence: &str) -> impl Iterator<Item = (&str, Digest)> {
-    evidence.split("; ").filter_map(|item| {
-        let (resource, digest) = item.rsplit_once(' ')?;
-        Some((resource, digest.parse().ok()?))
-    })
 }
 
 /// Digests of the objects that a failure rests on.
