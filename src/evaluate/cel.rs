@@ -179,7 +179,7 @@ impl<'a> Scope<'a> {
     /// The same names with another `value`, which is there.
     pub fn with_value(&self, value: &Node) -> Self {
         let nodes = self.names.iter().filter_map(|(name, bound)| match bound {
-            Bound::Node(node) => Some((*name, Bound::Node(*node))),
+            Bound::Node(node) => Some((*name, Bound::Node(node))),
             Bound::Optional(_) => None,
         });
         let mut scope = Self { names: nodes.collect() };

@@ -77,36 +77,43 @@ impl<'a> Behind<'a> {
     }
 }
 
-/// Of a list of grants that fails, by `via`: what fails by itself. What is left over and fails only together is told
-/// apart by adding up: what turns a list that passes into one that fails, and what fails beside that.
+/// Of a list of grants that fails, by `via`: what fails by itself, and of what is left over, what fails only together.
 fn failing(grants: &[Node], mut passes: impl FnMut(&Node) -> bool) -> BTreeSet<&str> {
     let mut by_via: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
     for grant in grants {
         by_via.entry(grant.get(VIA).and_then(Node::as_str).unwrap_or_default()).or_default().push(grant);
     }
-    let mut holds = |of: &[&[&Node]]| passes(&Node::list(of.iter().copied().flatten().map(|grant| (*grant).clone())));
-    let (together, alone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        by_via.into_iter().partition(|(_, grants)| holds(&[grants]));
+    let mut passes = |of: &[&[&Node]]| passes(&Node::list(of.iter().copied().flatten().map(|grant| (*grant).clone())));
+    let (rest, alone): (BTreeMap<_, _>, BTreeMap<_, _>) = by_via.into_iter().partition(|(_, grants)| passes(&[grants]));
+    let rest: Vec<(&str, &[&Node])> = rest.iter().map(|(via, grants)| (*via, grants.as_slice())).collect();
     let mut found: BTreeSet<&str> = alone.into_keys().collect();
-    let rest: Vec<&[&Node]> = together.values().map(Vec::as_slice).collect();
-    if holds(&rest) {
-        return found;
+    if !passes(&rest.iter().map(|(_, grants)| *grants).collect::<Vec<_>>()) {
+        found.extend(together(&rest, passes));
     }
-    let (mut kept, mut turned): (Vec<(&str, &[&Node])>, Vec<&[&Node]>) = (Vec::new(), Vec::new());
-    for (via, grants) in &together {
-        let more: Vec<&[&Node]> = kept.iter().map(|(_, grants)| *grants).chain([grants.as_slice()]).collect();
-        if holds(&more) {
-            kept.push((via, grants));
+    found
+}
+
+/// Of bindings that fail only together: what turns those before it, which pass, into a list that fails, and of these
+/// what fails beside that.
+fn together<'n>(bindings: &[(&'n str, &[&Node])], mut passes: impl FnMut(&[&[&Node]]) -> bool) -> Vec<&'n str> {
+    let (mut kept, mut turned): (Vec<&[&Node]>, Vec<&[&Node]>) = (Vec::new(), Vec::new());
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for (via, grants) in bindings {
+        kept.push(grants);
+        if passes(&kept) {
+            others.push((*via, *grants));
         } else {
-            found.insert(via);
+            kept.pop();
             turned.push(grants);
+            found.push(*via);
         }
     }
-    for (via, grants) in kept {
-        let beside: Vec<&[&Node]> = turned.iter().copied().chain([grants]).collect();
-        if !holds(&beside) {
-            found.insert(via);
+    for (via, grants) in others {
+        turned.push(grants);
+        if !passes(&turned) {
+            found.push(via);
         }
+        turned.pop();
     }
     found
 }

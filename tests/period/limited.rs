@@ -6,12 +6,14 @@ use kubeproof::{
     evaluate::{Declaration, FindingId, waivers::Term},
     period::model::{ClusterPeriod, RemarkKind},
     resource::ResourceRef,
+    snapshot::Object,
 };
 use serde_json::{Value, json};
 
 use super::{
     package::{judged, say},
     quarter::{CHECK, Day, Quarter, deployment, namespace, only},
+    veil::{account, binding, role},
 };
 
 const STAFF: &str = "data/attested/170a81d7ff46c5d2930e8a928867388f61be8c516a0f6091d46cc03e62cc1da6.md";
@@ -165,6 +167,11 @@ fn a_scope_shows_its_namespaces_and_its_frameworks() {
     assert_eq!(shown, ["pss-baseline"], "what was evaluated in another scope is not this reader's business");
 }
 
+/// An account of robots bound to the role reader of a namespace.
+fn bound(namespace: &str, name: &str) -> Object {
+    binding(namespace, name, "reader", account("robots", name))
+}
+
 fn scoped(number: u32, namespaces: &str, excluded: &str) -> Day {
     let mut day = Day::new(&format!("2026-10-{number:02}T06:00:00Z")).with(namespace("vault"));
     day.scope = Some("cards");
@@ -214,6 +221,44 @@ fn what_a_scope_held_is_told_run_by_run() {
     assert!(documents.clone().any(|path| path.ends_with("scopes.csv")), "{naming:?}");
     let (held, naming) = named(Quarter::of([scoped(1, "shop", "")]));
     assert!(held.excluded.is_empty() && naming.is_empty(), "{naming:?}");
+}
+
+/// All have rights in vault that fail, all but far some in shop; those of ci fail, and from the second day on those of
+/// web.
+#[test]
+fn a_subject_is_an_exception_of_a_scope_where_a_right_that_fails_applies() {
+    let day = |number: u32, web: Vec<(&'static str, &'static str)>| {
+        let mut day = scoped(number, "shop", "").with(role("shop", "reader")).with(role("vault", "reader"));
+        for (namespace, names) in [("shop", &["ci", "web", "near"][..]), ("vault", &["ci", "web", "near", "far"])] {
+            day = names.iter().fold(day, |day, name| day.with(bound(namespace, name)));
+        }
+        day.readers = vec![
+            ("ci", vec![("shop", "ci"), ("vault", "ci")]),
+            ("web", web),
+            ("far", vec![("vault", "far")]),
+            ("near", vec![("vault", "near")]),
+        ];
+        day
+    };
+    let both = vec![("shop", "web"), ("vault", "web")];
+    let quarter = Quarter::of([day(1, vec![("vault", "web")]), day(2, both)]);
+    let named = |cluster: &ClusterPeriod, framework: &str| -> Vec<String> {
+        let id = format!("{framework}/privileged");
+        let mut named: Vec<String> = cluster.exceptions_of(&id).map(|x| x.resource.name.clone()).collect();
+        named.sort();
+        named
+    };
+    let made = quarter.make();
+    assert_eq!(judged(&made.package.files, &[]).0, 0);
+    let whole = only(made.period);
+    assert_eq!(named(&whole, "pss-baseline"), ["ci", "far", "near", "web"]);
+    assert_eq!(named(&whole, "pci-dss"), ["ci", "web"], "near has rights in shop, and fails in vault alone");
+
+    let made = quarter.try_make(None, &[], Some("cards")).unwrap();
+    assert_eq!(judged(&made.package.files, &[]).0, 0);
+    let narrow = only(made.period);
+    let shown: Vec<(&str, u32)> = narrow.exceptions.iter().map(|x| (x.resource.name.as_str(), x.first_seen)).collect();
+    assert_eq!(shown, [("ci", 0), ("web", 1)], "web fails in the scope from the second run on");
 }
 
 #[test]

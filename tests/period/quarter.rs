@@ -85,6 +85,8 @@ pub struct Day {
     pub tool: &'static str,
     /// Failures of other objects.
     pub others: Vec<Other>,
+    /// Service accounts of the namespace robots that read Secrets, each with its bindings that give it (namespace, name).
+    pub readers: Vec<(&'static str, Vec<(&'static str, &'static str)>)>,
     /// Who answers for the requirements.
     pub owner: Option<&'static str>,
     /// Of a version that wrote no results beside the evaluation.
@@ -112,6 +114,7 @@ impl Day {
             failed: false,
             tool: env!("CARGO_PKG_VERSION"),
             others: Vec::new(),
+            readers: Vec::new(),
             owner: None,
             old: false,
         }
@@ -232,10 +235,29 @@ impl Day {
                 ..finding("", Outcome::Fail, *waiver)
             }
         });
-        let findings: Vec<Finding> = fails.chain(undecided).chain(others).collect();
-        let (failed, unknown) = ((self.failing.len() + self.others.len()) as u64, self.undecided.len() as u64);
-        let waivers =
-            self.failing.iter().map(|(_, waiver)| waiver).chain(self.others.iter().map(|(.., waiver)| waiver));
+        let readers = self.readers.iter().map(|(name, bindings)| {
+            let (api_version, kind) = ("v1".to_owned(), "ServiceAccount".to_owned());
+            let namespace = Some("robots".to_owned());
+            let resource = ResourceRef { api_version, kind, namespace, name: (*name).into(), uid: None };
+            let of = objects.iter().filter(|o| {
+                let place = (o.namespace.as_deref().unwrap_or_default(), o.name.as_str());
+                o.gvk.kind == "RoleBinding" && bindings.contains(&place)
+            });
+            Finding {
+                id: FindingId::of(CHECK, &resource, "grants"),
+                evidence: of
+                    .map(|o| Evidence { resource: o.reference().to_string().into(), digest: o.digest })
+                    .collect(),
+                resource: resource.into(),
+                place: Place { container: None, path: "/grants".into(), stable: "grants".into() },
+                message: "reads Secrets".into(),
+                ..finding("", Outcome::Fail, None)
+            }
+        });
+        let findings: Vec<Finding> = fails.chain(undecided).chain(others).chain(readers).collect();
+        let failed = (self.failing.len() + self.others.len() + self.readers.len()) as u64;
+        let unknown = self.undecided.len() as u64;
+        let waivers = self.failing.iter().map(|(_, waiver)| waiver).chain(self.others.iter().map(|(.., waiver)| waiver));
         let waived = waivers.flatten().count() as u64;
         let status = match (failed, unknown, blind) {
             (1.., _, _) => Status::Fail,

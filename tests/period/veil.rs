@@ -33,13 +33,13 @@ const SCOPES: &str = "apiVersion: kubeproof.dev/v1\nscopes:\n  - id: card-data\n
                       - id: outsider-scope\n    regulations: [hipaa]\n    namespaces: {names: [outsider-ns]}\n    \
                       declaredBy: somebody\n    declaredOn: 2026-10-01\n";
 
-fn role(namespace: &str, name: &str) -> Object {
+pub fn role(namespace: &str, name: &str) -> Object {
     let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
     object(RBAC, "Role", "roles.rbac.authorization.k8s.io", Some(namespace), name, json!({"rules": rules}))
 }
 
 /// A binding of a role to one subject.
-fn binding(namespace: &str, name: &str, role: &str, subject: Value) -> Object {
+pub fn binding(namespace: &str, name: &str, role: &str, subject: Value) -> Object {
     let body = json!({"roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role}, "subjects": [subject]});
     object(RBAC, "RoleBinding", "rolebindings.rbac.authorization.k8s.io", Some(namespace), name, body)
 }
@@ -48,7 +48,7 @@ fn person(kind: &str, name: &str) -> Value {
     json!({"apiGroup": RBAC, "kind": kind, "name": name})
 }
 
-fn account(namespace: &str, name: &str) -> Value {
+pub fn account(namespace: &str, name: &str) -> Value {
     json!({"kind": "ServiceAccount", "name": name, "namespace": namespace})
 }
 
