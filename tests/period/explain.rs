@@ -130,6 +130,14 @@ fn a_finding_is_found_by_its_id_with_every_time_that_it_came() {
 }
 
 #[test]
+fn a_framework_says_how_many_rows_came_to_what() {
+    let said = package().told(&["pss-baseline"]);
+    assert!(said.contains("Rows 1 with an exception in some run"), "{said}");
+    assert!(said.contains("pss-baseline/privileged: no exception in 2 of 4 runs"), "{said}");
+    assert!(said.contains("kubeproof explain pss-baseline/privileged --package q4"), "{said}");
+}
+
+#[test]
 fn what_is_not_there_is_said_and_what_is_meant_is_guessed() {
     let package = package();
     let error = package.refused(2, &["pss-baseline/privilege"]);

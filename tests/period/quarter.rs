@@ -257,7 +257,8 @@ impl Day {
         let findings: Vec<Finding> = fails.chain(undecided).chain(others).chain(readers).collect();
         let failed = (self.failing.len() + self.others.len() + self.readers.len()) as u64;
         let unknown = self.undecided.len() as u64;
-        let waivers = self.failing.iter().map(|(_, waiver)| waiver).chain(self.others.iter().map(|(.., waiver)| waiver));
+        let waivers =
+            self.failing.iter().map(|(_, waiver)| waiver).chain(self.others.iter().map(|(.., waiver)| waiver));
         let waived = waivers.flatten().count() as u64;
         let status = match (failed, unknown, blind) {
             (1.., _, _) => Status::Fail,

@@ -3,6 +3,7 @@
 mod between;
 mod declaration;
 mod exception;
+mod framework;
 mod object;
 mod requirement;
 mod words;
@@ -17,12 +18,12 @@ use crate::{
     cli::{Exit, Failure, Outcome, stores::packaged, text::Page, verify::proved_package},
     config::nearest,
     evaluate::FindingId,
-    period::model::{ClusterPeriod, DeclarationPeriod, Exception, Period},
+    period::model::{ClusterPeriod, DeclarationPeriod, Exception, FrameworkPeriod, Period},
 };
 
 /// What may be asked of a package.
-const ASKED: &str = "ask for a requirement (pci-dss/2.2.6), an exception (X-0001, or its finding's id), a declaration (W-4) or an object \
-     (sha256:...)";
+const ASKED: &str = "ask for a framework (pci-dss), a requirement (pci-dss/2.2.6), an exception (X-0001, or its finding's id), a \
+     declaration (W-4) or an object (sha256:...)";
 
 /// A package and what is asked of it.
 struct Question<'a> {
@@ -51,6 +52,11 @@ pub(super) fn run(args: &Args, package: &Path) -> Outcome {
         name if name.starts_with("sha256:") => object::print(&question, name)?,
         name if is_exception(name) => anstream::print!("{}", question.exception(name)?.text()),
         name if name.contains('/') => anstream::print!("{}", question.requirement(name)?.text()),
+        name if question.framework(name).is_some() => {
+            let mut page = Page::default();
+            question.framework(name).into_iter().for_each(|known| framework::describe(&question, known, &mut page));
+            anstream::print!("{}", page.text());
+        }
         name if is_finding_id(name) && !question.declares(name) => {
             anstream::print!("{}", question.finding(name)?.text());
         }
@@ -133,6 +139,10 @@ impl<'a> Question<'a> {
             exception::describe(self, cluster, exception, &mut page)?;
         }
         Ok(page)
+    }
+
+    fn framework(&self, id: &str) -> Option<&'a FrameworkPeriod> {
+        self.proved.period.frameworks.iter().find(|known| known.id == id)
     }
 
     fn declares(&self, id: &str) -> bool {

@@ -94,7 +94,10 @@ fn readme(period: &Period, about: &About) -> String {
          signed by the log's key. The leaf is the canonical JSON (RFC 8785) \
          `{\"pae\":ID,\"sig\":SHA-256 of the signature,\"tsr\":[],\"type\":\"bundle\",\"v\":1}`, where `tsr` lists digests of \
          time stamps. Its hash is the SHA-256 of a zero byte and the leaf; two hashes make the next as SHA-256 of the \
-         byte 1 and both (RFC 6962), up to the root that the checkpoint names.\n\
+         byte 1 and both (RFC 6962), up to the root that the checkpoint names. The log's key is in the run's statement \
+         (`predicate.log.publicKey` of the payload in `bundle.dsse.json`).\n\
+         - Ids such as X-0001 are of this package alone, in its order: another package of the same runs numbers its own. \
+         The finding's id beside them is the same in every whole package; `kubeproof explain` takes both.\n\
          - `attest/bundle.sigstore.json` is the package's own envelope once more, as a Sigstore bundle v0.3, for tools \
          such as cosign. Nothing in it is new: `kubeproof verify` makes it again and demands equal bytes.\n",
     );

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Veil;
@@ -45,6 +46,9 @@ impl Veil<'_> {
                 ["rules", _, "scope.yaml"] if self.people.is_none() => self.declares_it_alone(bytes),
                 ["rules", _, name] if self.outside.is_some() && tells_more(name, bytes, declarations) => false,
                 ["rules", ..] if self.library.contains(&Digest::of(&**bytes)) => true,
+                ["rules", _, "checks" | "frameworks", _] if self.window.is_narrow() && !concerns(bytes, cluster) => {
+                    false
+                }
                 ["rules", _, "checks" | "frameworks", _] => !self.hides(&String::from_utf8_lossy(bytes)),
                 _ => self.people.is_none() && !self.tells_of_outside(&String::from_utf8_lossy(bytes)),
             }
@@ -80,6 +84,20 @@ impl Veil<'_> {
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
+}
+
+/// Whether a check or a framework has to do with what the package shows. Files of the library are kept before this.
+fn concerns(bytes: &[u8], cluster: &ClusterPeriod) -> bool {
+    let Ok(own) = parse_yaml::<Named>("rules", bytes) else { return false };
+    let id = &own.value.id;
+    cluster.requirements.iter().any(|row| row.framework == *id || row.decides.contains(id))
+        || cluster.exceptions.iter().any(|x| x.check == *id)
+}
+
+/// The part of a check or a framework that names it.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
 }
 
 /// Whether a file of declarations, or of what they point at, holds any that the package does not show.

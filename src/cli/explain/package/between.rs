@@ -62,7 +62,7 @@ fn declared(before: &Told<'_>, day: NaiveDate) -> Vec<String> {
     let (full, since) = (before.row.full_id(), before.run.finished.date_naive());
     let waives = |id: &str| {
         let on_run = |x: &&Exception| x.waivers.iter().any(|span| span.id == id && span.last >= before.run.number);
-        before.failures.iter().any(|x| on_run(&x))
+        before.failures.iter().any(on_run)
     };
     let is_about = |said: &&DeclarationPeriod| match said.kind.as_str() {
         "waiver" => waives(&said.id),
