@@ -147,7 +147,7 @@ fn what_is_not_there_is_said_and_what_is_meant_is_guessed() {
     let error = package.refused(2, &["X-0099"]);
     assert!(error.contains("its exceptions are X-0001 to X-0001"), "{error}");
     let error = package.refused(2, &["container-privileged"]);
-    assert!(error.contains("ask for a requirement (pci-dss/2.2.6)"), "{error}");
+    assert!(error.contains("ask for a framework (pci-dss), a requirement (pci-dss/2.2.6)"), "{error}");
     let error = package.refused(2, &[ROW, "--on", "12.08.2026"]);
     assert!(error.contains("write a day as year, month and day: 2026-08-12"), "{error}");
     let error = package.refused(2, &[ROW, "--on", "2027-01-01"]);
