@@ -138,6 +138,16 @@ fn periodicity(
             gaps = gaps.note(format!("{}: {}", words::some_of(&own, NAMES), gap_words(cluster, gap)));
         }
     }
+    let never: Vec<&str> = cluster
+        .rows
+        .iter()
+        .filter(|known| ids.iter().any(|(id, _)| *id == known.id) && known.overdue.is_empty())
+        .filter(|known| known.effectiveness.as_ref().is_some_and(|effect| effect.longest_unobserved_seconds.is_none()))
+        .map(|known| known.id.as_str())
+        .collect();
+    if !never.is_empty() {
+        gaps = gaps.line().run(Look::Unseen, "decided by no run").note(words::some_of(&never, NAMES));
+    }
     let mut rows = Text::new();
     for (nth, (id, since)) in ids.iter().take(NAMES).enumerate() {
         rows = rows.plain(if nth > 0 { ", " } else { "" }).plain(id).to(facts.row_place(id));

@@ -108,11 +108,12 @@ const OF_ONE: &[(&str, &[(&str, &str)])] = &[
             ("began_by", "The first run that saw it: it began between the two."),
             (
                 "began_because",
-                "Why it began, as far as the runs show it (object-changed, rules-changed, before-period).",
+                "Why it began, as far as the runs show it: before-period, object-changed, object-came-or-went, \
+                 related-object, rules-changed, object-and-rules, not-seen-before or time-passed.",
             ),
             ("ended_after", "The last run that saw it; empty where no run saw it gone."),
             ("ended_by", "The first run that saw it gone: it ended between the two."),
-            ("ended_because", "Why it ended, or why no run can see whether it did."),
+            ("ended_because", "Why it ended, in the same words, or why no run can see whether it did."),
             ("repaired", "Whether a change of the cluster ended it. A change of rules is no repair."),
             ("at_least_seconds", "How long it stood at least, in seconds: from the first run that saw it to the last."),
             ("at_least_days", "The same in days, to the nearest."),
