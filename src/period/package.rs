@@ -178,6 +178,7 @@ pub async fn make(request: &Request<'_>, out: &Path) -> Result<Made, PeriodError
             on_bundle: request.on_bundle,
         };
         let mut built = reading.cluster(folder).await?;
+        built.window.meet(&built.cluster.exceptions, &built.names);
         let veil = Veil::new(&built.names, &built.window, request.pseudonyms, request.signing.derive(VEIL));
         files.extend(evidence::gather(store, &mut built.cluster, built.proofs, built.logged, &veil).await?);
         veil.cover(&mut built.cluster, &mut built.attested);

@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 
 use super::{
     facts::{Files, OBJECTS, SubjectKey, subject_of},
-    model::ScopeHolding,
+    model::{Exception, ScopeHolding},
+    names::{Names, is_apart},
 };
 use crate::{
     collect::Coverage,
@@ -37,6 +38,8 @@ struct Seen {
     subjects: BTreeSet<SubjectKey>,
     /// Mirror pods of the control plane, which serves every scope.
     components: BTreeSet<String>,
+    /// Namespaces outside that failures of the scope's own checks name: they reach into it.
+    border: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -151,12 +154,27 @@ impl Window {
         }
     }
 
-    /// Namespaces whose names may be shown beside those of the scope: where service accounts that may be shown live, and
-    /// those that its declaration leaves out by name.
+    /// Namespaces whose names may be shown beside those of the scope: where service accounts that may be shown live,
+    /// those that its declaration leaves out by name, and those that reach into it.
     pub(super) fn named(&self) -> BTreeSet<&str> {
         let homes = self.0.iter().flat_map(|seen| &seen.subjects).filter_map(|(_, namespace, _)| namespace.as_deref());
         let excluded = self.0.iter().filter_map(|seen| seen.declared.as_ref()).flat_map(|declared| &declared.excluded);
-        homes.chain(excluded.filter_map(|out| out.what.strip_prefix("namespaces/"))).collect()
+        let excluded = excluded.filter_map(|out| out.what.strip_prefix("namespaces/"));
+        let border = self.0.iter().flat_map(|seen| &seen.border).map(String::as_str);
+        homes.chain(excluded).chain(border).collect()
+    }
+
+    /// Learns which namespaces reach into the scope, as its own exceptions say: whoever judges it judges them.
+    pub(super) fn meet(&mut self, exceptions: &[Exception], names: &Names) {
+        let Some(seen) = &mut self.0 else { return };
+        let own = exceptions.iter().filter(|x| x.resource.kind == "Scope").map(|x| x.message.as_str());
+        let own: Vec<&str> = own.collect();
+        let is_named = |name: &&String| {
+            let places =
+                |text: &str| text.match_indices(name.as_str()).any(|(at, _)| is_apart(text, at..at + name.len()));
+            own.iter().any(|text| places(text))
+        };
+        seen.border = names.namespaces.iter().filter(is_named).cloned().collect();
     }
 
     /// The scope that it is limited to; `None` for everything.
@@ -240,6 +258,7 @@ fn seen(scope: &Scope, snapshot: &Snapshot) -> Seen {
         nodes: names("Node").collect(),
         subjects: subjects.filter(|(kind, ns, name)| reach.holds_subject(kind, ns.as_deref(), name)).collect(),
         components: reach.components().iter().map(|name| (*name).to_owned()).collect(),
+        border: BTreeSet::new(),
     }
 }
 

@@ -95,6 +95,8 @@ fn scoped() -> Quarter {
         .with(namespace("outsider-ns"))
         .with(deployment_in("outsider-ns", "outsider-vault"))
         .with(deployment_in("robots", "outsider-crane"))
+        .with(namespace("visitors"))
+        .with(deployment_in("visitors", "outsider-guest"))
         .with(namespace("assessment"))
         .with(node("worker-1"))
         .with(node("outsider-node"))
@@ -112,6 +114,8 @@ fn scoped() -> Quarter {
         ("User", None, "zoe@outsider.example", "reads Secrets", None),
         ("ServiceAccount", Some("outsider-ns"), "outsider-robot", "reads Secrets", None),
         ("Scope", None, "outsider-scope", "is entered from everywhere", None),
+        ("Scope", None, "card-data", "lets-in lets Namespace/visitors into shop", None),
+        ("NetworkPolicy", Some("shop"), "lets-more", "lets in Deployment/visitors/outsider-guest of visitors", None),
         ("Cluster", None, "shop", "without a policy: Namespace/outsider-ns, Deployment/outsider-ns/db", None),
         ("NetworkPolicy", Some("shop"), "lets-in", "lets in outsider-ns/web by zoe@outsider.example", None),
         ("NetworkPolicy", Some("shop"), "lets-nothing", "is open to Deployment/robots/outsider-crane", None),
@@ -227,7 +231,9 @@ fn nothing_from_outside_of_the_scope_is_anywhere_in_the_package() {
             ("shop", "without a policy: (outside-the-scope), (outside-the-scope)"),
             ("cart", "container app runs privileged"),
             ("lets-in", "lets in (outside-the-scope) by (outside-the-scope)"),
+            ("lets-more", "lets in (outside-the-scope) of visitors"),
             ("lets-nothing", "is open to (outside-the-scope)"),
+            ("card-data", "lets-in lets Namespace/visitors into shop"),
         ]
     );
     // The policy that names the outside is cited without its text, its neighbour with it.
