@@ -153,15 +153,21 @@ fn in_range(framework: &Framework, minor: Minor) -> bool {
 
 /// The scope of a regulation; several declarations are one scope.
 pub fn declared(file: Option<&ScopeFile>, regulation: &str) -> Option<Scope> {
-    let scopes = file.into_iter().flat_map(|file| &file.scopes).map(|scope| &scope.value);
-    scopes.filter(|scope| scope.regulations.iter().any(|id| id == regulation)).cloned().reduce(|mut all, more| {
-        all.id = format!("{}+{}", all.id, more.id);
-        all.namespaces = all.namespaces.zip(more.namespaces).map(|(a, b)| union(a, b));
-        all.nodes = all.nodes.zip(more.nodes).map(|(a, b)| union(a, b));
-        all.connected_to.extend(more.connected_to);
-        all.excluded.extend(more.excluded);
-        all
-    })
+    joined(file.into_iter().flat_map(|file| &file.scopes).map(|scope| &scope.value), regulation)
+}
+
+/// The same of scopes that were taken out of their file.
+pub fn joined<'a>(scopes: impl IntoIterator<Item = &'a Scope>, regulation: &str) -> Option<Scope> {
+    scopes.into_iter().filter(|scope| scope.regulations.iter().any(|id| id == regulation)).cloned().reduce(
+        |mut all, more| {
+            all.id = format!("{}+{}", all.id, more.id);
+            all.namespaces = all.namespaces.zip(more.namespaces).map(|(a, b)| union(a, b));
+            all.nodes = all.nodes.zip(more.nodes).map(|(a, b)| union(a, b));
+            all.connected_to.extend(more.connected_to);
+            all.excluded.extend(more.excluded);
+            all
+        },
+    )
 }
 
 /// Labels must all match, so that two label selections cannot be joined: the first stands, which `Rules::load` refuses

@@ -253,3 +253,32 @@ pub(super) fn judge_policy(page: &str, scripted: bool) {
     assert_eq!(policy, expected);
     assert_eq!(page.matches("<meta charset=\"utf-8\">").count(), 1);
 }
+
+/// All words of the last cell of the row that begins with `id`.
+fn evidence_of(value: &serde_json::Value, id: &str) -> Option<String> {
+    let cells = value.as_array().filter(|cells| cells.first().is_some_and(|cell| cell[0]["text"] == id));
+    if let Some(cells) = cells {
+        let runs = cells.last().and_then(|cell| cell.as_array()).into_iter().flatten();
+        return Some(runs.filter_map(|run| run["text"].as_str()).collect::<Vec<_>>().join(" "));
+    }
+    match value {
+        serde_json::Value::Array(items) => items.iter().find_map(|item| evidence_of(item, id)),
+        serde_json::Value::Object(members) => members.values().find_map(|member| evidence_of(member, id)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_row_that_is_judged_in_a_scope_names_the_failures_inside_alone() {
+    let mut sample = busy(true);
+    let rows = ["pci-dss/1.2.1".to_owned(), "cis-kubernetes/5.2.2".to_owned()];
+    let failing = |namespace: &str, count: usize| -> Vec<crate::evaluate::Finding> {
+        let one = |nth| finding(0, "Deployment", namespace, &format!("app-{nth}"), None);
+        (0..count).map(|nth| crate::evaluate::Finding { requirements: rows.clone().into(), ..one(nth) }).collect()
+    };
+    sample.evaluation.findings = [failing("payments", 3), failing("staging", 5)].concat();
+    let view = serde_json::to_value(view(&sample.input())).unwrap();
+    let evidence = |id: &str| evidence_of(&view["sections"], id).unwrap();
+    assert!(evidence("1.2.1").ends_with("and 1 more"), "{}", evidence("1.2.1"));
+    assert!(evidence("5.2.2").ends_with("and 6 more"), "{}", evidence("5.2.2"));
+}

@@ -9,8 +9,8 @@ use super::{
     words,
 };
 use crate::{
-    evaluate::{Finding, Outcome, RequirementResult, Status},
-    framework::{Framework, FrameworkKind, Requirement, RowCoverage},
+    evaluate::{Finding, Outcome, RequirementResult, Status, scope::Reach},
+    framework::{Framework, FrameworkKind, Requirement, RowCoverage, select},
 };
 
 /// References named in a row.
@@ -100,16 +100,23 @@ pub(super) fn needs_a_person(facts: &Facts<'_>) -> u64 {
 
 /// One section for each framework: its summary, then its rows.
 pub(super) fn sections(facts: &Facts<'_>) -> Vec<Section> {
-    let findings = by_requirement(facts);
-    facts.input.definitions.frameworks.iter().map(|f| framework_section(facts, f, &findings)).collect()
+    let section = |framework: &Framework| framework_section(facts, framework, &by_requirement(facts, framework));
+    facts.input.definitions.frameworks.iter().map(section).collect()
 }
 
 type ByRequirement<'a> = BTreeMap<&'a str, Vec<&'a Finding>>;
 
-fn by_requirement<'a>(facts: &Facts<'a>) -> ByRequirement<'a> {
+/// Failures by the rows of a framework; of one that is judged in a scope, those that count there.
+fn by_requirement<'a>(facts: &Facts<'a>, framework: &Framework) -> ByRequirement<'a> {
+    let input = facts.input;
+    let is_scoped = input.evaluation.frameworks.iter().any(|known| known.id == framework.id && known.scope.is_some());
+    let scope = select::joined(&input.definitions.scopes, &framework.id).filter(|_| is_scoped);
+    let reach = Reach::new(scope.as_ref(), input.snapshot);
+    let prefix = format!("{}/", framework.id);
     let mut map: ByRequirement<'a> = BTreeMap::new();
-    for finding in facts.input.evaluation.findings.iter().filter(|f| f.outcome == Outcome::Fail) {
-        for requirement in finding.requirements.iter() {
+    let failures = input.evaluation.findings.iter().filter(|finding| finding.outcome == Outcome::Fail);
+    for finding in failures.filter(|finding| reach.holds(finding)) {
+        for requirement in finding.requirements.iter().filter(|id| id.starts_with(&prefix)) {
             map.entry(requirement).or_default().push(finding);
         }
     }
