@@ -3,8 +3,17 @@
 use std::{fmt, io, str::FromStr};
 
 use futures::{TryStream, TryStreamExt as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
+
+/// HMAC-SHA256 (RFC 2104) of a text.
+pub(crate) fn hmac_sha256(key: &[u8], text: &str) -> [u8; 32] {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
+}
 
 /// A SHA-256 digest; shown and serialised as `sha256:<64 lower-case hex digits>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

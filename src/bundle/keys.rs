@@ -17,10 +17,12 @@ use ed25519_dalek::{
         spki::der::pem::LineEnding,
     },
 };
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
-use crate::{digest::Digest, period::pseudonym::PseudonymKey, snapshot::RedactionKey};
+use crate::{
+    digest::{Digest, hmac_sha256},
+    period::pseudonym::PseudonymKey,
+    snapshot::RedactionKey,
+};
 
 /// File of the key that signs bundles.
 pub const SIGNING_FILE: &str = "signing.pem";
@@ -148,10 +150,7 @@ impl SigningKey {
     /// A secret for one purpose, which only the holder of the key can make again: HMAC-SHA256 of the purpose under the
     /// key's seed.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return [0; 32] };
-        mac.update(purpose.as_bytes());
-        mac.finalize().into_bytes().into()
+        hmac_sha256(self.0.as_bytes(), purpose)
     }
 }
 

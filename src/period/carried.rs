@@ -1,7 +1,7 @@
 //! Files of the runs that a package carries byte for byte: what decided, and what the runs said of each framework. Many
 //! stay the same from one run to the next, so each is carried once, under the number of the first run on which it stood.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{ResultsSpan, RunNumber};
 use crate::{
@@ -27,6 +27,18 @@ pub(crate) struct Standing {
     pub(crate) last: RunNumber,
     /// Its digest on all of them.
     pub(crate) digest: Digest,
+}
+
+impl Standing {
+    /// Whether it stood on a run.
+    pub(crate) fn stood_on(&self, run: RunNumber) -> bool {
+        (self.first..=self.last).contains(&run)
+    }
+}
+
+/// The frameworks that a run signed results of.
+pub(crate) fn frameworks_on(standing: &[Standing], run: RunNumber) -> BTreeSet<&str> {
+    standing.iter().filter(|file| file.stood_on(run)).filter_map(|file| framework_of(&file.path)).collect()
 }
 
 /// What stood on which runs, as far as runs were read.
@@ -72,7 +84,7 @@ pub(super) fn is_carried(path: &str) -> bool {
 }
 
 /// The framework that a file of a bundle holds the results of.
-pub(crate) fn framework_of(path: &str) -> Option<&str> {
+fn framework_of(path: &str) -> Option<&str> {
     path.strip_prefix(bag::RESULTS)?.strip_suffix(".json").filter(|name| !name.contains('/'))
 }
 

@@ -70,7 +70,7 @@ struct Row {
 }
 
 /// An object on a run that shows what its field managers may explain: the same bytes on another run may name others.
-pub(crate) type Noting = (Digest, RunNumber);
+pub type Noting = (Digest, RunNumber);
 
 impl Row {
     fn cite(&self) -> Cited {
@@ -379,8 +379,11 @@ fn bundle(runs: &[Run], run: RunNumber) -> Option<String> {
     Some(runs.get(usize::try_from(run).ok()?)?.bundle.hex())
 }
 
-/// Managers of a table of [`MANAGERS`], by object and run; `None` where they are left out.
-pub(crate) fn noted_managers(table: &[u8]) -> Result<BTreeMap<Noting, Option<String>>, TableError> {
+/// Field managers of objects on runs, as JSON; `None` where they are left out.
+pub type NotedManagers = BTreeMap<Noting, Option<String>>;
+
+/// Those of a table of [`MANAGERS`].
+pub(crate) fn noted_managers(table: &[u8]) -> Result<NotedManagers, TableError> {
     let table = snapshot::read_columns(MANAGERS, table, &["digest", "run", "managers"])?;
     let (digests, runs, texts) = (table.texts("digest")?, table.numbers("run")?, table.optional("managers")?);
     let row = |(row, ((digest, run), text)): (usize, ((&str, RunNumber), Option<&str>))| {
@@ -388,7 +391,7 @@ pub(crate) fn noted_managers(table: &[u8]) -> Result<BTreeMap<Noting, Option<Str
         Ok(((digest, run), text.map(str::to_owned)))
     };
     let rows = digests.len();
-    let noted: BTreeMap<Noting, Option<String>> =
+    let noted: NotedManagers =
         digests.into_iter().zip(runs).zip(texts).enumerate().map(row).collect::<Result<_, TableError>>()?;
     match noted.len() == rows {
         true => Ok(noted),

@@ -1,9 +1,10 @@
 //! Pseudonyms of people and groups: whoever holds the key can tell whose one is, nobody else can.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
-use crate::{digest::Digest, evaluate::FindingId, snapshot::RedactionKey};
+use crate::{
+    digest::{Digest, hmac_sha256},
+    evaluate::FindingId,
+    snapshot::RedactionKey,
+};
 
 /// What every pseudonym starts with.
 pub const PREFIX: &str = "subject-";
@@ -57,10 +58,7 @@ impl PseudonymKey {
     }
 
     fn mac(&self, text: &str) -> [u8; 32] {
-        // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.bytes()) else { return [0; 32] };
-        mac.update(text.as_bytes());
-        mac.finalize().into_bytes().into()
+        hmac_sha256(self.0.bytes(), text)
     }
 }
 

@@ -51,6 +51,12 @@ struct Declared {
     excluded: Vec<Exclusion>,
 }
 
+impl Seen {
+    fn has_rights(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
+        self.subjects.contains(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned()))
+    }
+}
+
 impl Window {
     /// What the scope of that id reaches on this run; everything without one.
     ///
@@ -97,7 +103,7 @@ impl Window {
     /// Whether an object or what a finding is about may be shown. What is about the cluster as a whole may.
     pub(super) fn shows(&self, kind: &str, namespace: Option<&str>, name: &str) -> bool {
         let Some(seen) = &self.0 else { return true };
-        let subject = || seen.subjects.contains(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned()));
+        let subject = || seen.has_rights(kind, namespace, name);
         match (kind, namespace) {
             ("Namespace", _) => seen.namespaces.contains(name),
             ("Node", _) => seen.nodes.contains(name),
@@ -118,8 +124,7 @@ impl Window {
     ) -> bool {
         match &self.0 {
             Some(seen) if is_of_subject(kind, place) => {
-                let subject = (kind.to_owned(), namespace.map(str::to_owned), name.to_owned());
-                seen.subjects.contains(&subject) && binds_within(cited, |name| seen.namespaces.contains(name))
+                seen.has_rights(kind, namespace, name) && binds_within(cited, |name| seen.namespaces.contains(name))
             }
             _ => self.shows(kind, namespace, name),
         }

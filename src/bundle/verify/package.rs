@@ -39,10 +39,10 @@ use crate::{
     period::{
         self, Period, Span,
         carried::{self, Carried, Standing},
-        evidence::{self, PROOF, StoredObject, managers_path, proof_folder, stored_objects, table_path},
+        evidence::{self, NotedManagers, PROOF, StoredObject, managers_path, proof_folder, stored_objects, table_path},
         model::{ClusterPeriod, RunNumber},
     },
-    snapshot::{Manager, TableError},
+    snapshot::TableError,
 };
 use results::RunResults;
 
@@ -102,8 +102,7 @@ impl Proved {
 
     /// Where a file of a run's rules lies in the package, with its digest; `None` where it is not here.
     pub fn rule(&self, cluster: &str, path: &str, run: RunNumber) -> Option<(String, Digest)> {
-        let is_it = |file: &&Standing| file.path == path && (file.first..=file.last).contains(&run);
-        let file = self.carried.get(cluster)?.iter().find(is_it)?;
+        let file = self.carried.get(cluster)?.iter().find(|file| file.path == path && file.stood_on(run))?;
         Some((carried::package_path(cluster, path, file.first), file.digest))
     }
 
@@ -117,14 +116,13 @@ impl Proved {
         table.unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Field managers of an object as the bundle of a run notes them beside it; none where the package leaves them out.
+    /// Field managers as the bundles of a cluster's runs note them beside objects.
     ///
     /// # Errors
     /// A table that this version cannot read.
-    pub fn managers(&self, cluster: &str, digest: Digest, run: RunNumber) -> Result<Vec<Manager>, TableError> {
-        let Some(table) = self.tables.get(&managers_path(cluster)) else { return Ok(Vec::new()) };
-        let text = evidence::noted_managers(table)?.remove(&(digest, run)).flatten();
-        Ok(text.map(evidence::named).unwrap_or_default())
+    pub fn managers(&self, cluster: &str) -> Result<NotedManagers, TableError> {
+        let table = self.tables.get(&managers_path(cluster)).map(|table| evidence::noted_managers(table));
+        table.unwrap_or_else(|| Ok(NotedManagers::default()))
     }
 }
 
@@ -309,7 +307,7 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
             shown.counted += exceptions::judge(&period, cluster, &shown.results, steps);
         }
         scopes::judge(files, (cluster, standing), &period.filter, &shown.results, steps);
-        shown.undeclared += declared::judge(files, (cluster, standing), &period.filter, steps).len() as u64;
+        shown.undeclared += declared::judge(files, (cluster, standing), &period.filter, steps);
         sums::judge_sums(cluster, span, &period.filter, steps);
         if sums::is_of_this_version(&period) {
             sums::judge_cadence(cluster, span, steps);
@@ -321,9 +319,9 @@ fn judge_content(files: &Files, lines: &Lines, predicate: &PackagePredicate, ste
     }
     if !steps.failed(StepName::Content) {
         let detail = format!(
-            "{runs} runs proved by their own envelopes, {} statuses by the runs' own results, {} counts of \
-             exceptions by them, declarations by the runs' files, cited objects by their digests, writers by what objects note and logs \
-             say, counts as summed",
+            "{runs} runs proved by their own envelopes, {} statuses by the runs' own results, {} counts of exceptions by \
+             them, declarations by the runs' files, cited objects by their digests, writers by what objects note and \
+             logs say, counts as summed",
             shown.proved, shown.counted
         );
         steps.pass(StepName::Content, "data/", detail);

@@ -106,7 +106,7 @@ pub(super) fn waivers_ended(runs: &[Run], exceptions: &[Exception], declarations
     for x in exceptions {
         for span in &x.waivers {
             let next = x.runs().find(|run| *run > span.last);
-            let other = |run: &RunNumber| !x.waivers.iter().any(|other| (other.first..=other.last).contains(run));
+            let other = |run: &RunNumber| x.waiver_on(*run).is_none();
             if let Some(run) = next.filter(other) {
                 ended.entry((&span.id, run)).or_default().push(&x.id);
             }

@@ -217,6 +217,16 @@ impl Exception {
     pub fn runs(&self) -> impl Iterator<Item = RunNumber> {
         (self.first_seen..=self.last_seen).filter(|run| !self.not_seen_in.contains(run))
     }
+
+    /// Whether a run saw it.
+    pub fn stood_on(&self, run: RunNumber) -> bool {
+        (self.first_seen..=self.last_seen).contains(&run) && !self.not_seen_in.contains(&run)
+    }
+
+    /// The waiver under which it stood on a run.
+    pub fn waiver_on(&self, run: RunNumber) -> Option<&WaiverSpan> {
+        self.waivers.iter().find(|span| (span.first..=span.last).contains(&run))
+    }
 }
 
 /// A waiver, over successive runs.

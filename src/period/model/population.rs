@@ -271,6 +271,11 @@ impl DeclarationPeriod {
         self.until.filter(|until| *until < day)
     }
 
+    /// What became of it on a run; `None` where that run did not name it.
+    pub fn state_on(&self, run: RunNumber) -> Option<&StateSpan> {
+        self.states.iter().find(|span| (span.first..=span.last).contains(&run))
+    }
+
     /// The last run that named it.
     pub fn last_named(&self) -> Option<RunNumber> {
         self.states.last().map(|span| span.last)

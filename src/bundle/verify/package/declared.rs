@@ -91,13 +91,13 @@ pub(super) struct Declared<'a> {
     attached: BTreeSet<String>,
 }
 
-/// Holds declarations and waivers of exceptions against the files. Returns the runs whose files are not here.
+/// Holds declarations and waivers of exceptions against the files. Returns on how many runs some of these are not here.
 pub(super) fn judge(
     files: &Files,
     (cluster, standing): (&ClusterPeriod, &[Standing]),
     filter: &Filter,
     steps: &mut Steps,
-) -> Vec<RunNumber> {
+) -> u64 {
     let declared = Declared::of(files, (cluster, standing));
     let of_declarations = cluster.declarations.iter().filter_map(|said| declared.contradiction(said, filter));
     let of_exceptions = cluster.exceptions.iter().filter_map(|x| declared.waived_otherwise(x, filter));
@@ -105,10 +105,8 @@ pub(super) fn judge(
     for detail in of_declarations.chain(of_exceptions).chain(unsaid) {
         steps.fail(StepName::Content, Verdict::Tampered, PERIOD, detail);
     }
-    let mut unknown: Vec<RunNumber> = declared.written.values().flat_map(Timeline::unknown).collect();
-    unknown.sort_unstable();
-    unknown.dedup();
-    unknown
+    let unknown: BTreeSet<RunNumber> = declared.written.values().flat_map(Timeline::unknown).collect();
+    unknown.len() as u64
 }
 
 impl<'a> Declared<'a> {
@@ -175,10 +173,7 @@ impl<'a> Declared<'a> {
 
     /// A waiver that matched nothing, and under which exceptions stood.
     fn unused_yet_used(&self, said: &DeclarationPeriod) -> bool {
-        let idle = |run: RunNumber| {
-            let on_run = |span: &&StateSpan| (span.first..=span.last).contains(&run);
-            said.states.iter().find(on_run).is_some_and(|span| span.state == "unmatched")
-        };
+        let idle = |run: RunNumber| said.state_on(run).is_some_and(|span| span.state == "unmatched");
         let mut spans = self.cluster.exceptions.iter().flat_map(|x| &x.waivers).filter(|span| span.id == said.id);
         said.kind == "waiver"
             && said.states.iter().any(|span| span.state == "unmatched")
@@ -246,7 +241,7 @@ impl<'a> Declared<'a> {
     fn unsaid(&self) -> Option<String> {
         let stood = |(kind, id): &DeclarationKey, run: RunNumber| {
             let mut own = self.cluster.declarations.iter().filter(|said| said.kind == *kind && said.id == *id);
-            own.any(|said| said.states.iter().any(|span| (span.first..=span.last).contains(&run)))
+            own.any(|said| said.state_on(run).is_some())
         };
         let files = self.written.values().flat_map(Timeline::known);
         let mut declared =
@@ -257,13 +252,12 @@ impl<'a> Declared<'a> {
 
     /// An exception that stood under a waiver that no file has for it, or without one that a file has.
     fn waived_otherwise(&self, x: &Exception, filter: &Filter) -> Option<String> {
-        let under = |run: RunNumber| x.waivers.iter().find(|span| (span.first..=span.last).contains(&run));
         if x.waivers.is_empty()
             && !self.waivers.known().any(|(_, all)| all.iter().any(|waiver| waiver.check == x.check))
         {
             return None;
         }
-        let wrong = |run: RunNumber| match (self.waivers.on(run), under(run)) {
+        let wrong = |run: RunNumber| match (self.waivers.on(run), x.waiver_on(run)) {
             (Said::Unknown, _) | (Said::Nothing, None) => false,
             (Said::Nothing, Some(_)) => true,
             (Said::This(all), Some(span)) => !self.may_waive(all, span, x, run, filter),

@@ -83,8 +83,7 @@ pub(super) fn judge(
 
 /// A run is about the frameworks whose results it signed; a scope's package may leave some out.
 fn asked_as_signed(run: &Run, standing: &[Standing], filter: &Filter) -> bool {
-    let of_run = standing.iter().filter(|file| (file.first..=file.last).contains(&run.number));
-    let signed: BTreeSet<&str> = of_run.filter_map(|file| carried::framework_of(&file.path)).collect();
+    let signed = carried::frameworks_on(standing, run.number);
     let said: BTreeSet<&str> = run.frameworks.iter().map(|of| of.id.as_str()).collect();
     signed.is_empty() || signed == said || filter.scope.is_some() && said.is_subset(&signed)
 }

@@ -28,9 +28,9 @@ pub(super) fn judge(period: &Period, cluster: &ClusterPeriod, results: &RunResul
     for (run, framework) in cluster.runs.iter().flat_map(|run| run.frameworks.iter().map(move |of| (run.number, of))) {
         let Some(said) = results.of(&cluster.folder, run, &framework.id) else { continue };
         for check in said.checks.iter().filter(|check| is_new(&mut counted, &check.id, run)) {
-            let stand = by_check.get(check.id.as_str()).into_iter().flatten().filter(|x| stood(x, run));
+            let stand = by_check.get(check.id.as_str()).into_iter().flatten().filter(|x| x.stood_on(run));
             let (seen, waived) =
-                stand.fold((0, 0), |(seen, waived), x| (seen + 1, waived + u64::from(is_waived(x, run))));
+                stand.fold((0, 0), |(seen, waived), x| (seen + 1, waived + u64::from(x.waiver_on(run).is_some())));
             if (seen, waived) == expected(check) {
                 proved += 1;
             } else {
@@ -72,12 +72,4 @@ fn is_new<'c>(counted: &mut BTreeMap<&'c str, BTreeSet<RunNumber>>, check: &'c s
 /// Failures that are exceptions, and those under a waiver: what is expected of the system is neither.
 fn expected(check: &CheckCounts) -> (u64, u64) {
     (check.failed.saturating_sub(check.expected), check.waived)
-}
-
-fn stood(x: &Exception, run: RunNumber) -> bool {
-    (x.first_seen..=x.last_seen).contains(&run) && !x.not_seen_in.contains(&run)
-}
-
-fn is_waived(x: &Exception, run: RunNumber) -> bool {
-    x.waivers.iter().any(|span| (span.first..=span.last).contains(&run))
 }

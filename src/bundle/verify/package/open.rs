@@ -25,11 +25,10 @@ pub(super) fn left_open(summary: &PackageSummary, content: Option<&Content>) -> 
     };
     let signers_word = format!(
         "that cited objects, field managers and audit trails stand in the runs' tables, {exceptions}, that nobody else \
-         wrote, the population, privileged access, what declarations applied to, \
-         what scopes held beside what their declarations name,{cadence} the schedule, changes of scope, remarks, control totals, what was never asked for, \
-         bundles left out and the length of the log follow from the bundles is the word of the package's signer, as \
-         are the names of stores and the marking: the bundles themselves are in the store (kubeproof get, kubeproof \
-         verify)"
+         wrote, the population, privileged access, what declarations applied to, what scopes held beside what their \
+         declarations name,{cadence} the schedule, changes of scope, remarks, control totals, what was never asked for, \
+         bundles left out and the length of the log follow from the bundles is the word of the package's signer, as are \
+         the names of stores and the marking: the bundles themselves are in the store (kubeproof get, kubeproof verify)"
     );
     let after = [
         signers_word.as_str(),

@@ -260,8 +260,7 @@ fn words(status: Status) -> &'static str {
 
 /// Why the results of a run are not at hand; `None` where the run had some, and none of this framework.
 fn missing(framework: &str, run: RunNumber, standing: &[Standing], filter: &Filter) -> Option<Why> {
-    let of_run = standing.iter().filter(|file| (file.first..=file.last).contains(&run));
-    let frameworks: BTreeSet<&str> = of_run.filter_map(|file| carried::framework_of(&file.path)).collect();
+    let frameworks = carried::frameworks_on(standing, run);
     match (frameworks.is_empty(), frameworks.contains(framework)) {
         (true, _) => Some(Why::None),
         (false, true) if filter.scope.is_some() => Some(Why::Scope),

@@ -16,7 +16,7 @@ use crate::{
     clock::rfc3339,
     digest::Digest,
     period::{
-        evidence::{self, Noting, StoredObject, managers_path, stored_objects, table_path},
+        evidence::{self, NotedManagers, Noting, StoredObject, managers_path, stored_objects, table_path},
         model::{Bounds, ClusterPeriod, Ending, Exception, Power, WrittenBy},
         writers::{Attribution, lists, rests_on, trail_of},
     },
@@ -79,7 +79,7 @@ fn unreadable(text: &Option<String>) -> bool {
 
 /// An exception or a power whose writers are others than its objects noted. Where what they noted is left out, it cannot
 /// be told.
-fn misattributed(cluster: &ClusterPeriod, noted: &BTreeMap<Noting, Option<String>>) -> Option<String> {
+fn misattributed(cluster: &ClusterPeriod, noted: &NotedManagers) -> Option<String> {
     let untold = Cell::new(false);
     let managers = |digest, run| match noted.get(&(digest, run)) {
         Some(Some(text)) => evidence::named(text),

@@ -7,7 +7,7 @@ use crate::{
         text::{Page, plural},
     },
     period::{
-        evidence::{managers_path, proof_folder, table_path},
+        evidence::{managers_path, named, proof_folder, table_path},
         model::{Bounds, Cause, Cited, ClusterPeriod, Ending, Exception, WrittenBy},
         words as period,
         writers::noted_as,
@@ -80,9 +80,10 @@ fn noted(question: &Question<'_>, cluster: &ClusterPeriod, x: &Exception) -> Res
     let began = x.evidence.iter().map(|cited| (x.began.by, cited, &x.written_by));
     let ended = repair(x).into_iter().flat_map(|bounds| x.evidence_after.iter().map(move |cited| (bounds.by, cited)));
     let ended = ended.map(|(run, cited)| (run, cited, &x.repaired_by));
+    let noted = question.proved.managers(&cluster.folder).map_err(Failure::usage)?;
     let mut lines = Vec::new();
     for (run, cited, writers) in began.chain(ended) {
-        let managers = question.proved.managers(&cluster.folder, cited.digest, run).map_err(Failure::usage)?;
+        let managers = noted.get(&(cited.digest, run)).and_then(Option::as_ref).map(named).unwrap_or_default();
         // Of what stood before the first run, whoever wrote before it may have begun it.
         let before = x.began.after.is_none() && run == x.began.by;
         let is_named =

@@ -208,7 +208,7 @@ pub(super) struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(question: &Question<'a>, cluster: &'a ClusterPeriod, row: &'a RequirementPeriod, run: &'a Run) -> Self {
-        let stood = |x: &&Exception| x.runs().any(|seen| seen == run.number);
+        let stood = |x: &&Exception| x.stood_on(run.number);
         Self {
             cluster,
             run,
@@ -267,7 +267,7 @@ impl<'a> Told<'a> {
         let (full, run) = (self.row.full_id(), self.run.number);
         let is_about = |said: &&DeclarationPeriod| {
             let is_named = said.about.contains(&full) || said.applies_to.contains(&full);
-            said.kind != "waiver" && is_named && said.states.iter().any(|span| (span.first..=span.last).contains(&run))
+            said.kind != "waiver" && is_named && said.state_on(run).is_some()
         };
         self.cluster.declarations.iter().filter(is_about).map(|said| words::declared(said, run)).collect()
     }
@@ -275,7 +275,7 @@ impl<'a> Told<'a> {
     /// Failures of supporting checks: they decide nothing, and whoever answers for the row should know them.
     fn beside(&self) -> Vec<String> {
         let id = self.row.full_id();
-        let stood = |x: &&Exception| x.runs().any(|seen| seen == self.run.number);
+        let stood = |x: &&Exception| x.stood_on(self.run.number);
         let supporting = self.cluster.exceptions_of(&id).filter(|x| !self.row.exceptions.contains(&x.id)).filter(stood);
         let all: Vec<&Exception> = supporting.collect();
         let named = all.iter().take(MOST_BESIDE).map(|x| format!("{}, of a supporting check", line(x)));
@@ -286,8 +286,8 @@ impl<'a> Told<'a> {
     fn standing(&self) -> Vec<String> {
         let named = self.failures.iter().take(MOST_NAMED);
         let line = |x: &&Exception| {
-            let waiver = x.waivers.iter().find(|span| (span.first..=span.last).contains(&self.run.number));
-            let waived = waiver.map_or_else(String::new, |span| format!(", waived by {}", span.id));
+            let waived =
+                x.waiver_on(self.run.number).map_or_else(String::new, |span| format!(", waived by {}", span.id));
             format!("{}; first seen by run {:04}{waived}", line(x), x.first_seen)
         };
         named.map(line).chain(more(self.failures.len())).collect()

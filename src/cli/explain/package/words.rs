@@ -28,8 +28,7 @@ pub(super) fn runs(cluster: &ClusterPeriod, first: RunNumber, last: RunNumber) -
 
 /// A declaration in one line, as it stood on a run: `A-05 (in force): J. Roe, 29 Jun 2026 to 31 Dec 2026`.
 pub(super) fn declared(said: &DeclarationPeriod, run: RunNumber) -> String {
-    let state = said.states.iter().find(|span| (span.first..=span.last).contains(&run));
-    let state = state.map_or("not known to this run", |span| span.state.as_str());
+    let state = said.state_on(run).map_or("not known to this run", |span| span.state.as_str());
     format!("{} ({state}): {}, {}", said.id, said.by, days(said.since, said.until))
 }
 
